@@ -1,7 +1,13 @@
 //! What driver and controller say to each other: device names, IOCTL codes, wire structures, event records.
 //!
-//! Used by `gate` (which answers) and by the `gatehouse` command (which asks). It depends on no other room.
-
+//! Used by `gate` (which answers) and by the `gatehouse` command (which asks); it depends on no other room. Everything is
+//! little-endian and laid out by hand, so that a controller built by any compiler can talk to any driver of the same
+//! protocol version.
+//!
+//! * [`ioctl`]: control codes.
+//! * [`message`]: the fixed structures of requests and answers.
+//! * [`event`]: event records, a header and tagged fields.
+//! * [`field`]: writing and reading tagged fields.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -17,3 +23,27 @@
         clippy::unwrap_used
     )
 )]
+
+pub mod event;
+pub mod field;
+pub mod ioctl;
+pub mod message;
+
+/// Protocol version this build speaks. A driver refuses requests of any other version with `STATUS_REVISION_MISMATCH`,
+/// except [`ioctl::HELLO`], which says which versions both sides know.
+pub const VERSION: u16 = 1;
+
+/// NT name of the control device.
+pub const DEVICE_NAME: &str = r"\Device\Gatehouse";
+
+/// Symbolic link through which user mode reaches the device.
+pub const LINK_NAME: &str = r"\DosDevices\Gatehouse";
+
+/// Name to open from user mode.
+pub const WIN32_NAME: &str = r"\\.\Gatehouse";
+
+/// Name of the service.
+pub const SERVICE_NAME: &str = "gatehouse";
+
+/// Security descriptor of the device, in SDDL: full access for SYSTEM and Administrators, none for anyone else.
+pub const DEVICE_SDDL: &str = "D:P(A;;GA;;;SY)(A;;GA;;;BA)";

@@ -1,0 +1,258 @@
+//! Event records: a fixed head and tagged fields.
+
+use zerocopy::FromBytes;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
+use zerocopy::Unaligned;
+use zerocopy::byteorder::little_endian::I64;
+use zerocopy::byteorder::little_endian::U16;
+use zerocopy::byteorder::little_endian::U32;
+use zerocopy::byteorder::little_endian::U64;
+
+use crate::field::Fields;
+
+/// The largest event record in bytes, head included. What does not fit is left out field by field and the record is marked
+/// with [`flag::CUT`].
+pub const MAX_RECORD: usize = 16 * 1024;
+
+/// Head of every event record.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Head {
+    /// Size of the record in bytes, this head included.
+    pub size: U32,
+    /// [`Kind`].
+    pub kind: U16,
+    /// [`flag`] bits.
+    pub flags: U16,
+    /// 1 for the first event after the driver started, then without gaps; 0 for the answer to a check.
+    pub sequence: U64,
+    /// When it was emitted: FILETIME, 100 ns since 1601-01-01 UTC.
+    pub time: I64,
+}
+
+/// Bits of [`Head::flags`].
+pub mod flag {
+    /// Fields were left out because the record would have been too large.
+    pub const CUT: u16 = 1;
+}
+
+/// What an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Kind {
+    /// A kernel image was loaded while the driver was running.
+    ImageLoad = 1,
+    /// A kernel image was already loaded when the driver started.
+    Baseline = 2,
+    /// A controller asked for a file to be weighed.
+    Check = 3,
+    /// A pushed set became the generation in force.
+    PolicyActivated = 4,
+    /// A pushed set was rejected; the generation in force stays.
+    PolicyRejected = 5,
+    /// The driver started.
+    Started = 6,
+    /// The intake was full and image loads went by unweighed.
+    LoadsDropped = 7,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::ImageLoad,
+        Self::Baseline,
+        Self::Check,
+        Self::PolicyActivated,
+        Self::PolicyRejected,
+        Self::Started,
+        Self::LoadsDropped,
+    ];
+
+    /// The kind with this number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// The number on the wire.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::ImageLoad => 1,
+            Self::Baseline => 2,
+            Self::Check => 3,
+            Self::PolicyActivated => 4,
+            Self::PolicyRejected => 5,
+            Self::Started => 6,
+            Self::LoadsDropped => 7,
+        }
+    }
+
+    /// The name in JSON output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ImageLoad => "image-load",
+            Self::Baseline => "baseline",
+            Self::Check => "check",
+            Self::PolicyActivated => "policy-activated",
+            Self::PolicyRejected => "policy-rejected",
+            Self::Started => "started",
+            Self::LoadsDropped => "loads-dropped",
+        }
+    }
+}
+
+/// Tags of event fields. Numbers are [`Field::number`](crate::field::Field::number), texts UTF-8, hashes raw bytes.
+pub mod tag {
+    /// Path as the kernel gave it, UTF-16LE.
+    pub const PATH: u16 = 1;
+    /// Process the load was reported for.
+    pub const PROCESS_ID: u16 = 2;
+    /// Address the image was mapped at.
+    pub const IMAGE_BASE: u16 = 3;
+    /// Size of the mapped image in bytes.
+    pub const IMAGE_SIZE: u16 = 4;
+    /// `IMAGE_INFO.Properties` as the kernel gave it (signature level and type included).
+    pub const IMAGE_PROPERTIES: u16 = 5;
+    /// Whether the file that was read was proved to be the file that was loaded: 1 proved, 0 not provable.
+    pub const SAME_FILE: u16 = 6;
+    /// Generation in force.
+    pub const GENERATION: u16 = 7;
+    /// SHA-256 of the compiled set in force.
+    pub const SET_SHA256: u16 = 8;
+    /// [`Mode`](crate::message::Mode).
+    pub const MODE: u16 = 9;
+    /// Time from capture to the start of reading, in 100 ns.
+    pub const QUEUED: u16 = 10;
+    /// Time taken to read the file and establish its evidence, in 100 ns.
+    pub const READ: u16 = 11;
+    /// Time taken to decide, in 100 ns.
+    pub const DECIDED: u16 = 12;
+    /// How many: dropped loads, bytes of a pushed set.
+    pub const COUNT: u16 = 13;
+    /// Code of an error: of `policy::SetError` in policy events, of `evidence::ExamineError` in weighed ones.
+    pub const ERROR: u16 = 14;
+    /// Byte offset of an error.
+    pub const OFFSET: u16 = 15;
+    /// NTSTATUS of a failed system call, as an unsigned 32-bit number.
+    pub const STATUS: u16 = 16;
+
+    /// Group: evidence. Its fields are 0x21 to 0x4f.
+    pub const EVIDENCE: u16 = 0x20;
+    /// `IMAGE_FILE_HEADER.Machine`.
+    pub const MACHINE: u16 = 0x21;
+    /// `IMAGE_OPTIONAL_HEADER.Subsystem`.
+    pub const SUBSYSTEM: u16 = 0x22;
+    /// 1 when the image is conformant.
+    pub const CONFORMANT: u16 = 0x23;
+    /// File size in bytes.
+    pub const FILE_SIZE: u16 = 0x24;
+    /// Authenticode SHA-1.
+    pub const SHA1: u16 = 0x25;
+    /// Authenticode SHA-256.
+    pub const SHA256: u16 = 0x26;
+    /// Authenticode SHA-384.
+    pub const SHA384: u16 = 0x27;
+    /// Authenticode SHA-512.
+    pub const SHA512: u16 = 0x28;
+    /// First page SHA-1.
+    pub const FIRST_PAGE_SHA1: u16 = 0x29;
+    /// First page SHA-256.
+    pub const FIRST_PAGE_SHA256: u16 = 0x2a;
+    /// Flat file SHA-1.
+    pub const FLAT_SHA1: u16 = 0x2b;
+    /// Flat file SHA-256.
+    pub const FLAT_SHA256: u16 = 0x2c;
+    /// Fixed file version `a.b.c.d`, `a` in the top 16 bits.
+    pub const FILE_VERSION: u16 = 0x2d;
+    /// `OriginalFilename`.
+    pub const ORIGINAL_FILENAME: u16 = 0x2e;
+    /// `InternalName`.
+    pub const INTERNAL_NAME: u16 = 0x2f;
+    /// `FileDescription`.
+    pub const FILE_DESCRIPTION: u16 = 0x30;
+    /// `ProductName`.
+    pub const PRODUCT_NAME: u16 = 0x31;
+
+    /// Group: verdict. Its fields are 0x51 to 0x6f.
+    pub const VERDICT: u16 = 0x50;
+    /// `policy::Decision` number.
+    pub const DECISION: u16 = 0x51;
+    /// `policy::Reason` code.
+    pub const REASON: u16 = 0x52;
+    /// Group, once a policy: what that policy decided.
+    pub const POLICY: u16 = 0x53;
+    /// Policy id as in its document, text.
+    pub const POLICY_ID: u16 = 0x54;
+    /// Policy name.
+    pub const POLICY_NAME: u16 = 0x55;
+    /// Group: the deciding rule.
+    pub const RULE: u16 = 0x56;
+    /// `policy::RuleKind` number.
+    pub const RULE_KIND: u16 = 0x57;
+    /// `policy::Level` number.
+    pub const RULE_LEVEL: u16 = 0x58;
+    /// Rule id.
+    pub const RULE_ID: u16 = 0x59;
+    /// Rule name.
+    pub const RULE_NAME: u16 = 0x5a;
+    /// `policy::Action` number.
+    pub const RULE_ACTION: u16 = 0x5b;
+    /// Index of the signature that decided.
+    pub const SIGNATURE: u16 = 0x5c;
+}
+
+/// An event record that was read.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// Its head.
+    pub head: Head,
+    /// Its fields.
+    pub fields: Fields<'a>,
+}
+
+/// Splits the first record off `bytes`; `None` when they do not hold one.
+pub fn split(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
+    let (head, _) = Head::read_from_prefix(bytes).ok()?;
+    let (record, rest) = bytes.split_at_checked(usize::try_from(head.size.get()).ok()?)?;
+    let body = record.get(size_of::<Head>()..)?;
+    Some((
+        Record {
+            head,
+            fields: Fields::new(body),
+        },
+        rest,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_keep_their_numbers() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(kind.number()), Some(kind));
+            assert_eq!(kind.number(), kind as u16);
+        }
+        assert_eq!(Kind::from_number(0), None);
+    }
+
+    #[test]
+    fn a_record_shorter_than_it_says_is_refused() {
+        let head = Head {
+            size: U32::new(40),
+            kind: U16::new(1),
+            flags: U16::new(0),
+            sequence: U64::new(1),
+            time: I64::new(0),
+        };
+        let mut bytes = [0; 40];
+        bytes[..24].copy_from_slice(head.as_bytes());
+        assert!(split(&bytes).is_some());
+        assert!(split(&bytes[..39]).is_none());
+        assert!(split(&bytes[..10]).is_none());
+        bytes[0] = 8;
+        assert!(split(&bytes).is_none(), "a size below the head is refused");
+    }
+}

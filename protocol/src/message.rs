@@ -1,0 +1,193 @@
+//! Fixed structures of requests and answers. A request's trailing bytes, where it has any, follow the structure.
+
+use zerocopy::FromBytes;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
+use zerocopy::Unaligned;
+use zerocopy::byteorder::little_endian::I64;
+use zerocopy::byteorder::little_endian::U16;
+use zerocopy::byteorder::little_endian::U32;
+use zerocopy::byteorder::little_endian::U64;
+
+/// Head of every request but [`HelloRequest`].
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Request {
+    /// [`crate::VERSION`].
+    pub version: U16,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+impl Request {
+    /// A request of this build's protocol version.
+    pub const fn new() -> Self {
+        Self {
+            version: U16::new(crate::VERSION),
+            reserved: [0; 6],
+        }
+    }
+}
+
+/// The protocol versions a controller knows.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct HelloRequest {
+    /// Oldest version the controller speaks.
+    pub oldest: U16,
+    /// Newest version the controller speaks.
+    pub newest: U16,
+    /// Zero.
+    pub reserved: U32,
+}
+
+/// The version that both sides will speak.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Hello {
+    /// Version chosen: the newest that both know.
+    pub version: U16,
+    /// Version of the driver: major, minor, patch.
+    pub driver: [U16; 3],
+}
+
+/// State and counters of the running driver. Times are FILETIME (100 ns since 1601-01-01 UTC).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct Status {
+    /// [`Mode`] in force.
+    pub mode: U32,
+    /// [`features`] the driver found at start.
+    pub features: U32,
+    /// Generation in force; 0 when none was pushed.
+    pub generation: U64,
+    /// SHA-256 of the compiled set in force; zeros when none was pushed.
+    pub set_sha256: [u8; 32],
+    /// Size of the compiled set in force, in bytes.
+    pub set_bytes: U64,
+    /// When the driver started.
+    pub started: I64,
+    /// The driver's clock now.
+    pub now: I64,
+    /// Image loads the notify routine saw, kernel images only.
+    pub loads_seen: U64,
+    /// Image loads that could not be queued because the intake was full.
+    pub loads_dropped: U64,
+    /// Files weighed: loads, baseline and checks.
+    pub weighed: U64,
+    /// Verdicts that allow.
+    pub allowed: U64,
+    /// Verdicts that would refuse, and the policy is in audit or the driver in evaluation mode.
+    pub would_refuse: U64,
+    /// Verdicts that refuse.
+    pub refused: U64,
+    /// Files of which no or not enough evidence could be read.
+    pub unreadable: U64,
+    /// Events emitted since start; the sequence number of the newest.
+    pub events_emitted: U64,
+    /// Events overwritten in the ring, whether or not anyone read them first.
+    pub events_overwritten: U64,
+    /// Events that could not be recorded at all.
+    pub events_failed: U64,
+    /// Pushes that became a generation.
+    pub pushes_accepted: U64,
+    /// Pushes that were rejected.
+    pub pushes_rejected: U64,
+    /// Requests refused before they were understood.
+    pub requests_refused: U64,
+    /// Pool blocks the driver holds.
+    pub pool_blocks: U64,
+    /// Pool bytes the driver holds.
+    pub pool_bytes: U64,
+    /// Pool allocations that failed.
+    pub pool_failures: U64,
+}
+
+/// What the driver does with a load it would refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Mode {
+    /// Report only.
+    Evaluate = 1,
+    /// Refuse.
+    Enforce = 2,
+}
+
+/// Bits of [`Status::features`].
+pub mod features {
+    /// The load-image routine was registered with `PsSetLoadImageNotifyRoutineEx`.
+    pub const NOTIFY_EX: u32 = 1;
+    /// The device carries its own security descriptor.
+    pub const DEVICE_SECURED: u32 = 2;
+}
+
+/// Answer to a push. The request itself succeeds either way, so that the reason can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PushOutcome {
+    /// 0 when the set became the generation in force, else the code of `policy::SetError` or of [`push_error`].
+    pub error: U32,
+    /// Zero.
+    pub reserved: U32,
+    /// Byte offset in the set at which the fault was found.
+    pub offset: U64,
+    /// The generation in force after the push: the new one, or the unchanged old one.
+    pub generation: U64,
+    /// SHA-256 of the compiled set in force after the push.
+    pub set_sha256: [u8; 32],
+}
+
+/// Push errors that are not the set's own fault.
+pub mod push_error {
+    /// The driver could not get memory for the set.
+    pub const NO_MEMORY: u32 = 0x8000_0001;
+}
+
+/// Asks for a piece of the compiled set in force.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct PullRequest {
+    /// Version.
+    pub request: Request,
+    /// First byte wanted.
+    pub offset: U64,
+}
+
+/// Head of a piece of the compiled set; the bytes follow, as many as fit the output buffer.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Pulled {
+    /// Generation the piece is of. A change between pieces means: start again. 0: there is none.
+    pub generation: U64,
+    /// Size of the whole set in bytes.
+    pub total: U64,
+    /// Offset of the piece.
+    pub offset: U64,
+}
+
+/// Asks for events.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct EventsRequest {
+    /// Version.
+    pub request: Request,
+    /// Sequence number of the last event already seen; 0 for all that are still held.
+    pub after: U64,
+}
+
+/// Head of a batch of events; the records follow, as many whole ones as fit the output buffer.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct Events {
+    /// Number of records that follow.
+    pub count: U32,
+    /// Non-zero when more events are held than fitted.
+    pub more: U32,
+    /// What to ask for next: the sequence number of the last record, or of the request when there is none.
+    pub last: U64,
+    /// Events between the request's `after` and the first record that are gone, because the ring overwrote them.
+    pub lost: U64,
+}
