@@ -1,1 +1,16 @@
-//! Building and running Gatehouse on Linux.
+//! Building and running Gatehouse on Linux: the engine behind `./x`, and what the end-to-end tests call.
+//!
+//! It builds the one driver that ships with Microsoft's wdk crates (no WDK needed), builds the controller for Windows, and runs both
+//! in Wine, whose kernel loads real driver images. Nothing in here is shipped, and nothing that ships knows about it.
+//! Everything it downloads or prepares is kept in a cache folder of the user's, made anew when missing.
+
+pub mod cache;
+pub mod command;
+pub mod driver;
+pub mod host;
+pub mod image;
+pub mod repository;
+pub mod toolchain;
+pub mod wdk_root;
+
+pub use driver::build_driver;
