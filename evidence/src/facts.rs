@@ -68,6 +68,8 @@ pub enum Unreadable {
     NoMemory = 7,
     /// The path is too long for the record that should carry it.
     PathTooLong = 8,
+    /// It is there, but what should prove it does not hold (a timestamp whose own chain fails, say).
+    Unproven = 9,
 }
 
 /// A hash of one of the algorithms that App Control and Authenticode use.
@@ -115,7 +117,7 @@ impl Hash {
 pub struct Evidence<'a> {
     /// The layout facts of the PE image.
     pub image: Fact<Image>,
-    /// The digests of the file; [`Fact::Absent`] for a file that is not a PE image.
+    /// The digests of the file. For a file that is not a well-formed PE image only the flat ones are filled.
     pub digests: Fact<Digests>,
     /// The version resource, language-neutral first.
     pub version: Fact<Version<'a>>,
@@ -221,6 +223,45 @@ pub struct Signature<'a> {
     pub more_info_url: Fact<Text<'a>>,
     /// The trusted signing time, if a timestamp whose own chain is valid gives one.
     pub timestamp: Fact<Timestamp>,
+    /// The first reason why it proves nothing; `None` exactly if `digest_valid` and `signature_valid`.
+    pub fault: Option<SignatureFault>,
+    /// For [`SignatureSource::Catalog`]: which catalogue, as the index numbers them.
+    pub catalog: Option<u32>,
+}
+
+/// Why a signature proves nothing. The numbers are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+#[repr(u16)]
+pub enum SignatureFault {
+    /// The signature's bytes do not parse.
+    Malformed = 1,
+    /// The signed digest is not the image's: the file was changed after signing, or the signature is another file's.
+    ImageDigest = 2,
+    /// A digest algorithm too weak to prove anything (MD5, MD2).
+    WeakAlgorithm = 3,
+    /// An algorithm this reader does not know.
+    UnknownAlgorithm = 4,
+    /// The signer's certificate is not among the certificates.
+    NoSigner = 5,
+    /// The signed attributes are not those of the signed content.
+    SignedAttributes = 6,
+    /// The signer's signature does not verify with the certificate's key.
+    SignerSignature = 7,
+    /// A key that is never used: explicit curve parameters, an unknown kind, RSA outside 1024 to 4096 bits.
+    UnsupportedKey = 8,
+    /// A certificate's issuer is at hand by name, and its key did not make the certificate's signature.
+    ChainSignature = 9,
+    /// A certificate signed another and is no certificate authority, or its path length forbids it.
+    NotAuthority = 10,
+    /// The signer's certificate is not for code signing.
+    NotCodeSigning = 11,
+    /// The page-hash table is not the image's.
+    PageHashes = 12,
+    /// A cap was reached (certificates, chain length, chain work).
+    CapReached = 13,
+    /// A certificate's lifetime had ended when the file was signed, and the certificate says that this ends its signatures.
+    LifetimeEnded = 14,
 }
 
 /// One certificate of a chain.

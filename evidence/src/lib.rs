@@ -19,9 +19,32 @@
     )
 )]
 
+mod bytes;
+mod digest;
+mod error;
+mod examine;
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
+mod examine_tests;
 mod facts;
+mod image_digest;
+mod pe;
 mod source;
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
+mod testing;
 mod text;
+
+pub use error::Defect;
+pub use error::ErrorKind;
+pub use error::ExamineError;
+pub use error::FlatDigests;
+pub use error::NoMemory;
+pub use error::NotPe;
+pub use examine::Findings;
+pub use examine::Options;
+pub use examine::Workspace;
+pub use examine::examine;
 
 pub use facts::Certificate;
 pub use facts::Digests;
@@ -33,6 +56,7 @@ pub use facts::Image;
 pub use facts::Key;
 pub use facts::Root;
 pub use facts::Signature;
+pub use facts::SignatureFault;
 pub use facts::SignatureSource;
 pub use facts::Timestamp;
 pub use facts::Unreadable;

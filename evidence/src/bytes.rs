@@ -1,0 +1,56 @@
+//! Reading numbers and filling buffers without a way to panic.
+
+use crate::error::ErrorKind;
+use crate::source::Source;
+
+/// Copies as much of `from` as fits into `to`.
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    let count = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// The `N` bytes at `offset`.
+pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..)?.first_chunk::<N>().copied()
+}
+
+/// The little-endian 16-bit number at `offset`.
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    array(bytes, offset).map(u16::from_le_bytes)
+}
+
+/// The little-endian 32-bit number at `offset`.
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    array(bytes, offset).map(u32::from_le_bytes)
+}
+
+/// `value` as a count of bytes in memory; saturates, so that a bound check after it fails.
+pub(crate) fn to_usize(value: impl TryInto<usize>) -> usize {
+    value.try_into().unwrap_or(usize::MAX)
+}
+
+/// A count of bytes in memory as a file size.
+pub(crate) fn to_u64(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
+
+/// Fills `buffer` from `offset` on, or says that the file shrank: call it only for ranges inside the file's size.
+pub(crate) fn fill<S: Source + ?Sized>(
+    source: &mut S,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<(), ErrorKind> {
+    let mut at = offset;
+    let mut rest = buffer;
+    while !rest.is_empty() {
+        let count = source.read_at(at, rest)?;
+        if count == 0 {
+            return Err(ErrorKind::Changed { offset: at });
+        }
+        at = at.saturating_add(to_u64(count));
+        rest = rest.get_mut(count..).unwrap_or_default();
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The PE image format, as far as code integrity looks at it.
+
+mod header;
+mod layout;
+mod version;
+
+pub(crate) use header::Headers;
+pub(crate) use header::read_headers;
+pub(crate) use layout::CertificateTable;
+pub(crate) use layout::MAX_SECTIONS;
+pub(crate) use layout::Section;
+pub(crate) use version::MAX_VERSION;
+pub(crate) use version::read_version;
