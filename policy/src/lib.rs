@@ -2,6 +2,9 @@
 //!
 //! Called by `gate` and by the `gatehouse` command's simulator. It validates bytes once and then decides without
 //! allocating or failing; it never sees XML, files or the kernel.
+//!
+//! [`PolicySet::validate`] proves a set whole; [`ValidatedSet`] keeps the bytes beside what validation learnt, so that
+//! later views cost nothing and cannot fail; [`decide`] weighs one file. The bytes are described in [`format`](mod@format).
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -18,3 +21,28 @@
         clippy::unwrap_used
     )
 )]
+
+mod decide;
+mod error;
+pub mod format;
+mod options;
+mod reason;
+mod set;
+mod validate;
+mod verdict;
+
+pub use decide::decide;
+pub use error::SetError;
+pub use error::SetFault;
+pub use options::Options;
+pub use reason::Reason;
+pub use set::PolicySet;
+pub use set::PolicyView;
+pub use set::ValidatedSet;
+pub use verdict::Action;
+pub use verdict::Decision;
+pub use verdict::Level;
+pub use verdict::PolicyOutcome;
+pub use verdict::RuleKind;
+pub use verdict::RuleView;
+pub use verdict::Verdict;

@@ -1,4 +1,25 @@
 //! App Control policy documents: SiPolicy XML, and its compilation to the compiled set of `policy`.
 //!
 //! Used by the `gatehouse` command; never reachable from the driver.
+//!
+//! [`Document::read`] takes the bytes of a document, [`compile`] any number of documents to one compiled set.
 #![forbid(unsafe_code)]
+
+mod compile;
+mod document;
+mod error;
+mod guid;
+mod version;
+mod write_set;
+mod xml;
+
+pub use compile::compile;
+pub use document::Document;
+pub use document::FileRule;
+pub use document::FileRuleKind;
+pub use document::PolicyKind;
+pub use error::CompileError;
+pub use error::Place;
+pub use error::ReadError;
+pub use guid::Guid;
+pub use version::FileVersion;

@@ -1,0 +1,253 @@
+//! What a decision says.
+
+use crate::PolicySet;
+use crate::PolicyView;
+use crate::Reason;
+use crate::format::MAX_BASE_POLICIES;
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Decision {
+    /// It loads.
+    Allow = 0,
+    /// A policy in audit mode refuses it; it loads and is reported.
+    WouldRefuse = 1,
+    /// An enforced policy refuses it.
+    Refuse = 2,
+}
+
+impl Decision {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::WouldRefuse => "would-refuse",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Action {
+    /// It allows.
+    Allow = 0,
+    /// It denies.
+    Deny = 1,
+}
+
+impl Action {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What a rule goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RuleKind {
+    /// A hash of the file.
+    Hash = 0,
+    /// Names and version of the version resource.
+    FileAttributes = 1,
+    /// Who signed it.
+    Signer = 2,
+    /// A policy option.
+    Option = 3,
+}
+
+impl RuleKind {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hash => "hash",
+            Self::FileAttributes => "file-attributes",
+            Self::Signer => "signer",
+            Self::Option => "option",
+        }
+    }
+}
+
+/// The file rule level that a rule amounts to, the most specific first: of several rules that match, the first in this
+/// order is the one reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// A policy option, weighed before every rule.
+    Option = 0,
+    /// Hash of the file.
+    Hash = 1,
+    /// Names, with or without version.
+    FileName = 2,
+    /// WHQL EKU, vendor, names and version.
+    WhqlFilePublisher = 3,
+    /// Certificate, publisher, names and version.
+    FilePublisher = 4,
+    /// Certificate, publisher and version.
+    SignedVersion = 5,
+    /// WHQL EKU and vendor.
+    WhqlPublisher = 6,
+    /// Certificate and publisher.
+    Publisher = 7,
+    /// WHQL EKU.
+    Whql = 8,
+    /// The leaf certificate.
+    LeafCertificate = 9,
+    /// A certificate above the leaf.
+    PcaCertificate = 10,
+    /// A well-known root.
+    RootCertificate = 11,
+    /// Any file whatever.
+    AnyFile = 12,
+}
+
+impl Level {
+    /// The name, as App Control's tools write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Option => "Option",
+            Self::Hash => "Hash",
+            Self::FileName => "FileName",
+            Self::WhqlFilePublisher => "WHQLFilePublisher",
+            Self::FilePublisher => "FilePublisher",
+            Self::SignedVersion => "SignedVersion",
+            Self::WhqlPublisher => "WHQLPublisher",
+            Self::Publisher => "Publisher",
+            Self::Whql => "WHQL",
+            Self::LeafCertificate => "LeafCertificate",
+            Self::PcaCertificate => "PcaCertificate",
+            Self::RootCertificate => "RootCertificate",
+            Self::AnyFile => "AnyFile",
+        }
+    }
+}
+
+/// The answer to one file: the whole, and each base policy's part in it. Of fixed size; names are borrowed from the set.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict<'a> {
+    /// The whole: the severest of the base policies' decisions.
+    pub decision: Decision,
+    /// Why: the reason of the first base policy that decided the whole.
+    pub reason: Reason,
+    pub(crate) set: PolicySet<'a>,
+    pub(crate) outcomes: [Outcome; MAX_BASE_POLICIES],
+}
+
+impl<'a> Verdict<'a> {
+    /// What each base policy says, its supplementals included, in the order of the set.
+    pub fn policies(&self) -> impl Iterator<Item = PolicyOutcome<'a>> {
+        let set = self.set;
+        let count = usize::from(set.layout.base_count);
+        (0_u16..)
+            .zip(self.outcomes)
+            .take(count)
+            .filter_map(move |(index, outcome)| {
+                Some(PolicyOutcome {
+                    index,
+                    policy: set.policy(index)?,
+                    decision: outcome.decision,
+                    reason: outcome.reason,
+                    rule: outcome.rule_view(&set),
+                    signature: outcome.signature(),
+                })
+            })
+    }
+}
+
+/// What one base policy, its supplementals included, says of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyOutcome<'a> {
+    /// Index of the base policy in the set.
+    pub index: u16,
+    /// The base policy.
+    pub policy: PolicyView<'a>,
+    /// Its decision.
+    pub decision: Decision,
+    /// Its reason.
+    pub reason: Reason,
+    /// The rule that decided; `None` when none matched.
+    pub rule: Option<RuleView<'a>>,
+    /// Index in the evidence of the signature by which the rule matched.
+    pub signature: Option<u8>,
+}
+
+/// A rule, as reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleView<'a> {
+    /// What it goes by.
+    pub kind: RuleKind,
+    /// The level it amounts to.
+    pub level: Level,
+    /// Its id in the policy document.
+    pub id: &'a str,
+    /// Its friendly name; empty if it has none.
+    pub name: &'a str,
+    /// What it does.
+    pub action: Action,
+}
+
+/// A [`PolicyOutcome`] without the names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) decision: Decision,
+    pub(crate) reason: Reason,
+    /// The best match so far: denials before grants, then the level, then the rule number.
+    pub(crate) best: Option<Match>,
+}
+
+/// A rule that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) action: Action,
+    pub(crate) kind: RuleKind,
+    pub(crate) level: Level,
+    pub(crate) rule: u32,
+    /// Index of the signature; 0xff for none.
+    pub(crate) signature: u8,
+}
+
+/// [`Match::signature`] of a rule that needs none.
+pub(crate) const NO_SIGNATURE: u8 = 0xff;
+
+impl Outcome {
+    pub(crate) const UNDECIDED: Self = Self {
+        decision: Decision::Allow,
+        reason: Reason::Allowed,
+        best: None,
+    };
+
+    fn rule_view<'a>(&self, set: &PolicySet<'a>) -> Option<RuleView<'a>> {
+        let found = self.best?;
+        let (id, name) = match found.kind {
+            RuleKind::Option => ("Required:WHQL", "Required:WHQL"),
+            RuleKind::Hash | RuleKind::FileAttributes | RuleKind::Signer => set.rule_name(found.rule)?,
+        };
+        Some(RuleView {
+            kind: found.kind,
+            level: found.level,
+            id,
+            name,
+            action: found.action,
+        })
+    }
+
+    fn signature(&self) -> Option<u8> {
+        self.best
+            .map(|found| found.signature)
+            .filter(|index| *index != NO_SIGNATURE)
+    }
+}
+
+impl Match {
+    /// Whether this one is reported rather than `other`.
+    pub(crate) fn precedes(self, other: Self) -> bool {
+        let key = |found: Self| (found.action == Action::Allow, found.level, found.rule);
+        key(self) < key(other)
+    }
+}

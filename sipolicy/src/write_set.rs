@@ -1,0 +1,155 @@
+//! Writing the bytes of a compiled set; see `policy::format`.
+
+use policy::format::Directory;
+use policy::format::FORMAT_VERSION;
+use policy::format::HashRecord;
+use policy::format::Header;
+use policy::format::MAGIC;
+use policy::format::MAX_TEXT_BYTES;
+use policy::format::PolicyRecord;
+use policy::format::RULE_NAME_BLOCK;
+use policy::format::TABLE_ALIGNMENT;
+use policy::format::Table;
+use policy::format::TableEntry;
+use policy::format::bucket_bits;
+use policy::format::bucket_of;
+use sha2::Digest;
+use sha2::Sha256;
+use zerocopy::IntoBytes;
+use zerocopy::little_endian::U32;
+
+/// The tables of a set while it is built.
+#[derive(Default)]
+pub(crate) struct SetWriter {
+    pub(crate) policies: Vec<PolicyRecord>,
+    pub(crate) hashes20: Vec<HashRecord<20>>,
+    pub(crate) hashes32: Vec<HashRecord<32>>,
+    pub(crate) hashes48: Vec<HashRecord<48>>,
+    pub(crate) hashes64: Vec<HashRecord<64>>,
+    texts: Vec<u8>,
+    rule_name_blocks: Vec<U32>,
+    rule_names: Vec<u8>,
+    rule_count: u32,
+}
+
+impl SetWriter {
+    /// Adds a rule's names and gives its number.
+    pub(crate) fn add_rule(&mut self, id: &str, name: &str) -> u32 {
+        let number = self.rule_count;
+        if number.is_multiple_of(RULE_NAME_BLOCK) {
+            self.rule_name_blocks.push(u32_of(self.rule_names.len()).into());
+        }
+        push_text(&mut self.rule_names, id);
+        push_text(&mut self.rule_names, name);
+        self.rule_count += 1;
+        number
+    }
+
+    /// Adds texts that follow one another and gives the offset of the first.
+    pub(crate) fn add_texts(&mut self, texts: &[&str]) -> u32 {
+        let offset = u32_of(self.texts.len());
+        for text in texts {
+            push_text(&mut self.texts, text);
+        }
+        offset
+    }
+
+    /// The bytes of the set.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        let buckets20 = index_hashes(&mut self.hashes20);
+        let buckets32 = index_hashes(&mut self.hashes32);
+        let buckets48 = index_hashes(&mut self.hashes48);
+        let buckets64 = index_hashes(&mut self.hashes64);
+        let contents = |table: Table| -> &[u8] {
+            match table {
+                Table::Policies => self.policies.as_bytes(),
+                Table::Hashes20 => self.hashes20.as_bytes(),
+                Table::Buckets20 => buckets20.as_bytes(),
+                Table::Hashes32 => self.hashes32.as_bytes(),
+                Table::Buckets32 => buckets32.as_bytes(),
+                Table::Hashes48 => self.hashes48.as_bytes(),
+                Table::Buckets48 => buckets48.as_bytes(),
+                Table::Hashes64 => self.hashes64.as_bytes(),
+                Table::Buckets64 => buckets64.as_bytes(),
+                Table::Texts => &self.texts,
+                Table::RuleNameBlocks => self.rule_name_blocks.as_bytes(),
+                Table::RuleNames => &self.rule_names,
+            }
+        };
+        let mut bytes = vec![0; size_of::<Header>()];
+        let directory = Directory {
+            table_count: u32_of(Table::COUNT).into(),
+            rule_count: self.rule_count.into(),
+            reserved: [0; 8],
+        };
+        bytes.extend_from_slice(directory.as_bytes());
+        let mut end = bytes.len() + Table::COUNT * size_of::<TableEntry>();
+        for table in Table::ALL {
+            let offset = end.next_multiple_of(TABLE_ALIGNMENT);
+            let length = contents(table).len();
+            let entry = TableEntry {
+                kind: table.number().into(),
+                stride: u16::try_from(table.stride()).unwrap_or(u16::MAX).into(),
+                offset: u32_of(offset).into(),
+                count: u32_of(length / table.stride()).into(),
+                reserved: 0.into(),
+            };
+            bytes.extend_from_slice(entry.as_bytes());
+            end = offset + length;
+        }
+        bytes.reserve_exact(end - bytes.len());
+        for table in Table::ALL {
+            bytes.resize(bytes.len().next_multiple_of(TABLE_ALIGNMENT), 0);
+            bytes.extend_from_slice(contents(table));
+        }
+        let header = Header {
+            magic: MAGIC,
+            format: FORMAT_VERSION.into(),
+            length: (bytes.len() as u64).into(),
+            body_sha256: Sha256::digest(&bytes[size_of::<Header>()..]).into(),
+        };
+        bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
+        bytes
+    }
+}
+
+/// A length or count as the format holds it. The set's cap keeps real ones far below the limit; one that is not is caught by
+/// the validation that every compiled set goes through before it is handed out.
+pub(crate) fn u32_of(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn push_text(pool: &mut Vec<u8>, text: &str) {
+    let mut length = text.len().min(MAX_TEXT_BYTES);
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    if let Ok(short @ 0..0x80) = u8::try_from(length) {
+        pool.push(short);
+    } else {
+        let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+        pool.extend_from_slice(&[high | 0x80, low]);
+    }
+    pool.extend_from_slice(&text.as_bytes()[..length]);
+}
+
+/// Sorts a hash table and makes its bucket index.
+fn index_hashes<const N: usize>(records: &mut [HashRecord<N>]) -> Vec<U32> {
+    if records.is_empty() {
+        return Vec::new();
+    }
+    records.sort_unstable_by_key(|record| (record.hash, record.rule.get()));
+    let bits = bucket_bits(u32_of(records.len()));
+    let mut bounds = vec![0_u32; (1 << bits) + 1];
+    for record in records.iter() {
+        bounds[bucket_of(&record.hash, bits) as usize + 1] += 1;
+    }
+    let mut sum = 0;
+    bounds
+        .iter()
+        .map(|count| {
+            sum += count;
+            U32::new(sum)
+        })
+        .collect()
+}
