@@ -1,33 +1,55 @@
-//! gatehouse.sys: the entry point only, so far.
+//! gatehouse.sys: watches every kernel image that Windows loads and has `gate` weigh it.
+//!
+//! A shell: it decides nothing. The kernel calls the entry points in this file, in [`device`] and in [`notify`]; they hand on
+//! to `gate`, which calls back through [`host`]. Everything unsafe that is not an entry point is in [`kernel`].
+//!
+//! Start: gate, device, worker, notify routine, link; whatever fails undoes what came before. Stop is the reverse, see
+//! [`driver`].
 #![no_std]
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::todo,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 
+extern crate alloc;
 #[cfg(not(test))]
 extern crate wdk_panic;
 
-use wdk_alloc::WdkAllocator;
+mod device;
+mod driver;
+mod host;
+mod kernel;
+mod notify;
+
+use crate::kernel::pool::CountedPool;
 use wdk_sys::DRIVER_OBJECT;
 use wdk_sys::NTSTATUS;
 use wdk_sys::PCUNICODE_STRING;
-use wdk_sys::STATUS_SUCCESS;
-use wdk_sys::ntddk::DbgPrint;
 
 #[global_allocator]
-static GLOBAL_ALLOCATOR: WdkAllocator = WdkAllocator;
+static POOL: CountedPool = CountedPool::new();
 
-/// Called once when the service starts, at PASSIVE_LEVEL.
+/// Called once, when the service starts. IRQL: PASSIVE_LEVEL.
 ///
 /// # Safety
-/// Only the kernel's loader calls it, with its own driver object.
-// SAFETY: the loader looks this name up; nothing else here exports it.
+/// Only the kernel's loader calls it, with the driver's own object.
+// SAFETY: the loader looks this name up; nothing else exports it.
 #[unsafe(export_name = "DriverEntry")]
-pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, _path: PCUNICODE_STRING) -> NTSTATUS {
+pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, _registry_path: PCUNICODE_STRING) -> NTSTATUS {
     driver.DriverUnload = Some(driver_unload);
-    // SAFETY: the format is a terminated string without arguments.
-    unsafe { DbgPrint(c"gatehouse: loaded\n".as_ptr().cast()) };
-    STATUS_SUCCESS
+    device::set_dispatch(driver);
+    // SAFETY: `driver` is the object that the kernel passed.
+    match unsafe { driver::start(driver) } {
+        Ok(()) => wdk_sys::STATUS_SUCCESS,
+        Err(status) => status.0,
+    }
 }
 
-extern "C" fn driver_unload(_driver: *mut DRIVER_OBJECT) {
-    // SAFETY: the format is a terminated string without arguments.
-    unsafe { DbgPrint(c"gatehouse: unloaded\n".as_ptr().cast()) };
+/// Called once, when the service stops. IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn driver_unload(_driver: *mut DRIVER_OBJECT) {
+    driver::stop();
 }

@@ -1,8 +1,12 @@
-//! The driver's brain: policy generations, weighing, event ring, request dispatch, behind the [`Host`] trait.
+//! The driver's brain: policy generations, weighing, event ring, request dispatch, behind the [`Host`](host::Host) trait.
 //!
 //! Called by the driver shell (`driver/`) with the kernel as its host, and by tests with an ordinary process as host.
 //! It never names a kernel function and contains no unsafe code.
-
+//!
+//! ```text
+//! notify routine -> intake -> worker -> weigh (evidence, policy) -> record -> event ring -> dispatch -> controller
+//!                                                ^ generation in force <- push <- dispatch
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -18,3 +22,27 @@
         clippy::unwrap_used
     )
 )]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod counters;
+mod dispatch;
+mod gate;
+mod generation;
+pub mod host;
+mod intake;
+mod memory;
+mod path;
+mod record;
+mod ring;
+mod weigh;
+mod worker;
+
+pub use dispatch::Completion;
+pub use dispatch::MAX_INPUT;
+pub use gate::Gate;
+pub use intake::Capture;
+pub use intake::Path;
+pub use worker::LoadedImage;

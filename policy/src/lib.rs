@@ -25,6 +25,7 @@
 mod decide;
 mod error;
 pub mod format;
+mod numbers;
 mod options;
 mod reason;
 mod set;

@@ -26,7 +26,7 @@ pub struct Head {
     pub kind: U16,
     /// [`flag`] bits.
     pub flags: U16,
-    /// 1 for the first event after the driver started, then without gaps; 0 for the answer to a check.
+    /// 1 for the first event after the driver started, then without gaps.
     pub sequence: U64,
     /// When it was emitted: FILETIME, 100 ns since 1601-01-01 UTC.
     pub time: I64,
@@ -130,7 +130,7 @@ pub mod tag {
     pub const DECIDED: u16 = 12;
     /// How many: dropped loads, bytes of a pushed set.
     pub const COUNT: u16 = 13;
-    /// Code of an error: of `policy::SetError` in policy events, of `evidence::ExamineError` in weighed ones.
+    /// Code of an error: of `policy::SetFault` in policy events, of `evidence::ErrorKind` in weighed ones.
     pub const ERROR: u16 = 14;
     /// Byte offset of an error.
     pub const OFFSET: u16 = 15;
@@ -182,7 +182,7 @@ pub mod tag {
     pub const REASON: u16 = 0x52;
     /// Group, once a policy: what that policy decided.
     pub const POLICY: u16 = 0x53;
-    /// Policy id as in its document, text.
+    /// Policy id: a GUID's 16 bytes as Windows lays them out in memory.
     pub const POLICY_ID: u16 = 0x54;
     /// Policy name.
     pub const POLICY_NAME: u16 = 0x55;

@@ -40,11 +40,11 @@ impl<'b> Writer<'b> {
 
     /// Bytes that are no field: a record's fixed head.
     pub fn raw(&mut self, bytes: &[u8]) {
-        let end = self.used.saturating_add(bytes.len());
-        match self.buffer.get_mut(self.used..end) {
+        let free = self.buffer.get_mut(self.used..).unwrap_or_default();
+        match free.get_mut(..bytes.len()) {
             Some(room) if !self.full => {
                 room.copy_from_slice(bytes);
-                self.used = end;
+                self.used = self.used.saturating_add(bytes.len());
             }
             _ => self.full = true,
         }
@@ -89,9 +89,12 @@ impl<'b> Writer<'b> {
             return;
         }
         let length = self.used.saturating_sub(start).saturating_sub(HEAD);
-        let finished = u32::try_from(length).ok().map(|length| head(tag, length));
-        match (finished, self.buffer.get_mut(start..start.saturating_add(HEAD))) {
-            (Some(bytes), Some(room)) => room.copy_from_slice(&bytes),
+        let room = self
+            .buffer
+            .get_mut(start..)
+            .and_then(|group| group.first_chunk_mut::<HEAD>());
+        match (u32::try_from(length), room) {
+            (Ok(length), Some(room)) => *room = head(tag, length),
             _ => self.full = true,
         }
     }

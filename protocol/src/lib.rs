@@ -8,6 +8,7 @@
 //! * [`message`]: the fixed structures of requests and answers.
 //! * [`event`]: event records, a header and tagged fields.
 //! * [`field`]: writing and reading tagged fields.
+//! * [`security`]: who may open the device.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -28,6 +29,7 @@ pub mod event;
 pub mod field;
 pub mod ioctl;
 pub mod message;
+pub mod security;
 
 /// Protocol version this build speaks. A driver refuses requests of any other version with `STATUS_REVISION_MISMATCH`,
 /// except [`ioctl::HELLO`], which says which versions both sides know.
@@ -44,6 +46,3 @@ pub const WIN32_NAME: &str = r"\\.\Gatehouse";
 
 /// Name of the service.
 pub const SERVICE_NAME: &str = "gatehouse";
-
-/// Security descriptor of the device, in SDDL: full access for SYSTEM and Administrators, none for anyone else.
-pub const DEVICE_SDDL: &str = "D:P(A;;GA;;;SY)(A;;GA;;;BA)";

@@ -120,15 +120,13 @@ pub enum Mode {
 pub mod features {
     /// The load-image routine was registered with `PsSetLoadImageNotifyRoutineEx`.
     pub const NOTIFY_EX: u32 = 1;
-    /// The device carries its own security descriptor.
-    pub const DEVICE_SECURED: u32 = 2;
 }
 
 /// Answer to a push. The request itself succeeds either way, so that the reason can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct PushOutcome {
-    /// 0 when the set became the generation in force, else the code of `policy::SetError` or of [`push_error`].
+    /// 0 when the set became the generation in force, else the code of `policy::SetFault` or of [`push_error`].
     pub error: U32,
     /// Zero.
     pub reserved: U32,

@@ -1,0 +1,68 @@
+//! The control device's dispatch routines: open, close, and requests, which `gate` answers.
+
+use crate::driver::enter;
+use crate::kernel::device::Request;
+use gate::host::NtStatus;
+use wdk_sys::DEVICE_OBJECT;
+use wdk_sys::DRIVER_OBJECT;
+use wdk_sys::IRP;
+use wdk_sys::IRP_MJ_CLEANUP;
+use wdk_sys::IRP_MJ_CLOSE;
+use wdk_sys::IRP_MJ_CREATE;
+use wdk_sys::IRP_MJ_DEVICE_CONTROL;
+use wdk_sys::NTSTATUS;
+use wdk_sys::PDRIVER_DISPATCH;
+
+/// `STATUS_OBJECT_NAME_NOT_FOUND`.
+const NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_0034);
+/// `STATUS_DELETE_PENDING`: the driver is stopping.
+const STOPPING: NtStatus = NtStatus::from_bits(0xc000_0056);
+
+/// Tells the kernel which requests the device takes; it refuses all others with `STATUS_INVALID_DEVICE_REQUEST`.
+///
+/// IRQL: PASSIVE_LEVEL.
+pub fn set_dispatch(driver: &mut DRIVER_OBJECT) {
+    let routines: [(u32, PDRIVER_DISPATCH); 4] = [
+        (IRP_MJ_CREATE, Some(create)),
+        (IRP_MJ_CLOSE, Some(close)),
+        (IRP_MJ_CLEANUP, Some(close)),
+        (IRP_MJ_DEVICE_CONTROL, Some(control)),
+    ];
+    for (function, routine) in routines {
+        let slot = usize::try_from(function).ok().and_then(|index| driver.MajorFunction.get_mut(index));
+        if let Some(slot) = slot {
+            *slot = routine;
+        }
+    }
+}
+
+/// Opens the device itself, and no name below it: there is nothing there, and FILE_DEVICE_SECURE_OPEN would have to be relied
+/// on for its security. IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn create(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the I/O manager passed it to this call.
+    let request = unsafe { Request::new(irp) };
+    let status = match enter() {
+        None => STOPPING,
+        Some(_) if request.names_something_below() => NOT_FOUND,
+        Some(_) => NtStatus::SUCCESS,
+    };
+    request.complete(status, 0)
+}
+
+/// Nothing is kept for an open handle. IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn close(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the I/O manager passed it to this call.
+    let request = unsafe { Request::new(irp) };
+    request.complete(NtStatus::SUCCESS, 0)
+}
+
+/// A request to the gate. IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn control(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    // SAFETY: the I/O manager passed it to this call.
+    let mut request = unsafe { Request::new(irp) };
+    let Some(gate) = enter() else { return request.complete(STOPPING, 0) };
+    // SAFETY: the routine is only set for IRP_MJ_DEVICE_CONTROL.
+    let (code, buffer, input, output) = unsafe { request.control() };
+    let completion = gate.dispatch(code, buffer, input, output);
+    request.complete(completion.status, completion.information)
+}

@@ -1,0 +1,110 @@
+//! Start and stop, in an order that can neither leak nor race.
+//!
+//! Requests, image loads and the worker reach the gate through [`enter`], which is refused from the moment stop closes it;
+//! stop waits for those inside, and only then gives anything back.
+
+use crate::POOL;
+use crate::debug;
+use crate::host::Kernel;
+use crate::kernel::device::ControlDevice;
+use crate::kernel::global::Entered;
+use crate::kernel::global::Global;
+use crate::kernel::global::Slot;
+use crate::kernel::modules::Modules;
+use crate::kernel::notify::Registration;
+use crate::kernel::shared::Vacant;
+use crate::kernel::shared::try_box;
+use crate::kernel::thread::Thread;
+use crate::notify::image_loaded;
+use core::ffi::c_void;
+use gate::Gate;
+use gate::host::NoMemory;
+use gate::host::NtStatus;
+use wdk_sys::DRIVER_OBJECT;
+
+static GATE: Global<Gate<Kernel>> = Global::closed();
+static RUNNING: Slot<Running> = Slot::empty();
+
+/// What stop gives back. Fields are dropped in the order in which they stand here.
+struct Running {
+    /// Goes first: no image load is reported any more, and none is being reported.
+    _registration: Registration,
+    /// Then the worker is joined.
+    _worker: Thread,
+    /// Then the device goes.
+    _device: ControlDevice,
+}
+
+/// The running driver's gate, unless it has not started or is stopping. IRQL: any.
+pub fn enter() -> Option<Entered<'static, Gate<Kernel>>> {
+    GATE.enter()
+}
+
+/// Starts everything; on failure everything that was started is stopped again. IRQL: PASSIVE_LEVEL.
+///
+/// # Safety
+/// `driver` is the driver's own object, as DriverEntry got it.
+pub unsafe fn start(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
+    let gate = Gate::try_new(Kernel::try_new().map_err(no_memory)?).map_err(no_memory)?;
+    GATE.open(try_box(gate).map_err(no_memory)?);
+    // SAFETY: by the caller.
+    let started = unsafe { start_parts(driver) };
+    if let Err(status) = started {
+        debug!("start failed with status {:#010x}", status.bits());
+        stop();
+    }
+    started
+}
+
+/// # Safety
+/// As [`start`].
+unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
+    // SAFETY: by the caller.
+    let mut device = unsafe { ControlDevice::create(driver) }?;
+    // Registered before the worker enumerates what is loaded already, so that no image falls between the two.
+    let registration = Registration::new(image_loaded)?;
+    if let Some(gate) = enter() {
+        gate.host().set_notify_extended(registration.is_extended());
+    }
+    device.publish()?;
+    // The worker is last: from here on nothing fails, so it is never joined before it was told to end.
+    let slot = Vacant::try_new().map_err(no_memory)?;
+    let worker = Thread::start(work)?;
+    RUNNING.replace(Some(slot.fill(Running { _registration: registration, _worker: worker, _device: device })));
+    debug!("started");
+    Ok(())
+}
+
+/// Stops everything. IRQL: PASSIVE_LEVEL.
+pub fn stop() {
+    if let Some(gate) = enter() {
+        gate.stop();
+    }
+    let gate = GATE.close();
+    drop(RUNNING.replace(None));
+    drop(gate);
+    let left = POOL.in_use();
+    debug!("stopped, {} pool blocks of {} bytes left", left.blocks, left.bytes);
+}
+
+fn no_memory(_: NoMemory) -> NtStatus {
+    NtStatus::INSUFFICIENT_RESOURCES
+}
+
+/// The worker thread: weighs what was loaded before the driver, then whatever the notify routine queues.
+///
+/// IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn work(_context: *mut c_void) {
+    let Some(gate) = enter() else { return };
+    match Modules::snapshot() {
+        Ok(modules) => gate.weigh_baseline(modules.iter()),
+        Err(status) => {
+            gate.no_baseline(status);
+            debug!("no list of loaded images, status {:#010x}", status.bits());
+        }
+    }
+    while !gate.is_stopping() {
+        gate.work();
+        gate.host().wait();
+    }
+}

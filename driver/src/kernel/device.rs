@@ -1,0 +1,225 @@
+//! The control device, its link, and the requests that reach it.
+
+use crate::kernel::check;
+use crate::kernel::routine::find;
+use crate::kernel::security::secure;
+use crate::kernel::string::UnicodeString;
+use crate::kernel::string::ascii;
+use core::mem::transmute;
+use core::ptr::null_mut;
+use core::slice;
+use gate::host::NtStatus;
+use wdk_sys::DEVICE_OBJECT;
+use wdk_sys::DO_DEVICE_INITIALIZING;
+use wdk_sys::DRIVER_OBJECT;
+use wdk_sys::FILE_DEVICE_SECURE_OPEN;
+use wdk_sys::GUID;
+use wdk_sys::IRP;
+use wdk_sys::IO_STACK_LOCATION;
+use wdk_sys::NTSTATUS;
+use wdk_sys::UNICODE_STRING;
+use wdk_sys::ntddk::IoCreateDevice;
+use wdk_sys::ntddk::IoCreateSymbolicLink;
+use wdk_sys::ntddk::IoDeleteDevice;
+use wdk_sys::ntddk::IoDeleteSymbolicLink;
+use wdk_sys::ntddk::IofCompleteRequest;
+
+const NAME: [u16; protocol::DEVICE_NAME.len()] = ascii(protocol::DEVICE_NAME);
+const LINK: [u16; protocol::LINK_NAME.len()] = ascii(protocol::LINK_NAME);
+const SDDL: [u16; protocol::security::SDDL.len()] = ascii(protocol::security::SDDL);
+
+/// Setup class of the device, of our own so that no other class's settings apply: {6A1D2F0E-3B57-4C19-9E54-7D0C8A6F21B3}.
+static CLASS: GUID = GUID {
+    Data1: 0x6a1d_2f0e,
+    Data2: 0x3b57,
+    Data3: 0x4c19,
+    Data4: [0x9e, 0x54, 0x7d, 0x0c, 0x8a, 0x6f, 0x21, 0xb3],
+};
+
+type CreateSecure = unsafe extern "C" fn(
+    *mut DRIVER_OBJECT,
+    u32,
+    *mut UNICODE_STRING,
+    u32,
+    u32,
+    u8,
+    *const UNICODE_STRING,
+    *const GUID,
+    *mut *mut DEVICE_OBJECT,
+) -> NTSTATUS;
+
+/// The control device and its symbolic link; both go when it is dropped.
+pub struct ControlDevice {
+    device: *mut DEVICE_OBJECT,
+    linked: bool,
+}
+
+// SAFETY: the device object may be deleted by any thread.
+unsafe impl Send for ControlDevice {}
+// SAFETY: as above; nothing else is done with it through a shared reference.
+unsafe impl Sync for ControlDevice {}
+
+impl ControlDevice {
+    /// Creates the device, readable and writable by SYSTEM and Administrators only, without a link yet.
+    ///
+    /// IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Safety
+    /// `driver` is the driver's own object, as DriverEntry got it.
+    pub unsafe fn create(driver: *mut DRIVER_OBJECT) -> Result<Self, NtStatus> {
+        // SAFETY: by the caller.
+        let device = match unsafe { create_secure(driver) } {
+            Some(created) => created?,
+            // SAFETY: by the caller.
+            None => unsafe { create_and_secure(driver) }?,
+        };
+        Ok(Self { device, linked: false })
+    }
+
+    /// Makes the device reachable from user mode. IRQL: PASSIVE_LEVEL.
+    pub fn publish(&mut self) -> Result<(), NtStatus> {
+        let link = UnicodeString::new(&LINK).ok_or(NtStatus::NAME_TOO_LONG)?;
+        let name = UnicodeString::new(&NAME).ok_or(NtStatus::NAME_TOO_LONG)?;
+        // SAFETY: both strings are valid through the call.
+        check(unsafe { IoCreateSymbolicLink(link.as_ptr(), name.as_ptr()) })?;
+        self.linked = true;
+        // SAFETY: the device was created in `create` and is ours.
+        unsafe { (*self.device).Flags &= !DO_DEVICE_INITIALIZING };
+        Ok(())
+    }
+}
+
+impl Drop for ControlDevice {
+    /// IRQL: PASSIVE_LEVEL.
+    fn drop(&mut self) {
+        if self.linked
+            && let Some(link) = UnicodeString::new(&LINK)
+        {
+            // SAFETY: the string is valid through the call.
+            let _ = unsafe { IoDeleteSymbolicLink(link.as_ptr()) };
+        }
+        // SAFETY: created in `create`, deleted once.
+        unsafe { IoDeleteDevice(self.device) };
+    }
+}
+
+/// Creates the device where the kernel itself takes SDDL; `None` where it does not.
+///
+/// # Safety
+/// `driver` is the driver's own object.
+unsafe fn create_secure(driver: *mut DRIVER_OBJECT) -> Option<Result<*mut DEVICE_OBJECT, NtStatus>> {
+    const ROUTINE: [u16; 20] = ascii("IoCreateDeviceSecure");
+    let address = find(&ROUTINE)?;
+    // SAFETY: the routine of this name has this signature.
+    let create = unsafe { transmute::<_, CreateSecure>(address.as_ptr()) };
+    let name = UnicodeString::new(&NAME)?;
+    let sddl = UnicodeString::new(&SDDL)?;
+    let mut device = null_mut();
+    // SAFETY: the driver object is ours and every pointer is valid through the call.
+    let status = unsafe {
+        create(
+            driver,
+            0,
+            name.as_ptr(),
+            protocol::ioctl::DEVICE_TYPE,
+            FILE_DEVICE_SECURE_OPEN,
+            0,
+            sddl.as_ptr(),
+            &raw const CLASS,
+            &raw mut device,
+        )
+    };
+    Some(check(status).map(|()| device))
+}
+
+/// Creates the device and gives it its security descriptor before it has a link.
+///
+/// # Safety
+/// `driver` is the driver's own object.
+unsafe fn create_and_secure(driver: *mut DRIVER_OBJECT) -> Result<*mut DEVICE_OBJECT, NtStatus> {
+    let name = UnicodeString::new(&NAME).ok_or(NtStatus::NAME_TOO_LONG)?;
+    let mut device = null_mut();
+    // SAFETY: the driver object is ours and every pointer is valid through the call.
+    check(unsafe {
+        IoCreateDevice(
+            driver,
+            0,
+            name.as_ptr(),
+            protocol::ioctl::DEVICE_TYPE,
+            FILE_DEVICE_SECURE_OPEN,
+            0,
+            &raw mut device,
+        )
+    })?;
+    // SAFETY: just created. It still has DO_DEVICE_INITIALIZING set, so nobody can have opened it.
+    if let Err(status) = unsafe { secure(device) } {
+        // SAFETY: created above, deleted once.
+        unsafe { IoDeleteDevice(device) };
+        return Err(status);
+    }
+    Ok(device)
+}
+
+/// A request that has not been completed yet; completing it consumes it.
+pub struct Request {
+    irp: *mut IRP,
+}
+
+impl Request {
+    /// Takes charge of an IRP.
+    ///
+    /// # Safety
+    /// `irp` is what the I/O manager passed to the dispatch routine that is running, which returns what
+    /// [`Request::complete`] gives.
+    pub unsafe fn new(irp: *mut IRP) -> Self {
+        Self { irp }
+    }
+
+    fn location(&self) -> &IO_STACK_LOCATION {
+        // SAFETY: the IRP is ours until completed.
+        let overlay = unsafe { &(*self.irp).Tail.Overlay };
+        // SAFETY: for a driver the union holds the current stack location.
+        let current = unsafe { overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation };
+        // SAFETY: valid as long as the IRP is ours.
+        unsafe { &*current }
+    }
+
+    /// Whether an open names something below the device. IRQL: PASSIVE_LEVEL.
+    pub fn names_something_below(&self) -> bool {
+        let file = self.location().FileObject;
+        // SAFETY: in a create request the file object is valid.
+        !file.is_null() && unsafe { (*file).FileName.Length } != 0
+    }
+
+    /// Control code, the buffer shared by input and output, and the lengths of both. IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Safety
+    /// The request is an IRP_MJ_DEVICE_CONTROL.
+    pub unsafe fn control(&mut self) -> (u32, &mut [u8], usize, usize) {
+        // SAFETY: the member of a device control request, by the caller.
+        let control = unsafe { self.location().Parameters.DeviceIoControl };
+        let input = control.InputBufferLength as usize;
+        let output = control.OutputBufferLength as usize;
+        // SAFETY: the member of a METHOD_BUFFERED request; for any other method only the lengths are looked at, see below.
+        let system = unsafe { (*self.irp).AssociatedIrp.SystemBuffer }.cast::<u8>();
+        let buffered = control.IoControlCode & 3 == 0;
+        let buffer = if system.is_null() || !buffered {
+            &mut []
+        } else {
+            // SAFETY: the I/O manager's system buffer has room for the larger of both, and is ours until completed.
+            unsafe { slice::from_raw_parts_mut(system, input.max(output)) }
+        };
+        (control.IoControlCode, buffer, input, output)
+    }
+
+    /// Completes the request. IRQL: at most DISPATCH_LEVEL.
+    pub fn complete(self, status: NtStatus, information: usize) -> NTSTATUS {
+        // SAFETY: the IRP is ours until the call below.
+        let io = unsafe { &mut (*self.irp).IoStatus };
+        io.__bindgen_anon_1.Status = status.0;
+        io.Information = information as u64;
+        // SAFETY: completed once: `self` is consumed.
+        unsafe { IofCompleteRequest(self.irp, 0) };
+        status.0
+    }
+}

@@ -1,0 +1,253 @@
+//! Files: opened for weighing, read at explicit offsets, and proved to be the ones that were loaded.
+
+use crate::kernel::check;
+use crate::kernel::string::UnicodeString;
+use core::ptr::NonNull;
+use core::ptr::null_mut;
+use evidence::Source;
+use evidence::SourceError;
+use gate::host::Authority;
+use gate::host::NtStatus;
+use wdk_sys::_FILE_INFORMATION_CLASS::FileBasicInformation;
+use wdk_sys::_FILE_INFORMATION_CLASS::FileStandardInformation;
+use wdk_sys::_FILE_OBJECT;
+use wdk_sys::_MODE::KernelMode;
+use wdk_sys::FILE_BASIC_INFORMATION;
+use wdk_sys::FILE_STANDARD_INFORMATION;
+use wdk_sys::HANDLE;
+use wdk_sys::IO_STATUS_BLOCK;
+use wdk_sys::LARGE_INTEGER;
+use wdk_sys::OBJ_CASE_INSENSITIVE;
+use wdk_sys::OBJ_FORCE_ACCESS_CHECK;
+use wdk_sys::OBJ_KERNEL_HANDLE;
+use wdk_sys::OBJECT_ATTRIBUTES;
+use wdk_sys::ntddk::ObReferenceObjectByHandle;
+use wdk_sys::ntddk::ObfDereferenceObject;
+use wdk_sys::ntddk::ObfReferenceObject;
+use wdk_sys::ntddk::ZwClose;
+use wdk_sys::ntddk::ZwCreateFile;
+use wdk_sys::ntddk::ZwQueryInformationFile;
+use wdk_sys::ntddk::ZwReadFile;
+
+const FILE_READ_DATA: u32 = 0x1;
+const FILE_READ_ATTRIBUTES: u32 = 0x80;
+const SYNCHRONIZE: u32 = 0x0010_0000;
+/// Everyone may go on doing what they do with the file: a change while it is read is noticed by [`File::is_unchanged`].
+const SHARE_ALL: u32 = 0x7;
+const FILE_OPEN: u32 = 1;
+const FILE_SEQUENTIAL_ONLY: u32 = 0x4;
+const FILE_SYNCHRONOUS_IO_NONALERT: u32 = 0x20;
+const FILE_NON_DIRECTORY_FILE: u32 = 0x40;
+/// Do not wait for an oplock holder to react.
+const FILE_COMPLETE_IF_OPLOCKED: u32 = 0x100;
+const STATUS_OPLOCK_BREAK_IN_PROGRESS: i32 = 0x108;
+const STATUS_SHARING_VIOLATION: u32 = 0xc000_0043;
+const STATUS_END_OF_FILE: u32 = 0xc000_0011;
+
+/// A referenced file object.
+pub struct FileObject {
+    object: NonNull<_FILE_OBJECT>,
+}
+
+// SAFETY: a referenced object may be used and dereferenced from any thread.
+unsafe impl Send for FileObject {}
+
+impl FileObject {
+    /// Takes a reference; `None` for null. IRQL: at most DISPATCH_LEVEL.
+    ///
+    /// # Safety
+    /// `object` is null or a valid file object.
+    pub unsafe fn reference(object: *mut _FILE_OBJECT) -> Option<Self> {
+        let object = NonNull::new(object)?;
+        // SAFETY: valid, by the caller.
+        unsafe { ObfReferenceObject(object.as_ptr().cast()) };
+        Some(Self { object })
+    }
+
+    /// Whether both are open on the same stream of the same file: they share their section object pointers.
+    ///
+    /// IRQL: PASSIVE_LEVEL.
+    fn is_same_file(&self, other: &Self) -> bool {
+        // SAFETY: referenced, so valid; the member is set at create and stays.
+        let mine = unsafe { (*self.object.as_ptr()).SectionObjectPointer };
+        // SAFETY: as above.
+        let others = unsafe { (*other.object.as_ptr()).SectionObjectPointer };
+        !mine.is_null() && mine == others
+    }
+}
+
+impl Drop for FileObject {
+    /// IRQL: PASSIVE_LEVEL: the last reference closes the file.
+    fn drop(&mut self) {
+        // SAFETY: referenced once in `reference` or by `ObReferenceObjectByHandle`, given back once.
+        unsafe { ObfDereferenceObject(self.object.as_ptr().cast()) };
+    }
+}
+
+/// What changes when a file is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    size: i64,
+    written: i64,
+    changed: i64,
+}
+
+/// An open file.
+pub struct File {
+    handle: HANDLE,
+    marks: Marks,
+}
+
+// SAFETY: a kernel handle may be used from any thread.
+unsafe impl Send for File {}
+
+impl File {
+    /// Opens the file at an NT path for reading.
+    ///
+    /// IRQL: PASSIVE_LEVEL, with special kernel APCs enabled.
+    ///
+    /// # Errors
+    /// What the kernel says; a file whose oplock holder would have to be waited for is a sharing violation.
+    pub fn open(path: &[u16], authority: Authority) -> Result<Self, NtStatus> {
+        let name = UnicodeString::new(path).ok_or(NtStatus::NAME_TOO_LONG)?;
+        let checked = match authority {
+            Authority::Kernel => 0,
+            Authority::Requestor => OBJ_FORCE_ACCESS_CHECK,
+        };
+        let mut attributes = OBJECT_ATTRIBUTES {
+            Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+            ObjectName: name.as_ptr(),
+            Attributes: OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE | checked,
+            ..OBJECT_ATTRIBUTES::default()
+        };
+        let mut handle: HANDLE = null_mut();
+        let mut io = IO_STATUS_BLOCK::default();
+        // SAFETY: every pointer is to a local that lives through the call, or null where that is allowed.
+        let status = unsafe {
+            ZwCreateFile(
+                &raw mut handle,
+                FILE_READ_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
+                &raw mut attributes,
+                &raw mut io,
+                null_mut(),
+                0,
+                SHARE_ALL,
+                FILE_OPEN,
+                FILE_SEQUENTIAL_ONLY
+                    | FILE_SYNCHRONOUS_IO_NONALERT
+                    | FILE_NON_DIRECTORY_FILE
+                    | FILE_COMPLETE_IF_OPLOCKED,
+                null_mut(),
+                0,
+            )
+        };
+        check(status)?;
+        let mut file = Self { handle, marks: Marks { size: 0, written: 0, changed: 0 } };
+        if status == STATUS_OPLOCK_BREAK_IN_PROGRESS {
+            return Err(NtStatus::from_bits(STATUS_SHARING_VIOLATION));
+        }
+        file.marks = file.read_marks()?;
+        Ok(file)
+    }
+
+    /// Whether this is the file that `loaded` is open on. IRQL: PASSIVE_LEVEL.
+    pub fn is_file_of(&self, loaded: &FileObject) -> bool {
+        let mut object = null_mut();
+        // SAFETY: the handle is open; without a type the kernel checks none, which is allowed in kernel mode, and the handle is
+        // known to be a file's.
+        let status = unsafe {
+            ObReferenceObjectByHandle(self.handle, 0, null_mut(), KernelMode as i8, &raw mut object, null_mut())
+        };
+        match NonNull::new(object.cast()) {
+            Some(object) if status >= 0 => FileObject { object }.is_same_file(loaded),
+            _ => false,
+        }
+    }
+
+    fn read_marks(&self) -> Result<Marks, NtStatus> {
+        let mut standard = FILE_STANDARD_INFORMATION::default();
+        // SAFETY: the handle is open and the structure is the one of the class.
+        unsafe { self.query(&mut standard, FileStandardInformation) }?;
+        let mut basic = FILE_BASIC_INFORMATION::default();
+        // SAFETY: as above.
+        unsafe { self.query(&mut basic, FileBasicInformation) }?;
+        Ok(Marks {
+            // SAFETY: all members of a LARGE_INTEGER are the same 64 bits.
+            size: unsafe { standard.EndOfFile.QuadPart },
+            // SAFETY: as above.
+            written: unsafe { basic.LastWriteTime.QuadPart },
+            // SAFETY: as above.
+            changed: unsafe { basic.ChangeTime.QuadPart },
+        })
+    }
+
+    /// # Safety
+    /// `T` is the structure of information class `class`.
+    unsafe fn query<T>(&self, answer: &mut T, class: i32) -> Result<(), NtStatus> {
+        let mut io = IO_STATUS_BLOCK::default();
+        // SAFETY: the handle is open, the answer as large as said and of the class's type, by the caller.
+        check(unsafe {
+            ZwQueryInformationFile(
+                self.handle,
+                &raw mut io,
+                core::ptr::from_mut(answer).cast(),
+                size_of::<T>() as u32,
+                class,
+            )
+        })
+    }
+}
+
+impl gate::host::File for File {
+    /// IRQL: PASSIVE_LEVEL.
+    fn is_unchanged(&mut self) -> bool {
+        self.read_marks().is_ok_and(|marks| marks == self.marks)
+    }
+}
+
+impl Source for File {
+    fn size(&self) -> u64 {
+        u64::try_from(self.marks.size).unwrap_or(0)
+    }
+
+    /// IRQL: PASSIVE_LEVEL, with special kernel APCs enabled.
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let mut filled = 0_usize;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let position = offset.saturating_add(filled as u64);
+            let mut start = LARGE_INTEGER { QuadPart: i64::try_from(position).unwrap_or(i64::MAX) };
+            let mut io = IO_STATUS_BLOCK::default();
+            let length = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+            // SAFETY: the handle is open and synchronous, so the kernel is done with the locals when the call returns; `rest`
+            // has room for `length` bytes.
+            let status = unsafe {
+                ZwReadFile(
+                    self.handle,
+                    null_mut(),
+                    None,
+                    null_mut(),
+                    &raw mut io,
+                    rest.as_mut_ptr().cast(),
+                    length,
+                    &raw mut start,
+                    null_mut(),
+                )
+            };
+            match check(status) {
+                Ok(()) if io.Information == 0 => break,
+                Ok(()) => filled = filled.saturating_add(usize::try_from(io.Information).unwrap_or(0)),
+                Err(status) if status.bits() == STATUS_END_OF_FILE => break,
+                Err(status) => return Err(SourceError { status: status.0, offset: position }),
+            }
+        }
+        Ok(filled.min(buffer.len()))
+    }
+}
+
+impl Drop for File {
+    /// IRQL: PASSIVE_LEVEL.
+    fn drop(&mut self) {
+        // SAFETY: opened in `open`, closed once.
+        let _ = unsafe { ZwClose(self.handle) };
+    }
+}

@@ -1,0 +1,54 @@
+//! What is counted while the driver runs.
+
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering;
+
+/// A number that only grows.
+#[derive(Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// That many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of [`protocol::message::Status`].
+#[derive(Default)]
+pub struct Counters {
+    /// Kernel image loads the notify routine reported.
+    pub loads_seen: Counter,
+    /// Those that found the intake full.
+    pub loads_dropped: Counter,
+    /// Files weighed.
+    pub weighed: Counter,
+    /// Verdicts that allow.
+    pub allowed: Counter,
+    /// Verdicts that would refuse.
+    pub would_refuse: Counter,
+    /// Verdicts that refuse.
+    pub refused: Counter,
+    /// Files without enough evidence.
+    pub unreadable: Counter,
+    /// Events overwritten in the ring.
+    pub events_overwritten: Counter,
+    /// Events that could not be recorded.
+    pub events_failed: Counter,
+    /// Pushes accepted.
+    pub pushes_accepted: Counter,
+    /// Pushes rejected.
+    pub pushes_rejected: Counter,
+    /// Requests refused before they were understood.
+    pub requests_refused: Counter,
+}

@@ -1,0 +1,241 @@
+//! Requests: bytes in, bytes out. Everything a controller can make the driver do comes through [`Gate::dispatch`].
+
+use crate::gate::Gate;
+use crate::host::Authority;
+use crate::host::Host;
+use crate::host::Lock;
+use crate::host::NtStatus;
+use crate::intake::PATH_UNITS;
+use crate::intake::Path;
+use crate::memory::wide;
+use crate::worker::Bench;
+use crate::worker::Subject;
+use policy::format::MAX_SET_BYTES;
+use protocol::event::Kind;
+use protocol::event::MAX_RECORD;
+use protocol::ioctl;
+use protocol::message::Events;
+use protocol::message::EventsRequest;
+use protocol::message::Hello;
+use protocol::message::HelloRequest;
+use protocol::message::PullRequest;
+use protocol::message::Pulled;
+use protocol::message::PushOutcome;
+use protocol::message::Request;
+use zerocopy::FromBytes;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
+
+/// Largest input of any request in bytes: a compiled set and its head.
+pub const MAX_INPUT: usize = MAX_SET_BYTES.saturating_add(size_of::<Request>());
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// What the requestor is told.
+    pub status: NtStatus,
+    /// Bytes of output.
+    pub information: usize,
+}
+
+type Answer = Result<usize, NtStatus>;
+
+impl<H: Host> Gate<H> {
+    /// Answers one request, at PASSIVE_LEVEL.
+    ///
+    /// As METHOD_BUFFERED has it, `buffer` holds the `input` bytes of the request and receives the answer, of which at most
+    /// `output` bytes are given back.
+    pub fn dispatch(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Completion {
+        match self.answer(code, buffer, input, output) {
+            Ok(information) => Completion {
+                status: NtStatus::SUCCESS,
+                information,
+            },
+            Err(status) => {
+                self.counters.requests_refused.increment();
+                Completion {
+                    status,
+                    information: 0,
+                }
+            }
+        }
+    }
+
+    fn answer(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        if input > MAX_INPUT {
+            return Err(NtStatus::FILE_TOO_LARGE);
+        }
+        match code {
+            ioctl::HELLO => hello(buffer, input, output),
+            ioctl::STATUS => self.answer_status(buffer, input, output),
+            ioctl::PUSH => self.answer_push(buffer, input, output),
+            ioctl::PULL => self.answer_pull(buffer, input, output),
+            ioctl::CHECK => self.answer_check(buffer, input, output),
+            ioctl::EVENTS => self.answer_events(buffer, input, output),
+            _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
+        }
+    }
+
+    fn answer_status(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        exact(buffer, input).and_then(current)?;
+        put(&self.status(), buffer, output)
+    }
+
+    fn answer_push(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        let (request, set) = split::<Request>(buffer, input)?;
+        current(request)?;
+        // Checked first: a set must not come into force when its outcome cannot be told.
+        if output < size_of::<PushOutcome>() {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
+        let (error, offset, in_force) = match self.push(set) {
+            Ok(new) => (0, 0, Some(new)),
+            Err(rejected) => (rejected.code(), rejected.offset(), self.in_force()),
+        };
+        let outcome = PushOutcome {
+            error: error.into(),
+            reserved: 0.into(),
+            offset: offset.into(),
+            generation: in_force.as_ref().map_or(0, |in_force| in_force.number).into(),
+            set_sha256: in_force.map_or([0; 32], |in_force| in_force.generation.sha256),
+        };
+        put(&outcome, buffer, output)
+    }
+
+    fn answer_pull(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        let request = exact::<PullRequest>(buffer, input)?;
+        current(request.request)?;
+        let in_force = self.in_force();
+        let set = in_force
+            .as_ref()
+            .map_or(&[][..], |in_force| in_force.generation.set.bytes());
+        let offset = request.offset.get();
+        let rest = usize::try_from(offset).ok().and_then(|offset| set.get(offset..));
+        let rest = rest.ok_or(NtStatus::INVALID_PARAMETER)?;
+        let head = Pulled {
+            generation: in_force.as_ref().map_or(0, |in_force| in_force.number).into(),
+            total: wide(set.len()).into(),
+            offset: offset.into(),
+        };
+        let used = put(&head, buffer, output)?;
+        let room = buffer.get_mut(used..output).unwrap_or_default();
+        let count = room.len().min(rest.len());
+        if let (Some(room), Some(piece)) = (room.get_mut(..count), rest.get(..count)) {
+            room.copy_from_slice(piece);
+        }
+        Ok(used.saturating_add(count))
+    }
+
+    fn answer_check(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        let (request, name) = split::<Request>(buffer, input)?;
+        current(request)?;
+        if output < MAX_RECORD {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
+        let (units, []) = name.as_chunks::<2>() else {
+            return Err(NtStatus::INVALID_PARAMETER);
+        };
+        if units.len() > PATH_UNITS {
+            return Err(NtStatus::NAME_TOO_LONG);
+        }
+        let path = Path::new(units.iter().copied().map(u16::from_le_bytes));
+        if path.units().is_empty() || path.units().contains(&0) {
+            return Err(NtStatus::OBJECT_NAME_INVALID);
+        }
+        let mut bench = Bench::try_new().map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        let subject = Subject {
+            kind: Kind::Check,
+            name: path.units(),
+            cut: false,
+            authority: Authority::Requestor,
+            capture: None,
+            image: None,
+        };
+        let record = self
+            .weigh_on(&subject, &mut bench)
+            .ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
+        let room = buffer.get_mut(..record.len()).ok_or(NtStatus::BUFFER_TOO_SMALL)?;
+        room.copy_from_slice(record);
+        Ok(record.len())
+    }
+
+    fn answer_events(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        let request = exact::<EventsRequest>(buffer, input)?;
+        current(request.request)?;
+        let records = buffer
+            .get_mut(size_of::<Events>()..output)
+            .ok_or(NtStatus::BUFFER_TOO_SMALL)?;
+        // So that every reader makes progress, whatever the size of the next record.
+        if records.len() < MAX_RECORD {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
+        let batch = self.events.with(|ring| ring.read(request.after.get(), records));
+        let head = Events {
+            count: batch.count.into(),
+            more: u32::from(batch.more).into(),
+            last: batch.last.into(),
+            lost: batch.lost.into(),
+        };
+        put(&head, buffer, output).map(|used| used.saturating_add(batch.bytes))
+    }
+}
+
+fn hello(buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    let request = exact::<HelloRequest>(buffer, input)?;
+    if !(request.oldest.get()..=request.newest.get()).contains(&protocol::VERSION) {
+        return Err(NtStatus::REVISION_MISMATCH);
+    }
+    let answer = Hello {
+        version: protocol::VERSION.into(),
+        driver: DRIVER_VERSION.map(Into::into),
+    };
+    put(&answer, buffer, output)
+}
+
+/// Version of the driver, from the package's own.
+const DRIVER_VERSION: [u16; 3] = [
+    number(env!("CARGO_PKG_VERSION_MAJOR")),
+    number(env!("CARGO_PKG_VERSION_MINOR")),
+    number(env!("CARGO_PKG_VERSION_PATCH")),
+];
+
+const fn number(text: &str) -> u16 {
+    match u16::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => 0,
+    }
+}
+
+/// The request, when the input is exactly that.
+fn exact<T: FromBytes>(buffer: &[u8], input: usize) -> Result<T, NtStatus> {
+    buffer
+        .get(..input)
+        .and_then(|bytes| T::read_from_bytes(bytes).ok())
+        .ok_or(NtStatus::INVALID_PARAMETER)
+}
+
+/// The request at the head of the input, and what follows it.
+fn split<T: FromBytes>(buffer: &[u8], input: usize) -> Result<(T, &[u8]), NtStatus> {
+    let bytes = buffer.get(..input).ok_or(NtStatus::INVALID_PARAMETER)?;
+    T::read_from_prefix(bytes).map_err(|_| NtStatus::INVALID_PARAMETER)
+}
+
+/// Whether the request speaks this build's version.
+fn current(request: Request) -> Result<(), NtStatus> {
+    if request.version.get() == protocol::VERSION {
+        Ok(())
+    } else {
+        Err(NtStatus::REVISION_MISMATCH)
+    }
+}
+
+/// Puts an answer at the head of the output.
+fn put<T: IntoBytes + Immutable + KnownLayout>(answer: &T, buffer: &mut [u8], output: usize) -> Answer {
+    let bytes = answer.as_bytes();
+    let room = buffer
+        .get_mut(..output)
+        .and_then(|room| room.get_mut(..bytes.len()));
+    room.ok_or(NtStatus::BUFFER_TOO_SMALL)?.copy_from_slice(bytes);
+    Ok(bytes.len())
+}

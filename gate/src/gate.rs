@@ -1,0 +1,200 @@
+//! The gate itself: what is shared between the notify routine, the worker and the request dispatch.
+
+use crate::counters::Counters;
+use crate::generation::InForce;
+use crate::generation::Rejected;
+use crate::generation::accept;
+use crate::host::Host;
+use crate::host::Lock;
+use crate::host::NoMemory;
+use crate::intake::Capture;
+use crate::intake::Intake;
+use crate::memory::wide;
+use crate::record::Builder;
+use crate::record::mode_number;
+use crate::ring::EventRing;
+use crate::ring::RING_BYTES;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering;
+use policy::Decision;
+use protocol::event::Kind;
+use protocol::event::tag;
+use protocol::message::Mode;
+use protocol::message::Status;
+
+/// Everything the driver knows and decides with, for one run from start to stop.
+pub struct Gate<H: Host> {
+    pub(crate) host: H,
+    active: H::Mutex<Option<InForce<H>>>,
+    pub(crate) events: H::Mutex<EventRing>,
+    pub(crate) intake: H::SpinLock<Intake<H::Loaded>>,
+    pub(crate) counters: Counters,
+    pub(crate) stop: AtomicBool,
+    started: i64,
+}
+
+impl<H: Host> Gate<H> {
+    /// A gate without policy, in evaluation mode.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the event ring or the intake cannot be had.
+    pub fn try_new(host: H) -> Result<Self, NoMemory> {
+        let started = host.now();
+        let gate = Self {
+            active: Lock::try_new(None)?,
+            events: Lock::try_new(EventRing::try_new(RING_BYTES)?)?,
+            intake: Lock::try_new(Intake::try_new()?)?,
+            counters: Counters::default(),
+            stop: AtomicBool::new(false),
+            started,
+            host,
+        };
+        gate.emit(&mut [0; 64], Kind::Started, started, |_| ());
+        Ok(gate)
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// What is done with a load that a policy refuses.
+    pub fn mode(&self) -> Mode {
+        Mode::Evaluate
+    }
+
+    /// The load-image notify routine's part: queue and return. Never waits, allocates or reads.
+    pub fn image_loaded(&self, capture: Capture<H::Loaded>) {
+        self.counters.loads_seen.increment();
+        // A capture that finds no room is dropped outside the lock: it may hold the last reference to a file object.
+        let mut capture = Some(capture);
+        self.intake.with(|intake| intake.push(&mut capture));
+        if capture.is_some() {
+            self.counters.loads_dropped.increment();
+        }
+        self.host.wake();
+    }
+
+    /// Asks everything that may take long to end early: the driver is about to stop.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.host.wake();
+    }
+
+    /// Whether [`Gate::stop`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The generation in force.
+    pub(crate) fn in_force(&self) -> Option<InForce<H>> {
+        self.active.with(|active| active.clone())
+    }
+
+    /// Makes `bytes` the generation in force, or says why not and leaves the old one there.
+    pub(crate) fn push(&self, bytes: &[u8]) -> Result<InForce<H>, Rejected> {
+        let outcome = self.install(bytes);
+        let (kind, counter) = match outcome {
+            Ok(_) => (Kind::PolicyActivated, &self.counters.pushes_accepted),
+            Err(_) => (Kind::PolicyRejected, &self.counters.pushes_rejected),
+        };
+        counter.increment();
+        self.emit(&mut [0; 192], kind, self.host.now(), |record| {
+            record.number(tag::COUNT, wide(bytes.len()));
+            if let Err(rejected) = &outcome {
+                record.number(tag::ERROR, u64::from(rejected.code()));
+                record.number(tag::OFFSET, rejected.offset());
+            }
+        });
+        outcome
+    }
+
+    fn install(&self, bytes: &[u8]) -> Result<InForce<H>, Rejected> {
+        let generation = H::share(accept(bytes)?)?;
+        // Numbered and swapped under one lock, so that generations come into force in the order of their numbers. The old
+        // one is given back outside it, and freed when its last reader leaves.
+        let (new, old) = self.active.with(|active| {
+            let number = active
+                .as_ref()
+                .map_or(0, |active| active.number)
+                .saturating_add(1);
+            let new = InForce { number, generation };
+            (new.clone(), active.replace(new))
+        });
+        drop(old);
+        Ok(new)
+    }
+
+    /// State and counters.
+    pub fn status(&self) -> Status {
+        let in_force = self.in_force();
+        let pool = self.host.pool();
+        let counters = &self.counters;
+        let mut status = Status {
+            mode: u32::try_from(mode_number(self.mode())).unwrap_or(0).into(),
+            features: self.host.features().into(),
+            started: self.started.into(),
+            now: self.host.now().into(),
+            loads_seen: counters.loads_seen.get().into(),
+            loads_dropped: counters.loads_dropped.get().into(),
+            weighed: counters.weighed.get().into(),
+            allowed: counters.allowed.get().into(),
+            would_refuse: counters.would_refuse.get().into(),
+            refused: counters.refused.get().into(),
+            unreadable: counters.unreadable.get().into(),
+            events_emitted: self.events.with(|ring| ring.newest()).into(),
+            events_overwritten: counters.events_overwritten.get().into(),
+            events_failed: counters.events_failed.get().into(),
+            pushes_accepted: counters.pushes_accepted.get().into(),
+            pushes_rejected: counters.pushes_rejected.get().into(),
+            requests_refused: counters.requests_refused.get().into(),
+            pool_blocks: pool.blocks.into(),
+            pool_bytes: pool.bytes.into(),
+            pool_failures: pool.failures.into(),
+            ..Status::default()
+        };
+        if let Some(in_force) = in_force {
+            status.generation = in_force.number.into();
+            status.set_sha256 = in_force.generation.sha256;
+            status.set_bytes = wide(in_force.generation.set.bytes().len()).into();
+        }
+        status
+    }
+
+    /// Counts a verdict.
+    pub(crate) fn count(&self, decision: Decision, readable: bool) {
+        self.counters.weighed.increment();
+        match decision {
+            Decision::Allow => self.counters.allowed.increment(),
+            Decision::WouldRefuse => self.counters.would_refuse.increment(),
+            Decision::Refuse => self.counters.refused.increment(),
+        }
+        if !readable {
+            self.counters.unreadable.increment();
+        }
+    }
+
+    /// Builds a record in `buffer`, adds mode and generation, numbers it and puts a copy into the ring. The finished record,
+    /// unless it could not be recorded, which is counted.
+    pub(crate) fn emit<'b>(
+        &self,
+        buffer: &'b mut [u8],
+        kind: Kind,
+        time: i64,
+        fill: impl FnOnce(&mut Builder<'_>),
+    ) -> Option<&'b mut [u8]> {
+        let mut record = Builder::new(buffer, kind, time);
+        record.context(self.in_force().as_ref(), self.mode());
+        fill(&mut record);
+        let record = record.finish().and_then(|finished| finished.seal(buffer));
+        let pushed = record.and_then(|record| {
+            let overwritten = self.events.with(|ring| ring.push(record))?;
+            self.counters.events_overwritten.add(overwritten);
+            Some(record)
+        });
+        if pushed.is_none() {
+            self.counters.events_failed.increment();
+        }
+        pushed
+    }
+}
