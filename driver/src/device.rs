@@ -29,7 +29,9 @@ pub fn set_dispatch(driver: &mut DRIVER_OBJECT) {
         (IRP_MJ_DEVICE_CONTROL, Some(control)),
     ];
     for (function, routine) in routines {
-        let slot = usize::try_from(function).ok().and_then(|index| driver.MajorFunction.get_mut(index));
+        let slot = usize::try_from(function)
+            .ok()
+            .and_then(|index| driver.MajorFunction.get_mut(index));
         if let Some(slot) = slot {
             *slot = routine;
         }
@@ -60,7 +62,9 @@ unsafe extern "C" fn close(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTAT
 unsafe extern "C" fn control(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
     // SAFETY: the I/O manager passed it to this call.
     let mut request = unsafe { Request::new(irp) };
-    let Some(gate) = enter() else { return request.complete(STOPPING, 0) };
+    let Some(gate) = enter() else {
+        return request.complete(STOPPING, 0);
+    };
     // SAFETY: the routine is only set for IRP_MJ_DEVICE_CONTROL.
     let (code, buffer, input, output) = unsafe { request.control() };
     let completion = gate.dispatch(code, buffer, input, output);

@@ -70,7 +70,11 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
     // The worker is last: from here on nothing fails, so it is never joined before it was told to end.
     let slot = Vacant::try_new().map_err(no_memory)?;
     let worker = Thread::start(work)?;
-    RUNNING.replace(Some(slot.fill(Running { _registration: registration, _worker: worker, _device: device })));
+    RUNNING.replace(Some(slot.fill(Running {
+        _registration: registration,
+        _worker: worker,
+        _device: device,
+    })));
     debug!("started");
     Ok(())
 }
@@ -84,7 +88,10 @@ pub fn stop() {
     drop(RUNNING.replace(None));
     drop(gate);
     let left = POOL.in_use();
-    debug!("stopped, {} pool blocks of {} bytes left", left.blocks, left.bytes);
+    debug!(
+        "stopped, {} pool blocks of {} bytes left",
+        left.blocks, left.bytes
+    );
 }
 
 fn no_memory(_: NoMemory) -> NtStatus {

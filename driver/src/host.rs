@@ -28,12 +28,17 @@ pub struct Kernel {
 impl Kernel {
     /// Finds what the kernel offers. IRQL: PASSIVE_LEVEL.
     pub fn try_new() -> Result<Self, NoMemory> {
-        Ok(Self { work: Event::try_new()?, clock: Clock::find(), features: AtomicU32::new(0) })
+        Ok(Self {
+            work: Event::try_new()?,
+            clock: Clock::find(),
+            features: AtomicU32::new(0),
+        })
     }
 
     /// Notes how the notify routine was registered. IRQL: any.
     pub fn set_notify_extended(&self, extended: bool) {
-        self.features.store(if extended { features::NOTIFY_EX } else { 0 }, Ordering::Relaxed);
+        self.features
+            .store(if extended { features::NOTIFY_EX } else { 0 }, Ordering::Relaxed);
     }
 
     /// Waits until [`Host::wake`] is called. IRQL: PASSIVE_LEVEL, from the worker only.
@@ -61,7 +66,12 @@ impl Host for Kernel {
         self.clock.ticks()
     }
 
-    fn open(&self, path: &[u16], authority: Authority, loaded: Option<&FileObject>) -> Result<Opened<File>, NtStatus> {
+    fn open(
+        &self,
+        path: &[u16],
+        authority: Authority,
+        loaded: Option<&FileObject>,
+    ) -> Result<Opened<File>, NtStatus> {
         let file = File::open(path, authority)?;
         let same_file = loaded.is_some_and(|loaded| file.is_file_of(loaded));
         Ok(Opened { file, same_file })

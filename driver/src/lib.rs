@@ -39,7 +39,10 @@ static POOL: CountedPool = CountedPool::new();
 /// Only the kernel's loader calls it, with the driver's own object.
 // SAFETY: the loader looks this name up; nothing else exports it.
 #[unsafe(export_name = "DriverEntry")]
-pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, _registry_path: PCUNICODE_STRING) -> NTSTATUS {
+pub unsafe extern "system" fn driver_entry(
+    driver: &mut DRIVER_OBJECT,
+    _registry_path: PCUNICODE_STRING,
+) -> NTSTATUS {
     driver.DriverUnload = Some(driver_unload);
     device::set_dispatch(driver);
     // SAFETY: `driver` is the object that the kernel passed.

@@ -21,7 +21,9 @@ use wdk_sys::PUNICODE_STRING;
 /// Only the kernel calls it.
 pub unsafe extern "C" fn image_loaded(name: PUNICODE_STRING, process_id: HANDLE, info: PIMAGE_INFO) {
     // SAFETY: the kernel passed it to this call.
-    let Some(reported) = (unsafe { Reported::read(info) }) else { return };
+    let Some(reported) = (unsafe { Reported::read(info) }) else {
+        return;
+    };
     if reported.properties & SYSTEM_MODE_IMAGE == 0 {
         return;
     }

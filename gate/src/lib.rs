@@ -24,7 +24,7 @@
 )]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "process-host"))]
 extern crate std;
 
 mod counters;
@@ -35,6 +35,8 @@ pub mod host;
 mod intake;
 mod memory;
 mod path;
+#[cfg(any(test, feature = "process-host"))]
+pub mod process;
 mod record;
 mod ring;
 mod weigh;

@@ -29,7 +29,10 @@ impl Write for Line {
 
 /// Prints one line. IRQL: at most DIRQL.
 pub fn print(line: fmt::Arguments<'_>) {
-    let mut buffer = Line { bytes: [0; LINE], used: 0 };
+    let mut buffer = Line {
+        bytes: [0; LINE],
+        used: 0,
+    };
     // `Line` takes everything, so formatting cannot fail.
     let _ = buffer.write_fmt(line);
     // SAFETY: the format takes one terminated string, which the buffer is.

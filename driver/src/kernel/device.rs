@@ -1,11 +1,9 @@
 //! The control device, its link, and the requests that reach it.
 
 use crate::kernel::check;
-use crate::kernel::routine::find;
 use crate::kernel::security::secure;
 use crate::kernel::string::UnicodeString;
 use crate::kernel::string::ascii;
-use core::mem::transmute;
 use core::ptr::null_mut;
 use core::slice;
 use gate::host::NtStatus;
@@ -13,11 +11,9 @@ use wdk_sys::DEVICE_OBJECT;
 use wdk_sys::DO_DEVICE_INITIALIZING;
 use wdk_sys::DRIVER_OBJECT;
 use wdk_sys::FILE_DEVICE_SECURE_OPEN;
-use wdk_sys::GUID;
-use wdk_sys::IRP;
 use wdk_sys::IO_STACK_LOCATION;
+use wdk_sys::IRP;
 use wdk_sys::NTSTATUS;
-use wdk_sys::UNICODE_STRING;
 use wdk_sys::ntddk::IoCreateDevice;
 use wdk_sys::ntddk::IoCreateSymbolicLink;
 use wdk_sys::ntddk::IoDeleteDevice;
@@ -26,27 +22,6 @@ use wdk_sys::ntddk::IofCompleteRequest;
 
 const NAME: [u16; protocol::DEVICE_NAME.len()] = ascii(protocol::DEVICE_NAME);
 const LINK: [u16; protocol::LINK_NAME.len()] = ascii(protocol::LINK_NAME);
-const SDDL: [u16; protocol::security::SDDL.len()] = ascii(protocol::security::SDDL);
-
-/// Setup class of the device, of our own so that no other class's settings apply: {6A1D2F0E-3B57-4C19-9E54-7D0C8A6F21B3}.
-static CLASS: GUID = GUID {
-    Data1: 0x6a1d_2f0e,
-    Data2: 0x3b57,
-    Data3: 0x4c19,
-    Data4: [0x9e, 0x54, 0x7d, 0x0c, 0x8a, 0x6f, 0x21, 0xb3],
-};
-
-type CreateSecure = unsafe extern "C" fn(
-    *mut DRIVER_OBJECT,
-    u32,
-    *mut UNICODE_STRING,
-    u32,
-    u32,
-    u8,
-    *const UNICODE_STRING,
-    *const GUID,
-    *mut *mut DEVICE_OBJECT,
-) -> NTSTATUS;
 
 /// The control device and its symbolic link; both go when it is dropped.
 pub struct ControlDevice {
@@ -68,12 +43,11 @@ impl ControlDevice {
     /// `driver` is the driver's own object, as DriverEntry got it.
     pub unsafe fn create(driver: *mut DRIVER_OBJECT) -> Result<Self, NtStatus> {
         // SAFETY: by the caller.
-        let device = match unsafe { create_secure(driver) } {
-            Some(created) => created?,
-            // SAFETY: by the caller.
-            None => unsafe { create_and_secure(driver) }?,
-        };
-        Ok(Self { device, linked: false })
+        let device = unsafe { create_and_secure(driver) }?;
+        Ok(Self {
+            device,
+            linked: false,
+        })
     }
 
     /// Makes the device reachable from user mode. IRQL: PASSIVE_LEVEL.
@@ -101,35 +75,6 @@ impl Drop for ControlDevice {
         // SAFETY: created in `create`, deleted once.
         unsafe { IoDeleteDevice(self.device) };
     }
-}
-
-/// Creates the device where the kernel itself takes SDDL; `None` where it does not.
-///
-/// # Safety
-/// `driver` is the driver's own object.
-unsafe fn create_secure(driver: *mut DRIVER_OBJECT) -> Option<Result<*mut DEVICE_OBJECT, NtStatus>> {
-    const ROUTINE: [u16; 20] = ascii("IoCreateDeviceSecure");
-    let address = find(&ROUTINE)?;
-    // SAFETY: the routine of this name has this signature.
-    let create = unsafe { transmute::<_, CreateSecure>(address.as_ptr()) };
-    let name = UnicodeString::new(&NAME)?;
-    let sddl = UnicodeString::new(&SDDL)?;
-    let mut device = null_mut();
-    // SAFETY: the driver object is ours and every pointer is valid through the call.
-    let status = unsafe {
-        create(
-            driver,
-            0,
-            name.as_ptr(),
-            protocol::ioctl::DEVICE_TYPE,
-            FILE_DEVICE_SECURE_OPEN,
-            0,
-            sddl.as_ptr(),
-            &raw const CLASS,
-            &raw mut device,
-        )
-    };
-    Some(check(status).map(|()| device))
 }
 
 /// Creates the device and gives it its security descriptor before it has a link.

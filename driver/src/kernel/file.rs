@@ -142,7 +142,14 @@ impl File {
             )
         };
         check(status)?;
-        let mut file = Self { handle, marks: Marks { size: 0, written: 0, changed: 0 } };
+        let mut file = Self {
+            handle,
+            marks: Marks {
+                size: 0,
+                written: 0,
+                changed: 0,
+            },
+        };
         if status == STATUS_OPLOCK_BREAK_IN_PROGRESS {
             return Err(NtStatus::from_bits(STATUS_SHARING_VIOLATION));
         }
@@ -156,7 +163,14 @@ impl File {
         // SAFETY: the handle is open; without a type the kernel checks none, which is allowed in kernel mode, and the handle is
         // known to be a file's.
         let status = unsafe {
-            ObReferenceObjectByHandle(self.handle, 0, null_mut(), KernelMode as i8, &raw mut object, null_mut())
+            ObReferenceObjectByHandle(
+                self.handle,
+                0,
+                null_mut(),
+                KernelMode as i8,
+                &raw mut object,
+                null_mut(),
+            )
         };
         match NonNull::new(object.cast()) {
             Some(object) if status >= 0 => FileObject { object }.is_same_file(loaded),
@@ -215,7 +229,9 @@ impl Source for File {
         let mut filled = 0_usize;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let position = offset.saturating_add(filled as u64);
-            let mut start = LARGE_INTEGER { QuadPart: i64::try_from(position).unwrap_or(i64::MAX) };
+            let mut start = LARGE_INTEGER {
+                QuadPart: i64::try_from(position).unwrap_or(i64::MAX),
+            };
             let mut io = IO_STATUS_BLOCK::default();
             let length = u32::try_from(rest.len()).unwrap_or(u32::MAX);
             // SAFETY: the handle is open and synchronous, so the kernel is done with the locals when the call returns; `rest`
@@ -237,7 +253,12 @@ impl Source for File {
                 Ok(()) if io.Information == 0 => break,
                 Ok(()) => filled = filled.saturating_add(usize::try_from(io.Information).unwrap_or(0)),
                 Err(status) if status.bits() == STATUS_END_OF_FILE => break,
-                Err(status) => return Err(SourceError { status: status.0, offset: position }),
+                Err(status) => {
+                    return Err(SourceError {
+                        status: status.0,
+                        offset: position,
+                    });
+                }
             }
         }
         Ok(filled.min(buffer.len()))

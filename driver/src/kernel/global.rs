@@ -31,7 +31,10 @@ impl<T> Deref for Entered<'_, T> {
 impl<T: Send + Sync> Global<T> {
     /// Closed, without a value.
     pub const fn closed() -> Self {
-        Self { value: AtomicPtr::new(null_mut()), rundown: Rundown::closed() }
+        Self {
+            value: AtomicPtr::new(null_mut()),
+            rundown: Rundown::closed(),
+        }
     }
 
     /// Lets callers in to `value`. Only while closed. IRQL: any.
@@ -66,7 +69,9 @@ pub struct Slot<T> {
 impl<T: Send> Slot<T> {
     /// Without a value.
     pub const fn empty() -> Self {
-        Self { value: AtomicPtr::new(null_mut()) }
+        Self {
+            value: AtomicPtr::new(null_mut()),
+        }
     }
 
     /// Puts a value in; gives back the one that was there. IRQL: any.

@@ -39,8 +39,14 @@ unsafe impl<T: Send> Sync for FastMutex<T> {}
 impl<T: Send> Lock<T> for FastMutex<T> {
     /// IRQL: at most DISPATCH_LEVEL.
     fn try_new(value: T) -> Result<Self, NoMemory> {
-        let mutex = FAST_MUTEX { Count: FREE, ..FAST_MUTEX::default() };
-        let guarded = try_box(Guarded { mutex: UnsafeCell::new(mutex), value: UnsafeCell::new(value) })?;
+        let mutex = FAST_MUTEX {
+            Count: FREE,
+            ..FAST_MUTEX::default()
+        };
+        let guarded = try_box(Guarded {
+            mutex: UnsafeCell::new(mutex),
+            value: UnsafeCell::new(value),
+        })?;
         let mutex = guarded.mutex.get();
         // SAFETY: `mutex` points at a live `FAST_MUTEX` that nobody else knows yet.
         let event = unsafe { &raw mut (*mutex).Event };
@@ -76,7 +82,10 @@ unsafe impl<T: Send> Sync for SpinLock<T> {}
 impl<T: Send> Lock<T> for SpinLock<T> {
     /// IRQL: any. An initialised `KSPIN_LOCK` is zero and may move while nobody holds it.
     fn try_new(value: T) -> Result<Self, NoMemory> {
-        Ok(Self { lock: UnsafeCell::new(0), value: UnsafeCell::new(value) })
+        Ok(Self {
+            lock: UnsafeCell::new(0),
+            value: UnsafeCell::new(value),
+        })
     }
 
     /// Runs `work` at DISPATCH_LEVEL: it must be short and touch nonpaged memory only. IRQL: at most DISPATCH_LEVEL.

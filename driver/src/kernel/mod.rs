@@ -26,5 +26,9 @@ use wdk_sys::NTSTATUS;
 ///
 /// IRQL: any.
 pub fn check(status: NTSTATUS) -> Result<(), NtStatus> {
-    if wdk::nt_success(status) { Ok(()) } else { Err(NtStatus(status)) }
+    if wdk::nt_success(status) {
+        Ok(())
+    } else {
+        Err(NtStatus(status))
+    }
 }

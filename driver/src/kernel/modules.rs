@@ -72,10 +72,15 @@ impl Modules {
         }
         // Room for a few that load meanwhile; if more do, the second call says so and the snapshot fails.
         let slack = 16 * size_of::<Module>();
-        let bytes = usize::try_from(needed).unwrap_or(0).min(MAX_MODULES * size_of::<Module>()) + slack;
+        let bytes = usize::try_from(needed)
+            .unwrap_or(0)
+            .min(MAX_MODULES * size_of::<Module>())
+            + slack;
         let words = bytes.div_ceil(size_of::<u64>());
         let mut answer: Vec<u64> = Vec::new();
-        answer.try_reserve_exact(words).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
+        answer
+            .try_reserve_exact(words)
+            .map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         while answer.len() < words && answer.len() < answer.capacity() {
             answer.push(0);
         }
@@ -92,7 +97,10 @@ impl Modules {
     ///
     /// IRQL: PASSIVE_LEVEL.
     pub fn iter(&self) -> impl Iterator<Item = LoadedImage> {
-        let count = self.answer.first().map_or(0, |word| usize::try_from(word & 0xffff_ffff).unwrap_or(0));
+        let count = self
+            .answer
+            .first()
+            .map_or(0, |word| usize::try_from(word & 0xffff_ffff).unwrap_or(0));
         let held = self.bytes.saturating_sub(HEAD) / size_of::<Module>();
         (0..count.min(held)).map(|index| {
             // SAFETY: `index` is below the number of whole modules that the answer holds, each of plain integers.

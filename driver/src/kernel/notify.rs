@@ -5,12 +5,12 @@ use crate::kernel::routine::find;
 use crate::kernel::string::ascii;
 use core::mem::transmute;
 use gate::host::NtStatus;
+use wdk_sys::_FILE_OBJECT;
 use wdk_sys::HANDLE;
 use wdk_sys::IMAGE_INFO_EX;
 use wdk_sys::NTSTATUS;
 use wdk_sys::PIMAGE_INFO;
 use wdk_sys::PUNICODE_STRING;
-use wdk_sys::_FILE_OBJECT;
 use wdk_sys::ntddk::PsRemoveLoadImageNotifyRoutine;
 use wdk_sys::ntddk::PsSetLoadImageNotifyRoutine;
 
@@ -49,11 +49,17 @@ impl Registration {
             let set_ex: SetEx = unsafe { transmute::<_, SetEx>(address.as_ptr()) };
             // SAFETY: `routine` stays in memory until the registration is dropped, which happens before the driver unloads.
             check(unsafe { set_ex(Some(routine), 0) })?;
-            return Ok(Self { routine, extended: true });
+            return Ok(Self {
+                routine,
+                extended: true,
+            });
         }
         // SAFETY: as above.
         check(unsafe { PsSetLoadImageNotifyRoutine(Some(routine)) })?;
-        Ok(Self { routine, extended: false })
+        Ok(Self {
+            routine,
+            extended: false,
+        })
     }
 
     /// Whether the extended registration was used. IRQL: any.

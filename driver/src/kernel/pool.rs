@@ -22,7 +22,11 @@ pub struct CountedPool {
 impl CountedPool {
     /// Nothing allocated yet.
     pub const fn new() -> Self {
-        Self { blocks: AtomicU64::new(0), bytes: AtomicU64::new(0), failures: AtomicU64::new(0) }
+        Self {
+            blocks: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
     }
 
     /// What is held now.

@@ -25,7 +25,9 @@ pub struct Guard<'a> {
 impl Rundown {
     /// Closed: nobody may enter yet.
     pub const fn closed() -> Self {
-        Self { state: AtomicUsize::new(CLOSED) }
+        Self {
+            state: AtomicUsize::new(CLOSED),
+        }
     }
 
     /// Lets callers in. IRQL: any.

@@ -28,7 +28,9 @@ impl<T> Vacant<T> {
         const { assert!(size_of::<T>() > 0, "a zero-sized value needs no memory") };
         // SAFETY: the layout's size is not zero, as asserted above.
         let block = unsafe { alloc(Layout::new::<T>()) };
-        NonNull::new(block.cast()).map(|block| Self { block }).ok_or(NoMemory)
+        NonNull::new(block.cast())
+            .map(|block| Self { block })
+            .ok_or(NoMemory)
     }
 
     /// Moves `value` in. IRQL: at most DISPATCH_LEVEL.
@@ -82,8 +84,13 @@ impl<T> Shared<T> {
     /// # Errors
     /// [`NoMemory`], with the value dropped.
     pub fn try_new(value: T) -> Result<Self, NoMemory> {
-        let counted = try_box(Counted { owners: AtomicUsize::new(1), value })?;
-        Ok(Self { counted: NonNull::from(Box::leak(counted)) })
+        let counted = try_box(Counted {
+            owners: AtomicUsize::new(1),
+            value,
+        })?;
+        Ok(Self {
+            counted: NonNull::from(Box::leak(counted)),
+        })
     }
 
     fn counted(&self) -> &Counted<T> {
@@ -106,7 +113,9 @@ impl<T> Clone for Shared<T> {
         // Relaxed: the new owner got its reference from one that is alive. Owners are as many as there are threads holding one,
         // far from overflow.
         self.counted().owners.fetch_add(1, Ordering::Relaxed);
-        Self { counted: self.counted }
+        Self {
+            counted: self.counted,
+        }
     }
 }
 

@@ -21,9 +21,15 @@ impl<'a> UnicodeString<'a> {
             return None;
         }
         let bytes = u16::try_from(units.len().checked_mul(2)?).ok()?;
-        let raw =
-            UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: units.as_ptr().cast_mut() };
-        Some(Self { raw, units: PhantomData })
+        let raw = UNICODE_STRING {
+            Length: bytes,
+            MaximumLength: bytes,
+            Buffer: units.as_ptr().cast_mut(),
+        };
+        Some(Self {
+            raw,
+            units: PhantomData,
+        })
     }
 
     /// For calls that only read it.
@@ -38,7 +44,9 @@ impl<'a> UnicodeString<'a> {
 /// `string` is null or points at a valid `UNICODE_STRING` that stays unchanged for `'a`.
 pub unsafe fn units<'a>(string: PCUNICODE_STRING) -> &'a [u16] {
     // SAFETY: null or valid, by the caller.
-    let Some(string) = (unsafe { string.as_ref() }) else { return &[] };
+    let Some(string) = (unsafe { string.as_ref() }) else {
+        return &[];
+    };
     if string.Buffer.is_null() {
         return &[];
     }

@@ -61,7 +61,12 @@ impl Clock {
         let mut answer = TimeOfDay::default();
         // SAFETY: the answer is as large as said.
         let status = unsafe {
-            query_system_information(TIME_OF_DAY, (&raw mut answer).cast(), size_of::<TimeOfDay>() as u32, core::ptr::null_mut())
+            query_system_information(
+                TIME_OF_DAY,
+                (&raw mut answer).cast(),
+                size_of::<TimeOfDay>() as u32,
+                core::ptr::null_mut(),
+            )
         };
         if check(status).is_ok() { answer.current } else { 0 }
     }

@@ -1,0 +1,157 @@
+//! An ordinary process as the gate's host: for tests of this crate and of those that talk to a gate without a kernel.
+//!
+//! Files are in memory and the clock stands still unless it is moved.
+
+use crate::host::Authority;
+use crate::host::File;
+use crate::host::Host;
+use crate::host::Lock;
+use crate::host::NoMemory;
+use crate::host::NtStatus;
+use crate::host::Opened;
+use crate::host::PoolUse;
+use evidence::Source;
+use evidence::SourceError;
+use std::collections::HashMap;
+use std::string::String;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::vec::Vec;
+
+/// `STATUS_OBJECT_NAME_NOT_FOUND`.
+const NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_0034);
+/// `STATUS_ACCESS_DENIED`.
+const ACCESS_DENIED: NtStatus = NtStatus::from_bits(0xc000_0022);
+
+/// The process.
+#[derive(Default)]
+pub struct Process {
+    files: Mutex<HashMap<String, Arc<Content>>>,
+    clock: AtomicI64,
+    woken: Mutex<bool>,
+    wake: Condvar,
+}
+
+/// A file and how it behaves.
+#[derive(Clone, Default)]
+pub struct Content {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// A requestor may not open it; the kernel may.
+    pub is_private: bool,
+    /// It changes while it is read.
+    pub is_changing: bool,
+    /// Reading at or beyond this offset fails with `STATUS_ACCESS_DENIED`.
+    pub fails_at: Option<u64>,
+}
+
+impl Process {
+    /// Puts a file at an NT path.
+    pub fn put(&self, path: &str, content: Content) {
+        lock(&self.files).insert(path.to_lowercase(), Arc::new(content));
+    }
+
+    /// Moves the clock by this many 100 ns.
+    pub fn advance(&self, ticks: i64) {
+        self.clock.fetch_add(ticks, Ordering::Relaxed);
+    }
+
+    /// Waits until [`Host::wake`] is called, as the worker does.
+    pub fn wait(&self) {
+        let mut woken = lock(&self.woken);
+        while !*woken {
+            woken = self.wake.wait(woken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *woken = false;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<T: Send> Lock<T> for Mutex<T> {
+    fn try_new(value: T) -> Result<Self, NoMemory> {
+        Ok(Self::new(value))
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        work(&mut lock(self))
+    }
+}
+
+/// An open file in memory.
+pub struct OpenFile(Arc<Content>);
+
+impl Source for OpenFile {
+    fn size(&self) -> u64 {
+        self.0.bytes.as_slice().size()
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let end = offset.saturating_add(buffer.len().try_into().unwrap_or(u64::MAX));
+        if self.0.fails_at.is_some_and(|fails_at| end > fails_at) {
+            return Err(SourceError { status: ACCESS_DENIED.0, offset });
+        }
+        self.0.bytes.as_slice().read_at(offset, buffer)
+    }
+}
+
+impl File for OpenFile {
+    fn is_unchanged(&mut self) -> bool {
+        !self.0.is_changing
+    }
+}
+
+impl Host for Process {
+    type Mutex<T: Send> = Mutex<T>;
+    type SpinLock<T: Send> = Mutex<T>;
+    type Shared<T: Send + Sync> = Arc<T>;
+    type File = OpenFile;
+    /// Path of the file that was loaded.
+    type Loaded = String;
+
+    fn share<T: Send + Sync>(value: T) -> Result<Arc<T>, NoMemory> {
+        Ok(Arc::new(value))
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    fn ticks(&self) -> u64 {
+        self.now().unsigned_abs()
+    }
+
+    fn open(
+        &self,
+        path: &[u16],
+        authority: Authority,
+        loaded: Option<&String>,
+    ) -> Result<Opened<OpenFile>, NtStatus> {
+        let path = String::from_utf16_lossy(path).to_lowercase();
+        let content = lock(&self.files).get(&path).cloned().ok_or(NOT_FOUND)?;
+        if content.is_private && authority == Authority::Requestor {
+            return Err(ACCESS_DENIED);
+        }
+        let same_file = loaded.is_some_and(|loaded| loaded.to_lowercase() == path);
+        Ok(Opened { file: OpenFile(content), same_file })
+    }
+
+    fn wake(&self) {
+        *lock(&self.woken) = true;
+        self.wake.notify_all();
+    }
+
+    fn pool(&self) -> PoolUse {
+        PoolUse::default()
+    }
+
+    fn features(&self) -> u32 {
+        0
+    }
+}
