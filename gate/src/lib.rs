@@ -30,6 +30,8 @@ extern crate std;
 mod counters;
 mod dispatch;
 mod gate;
+#[cfg(test)]
+mod gate_tests;
 mod generation;
 pub mod host;
 mod intake;

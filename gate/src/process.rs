@@ -95,7 +95,10 @@ impl Source for OpenFile {
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
         let end = offset.saturating_add(buffer.len().try_into().unwrap_or(u64::MAX));
         if self.0.fails_at.is_some_and(|fails_at| end > fails_at) {
-            return Err(SourceError { status: ACCESS_DENIED.0, offset });
+            return Err(SourceError {
+                status: ACCESS_DENIED.0,
+                offset,
+            });
         }
         self.0.bytes.as_slice().read_at(offset, buffer)
     }
@@ -139,7 +142,10 @@ impl Host for Process {
             return Err(ACCESS_DENIED);
         }
         let same_file = loaded.is_some_and(|loaded| loaded.to_lowercase() == path);
-        Ok(Opened { file: OpenFile(content), same_file })
+        Ok(Opened {
+            file: OpenFile(content),
+            same_file,
+        })
     }
 
     fn wake(&self) {

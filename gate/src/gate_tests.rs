@@ -1,0 +1,661 @@
+//! The gate as a whole, with an ordinary process as its host: what goes in at the notify routine and the device comes out as
+//! events, and nothing a requestor sends does more than it may.
+
+use crate::Capture;
+use crate::Gate;
+use crate::Path;
+use crate::host::NtStatus;
+use crate::intake::SLOTS;
+use crate::process::Content;
+use crate::process::Process;
+use crate::worker::LoadedImage;
+use core::fmt::Write;
+use policy::Decision;
+use policy::Reason;
+use policy::SetFault;
+use proptest::prelude::*;
+use protocol::event::Kind;
+use protocol::event::MAX_RECORD;
+use protocol::event::Record;
+use protocol::event::tag;
+use protocol::ioctl;
+use protocol::message::Events;
+use protocol::message::EventsRequest;
+use protocol::message::PullRequest;
+use protocol::message::Pulled;
+use protocol::message::PushOutcome;
+use protocol::message::Request;
+use protocol::message::Status;
+use sha2::Digest;
+use sha2::Sha256;
+use std::format;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
+
+const DRIVER: &str = r"\??\C:\windows\system32\drivers\subject.sys";
+
+fn gate() -> Gate<Process> {
+    Gate::try_new(Process::default()).expect("memory")
+}
+
+/// The smallest PE32+ image, told apart from others by `mark`. Header fields: Microsoft, "PE Format".
+fn image(mark: u8) -> Vec<u8> {
+    let mut file = vec![0; 0x400];
+    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"MZ");
+    put(0x3c, &0x80_u32.to_le_bytes());
+    put(0x80, b"PE\0\0");
+    put(0x84, &0x8664_u16.to_le_bytes());
+    put(0x86, &1_u16.to_le_bytes());
+    put(0x94, &240_u16.to_le_bytes());
+    put(0x96, &0x22_u16.to_le_bytes());
+    put(0x98, &0x20b_u16.to_le_bytes());
+    put(0xb8, &0x1000_u32.to_le_bytes());
+    put(0xbc, &0x200_u32.to_le_bytes());
+    put(0xd0, &0x2000_u32.to_le_bytes());
+    put(0xd4, &0x200_u32.to_le_bytes());
+    put(0xdc, &1_u16.to_le_bytes());
+    put(0x104, &16_u32.to_le_bytes());
+    put(0x188, b".text\0\0\0");
+    put(0x190, &0x200_u32.to_le_bytes());
+    put(0x194, &0x1000_u32.to_le_bytes());
+    put(0x198, &0x200_u32.to_le_bytes());
+    put(0x19c, &0x200_u32.to_le_bytes());
+    put(0x1ac, &0x6000_0020_u32.to_le_bytes());
+    put(0x200, &[mark; 0x200]);
+    file
+}
+
+/// Authenticode SHA-256 of [`image`], by the rule written out: all but CheckSum and the security directory entry.
+fn authenticode(image: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(&image[..0xd8]);
+    hash.update(&image[0xdc..0x128]);
+    hash.update(&image[0x130..]);
+    hash.finalize().into()
+}
+
+fn policy_set(rules: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut files, mut references) = (String::new(), String::new());
+    for (number, (action, image)) in rules.iter().enumerate() {
+        let id = format!("ID_{}_{number}", action.to_uppercase());
+        write!(
+            files,
+            r#"<{action} ID="{id}" FriendlyName="rule {number}" Hash=""#
+        )
+        .expect("a string");
+        for byte in authenticode(image) {
+            write!(files, "{byte:02X}").expect("a string");
+        }
+        files.push_str(r#""/>"#);
+        write!(references, r#"<FileRuleRef RuleID="{id}"/>"#).expect("a string");
+    }
+    let xml = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?>
+<SiPolicy xmlns="urn:schemas-microsoft-com:sipolicy" PolicyType="Base Policy">
+  <VersionEx>10.0.0.0</VersionEx>
+  <PlatformID>{{2E07F7E4-194C-4D20-B7C9-6F44A6C5A234}}</PlatformID>
+  <PolicyID>{{A3B1C2D4-0000-4000-8000-000000000001}}</PolicyID>
+  <BasePolicyID>{{A3B1C2D4-0000-4000-8000-000000000001}}</BasePolicyID>
+  <Rules><Rule><Option>Enabled:Audit Mode</Option></Rule></Rules>
+  <FileRules>{files}</FileRules>
+  <SigningScenarios>
+    <SigningScenario Value="131" ID="ID_SIGNINGSCENARIO_DRIVERS">
+      <ProductSigners><FileRulesRef>{references}</FileRulesRef></ProductSigners>
+    </SigningScenario>
+  </SigningScenarios>
+</SiPolicy>"#
+    );
+    let document = sipolicy::Document::read("test.xml", xml.as_bytes()).expect("a policy");
+    sipolicy::compile(&[document]).expect("compiles")
+}
+
+fn request(tail: &[u8]) -> Vec<u8> {
+    [Request::new().as_bytes(), tail].concat()
+}
+
+fn send(gate: &Gate<Process>, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, NtStatus> {
+    let mut buffer = input.to_vec();
+    buffer.resize(input.len().max(output), 0);
+    let completion = gate.dispatch(code, &mut buffer, input.len(), output);
+    assert!(
+        completion.information <= output,
+        "no more is given back than was asked for"
+    );
+    if completion.status == NtStatus::SUCCESS {
+        buffer.truncate(completion.information);
+        Ok(buffer)
+    } else {
+        assert_eq!(completion.information, 0);
+        Err(completion.status)
+    }
+}
+
+fn push(gate: &Gate<Process>, set: &[u8]) -> PushOutcome {
+    let answer = send(gate, ioctl::PUSH, &request(set), size_of::<PushOutcome>()).expect("an outcome");
+    PushOutcome::read_from_bytes(&answer).expect("its size")
+}
+
+fn status(gate: &Gate<Process>) -> Status {
+    let answer = send(gate, ioctl::STATUS, &request(&[]), size_of::<Status>()).expect("a status");
+    Status::read_from_bytes(&answer).expect("its size")
+}
+
+/// The head of a batch, and the events in it.
+fn events_after(gate: &Gate<Process>, after: u64) -> (Events, Vec<u8>) {
+    let asked = EventsRequest {
+        request: Request::new(),
+        after: after.into(),
+    };
+    let answer = send(gate, ioctl::EVENTS, asked.as_bytes(), 1 << 20).expect("events");
+    let (head, records) = Events::read_from_prefix(&answer).expect("a head");
+    (head, records.to_vec())
+}
+
+fn records(mut bytes: &[u8]) -> Vec<Record<'_>> {
+    let mut found = Vec::new();
+    while let Some((record, rest)) = protocol::event::split(bytes) {
+        found.push(record);
+        bytes = rest;
+    }
+    assert!(bytes.is_empty(), "whole records only");
+    found
+}
+
+fn number(record: &Record<'_>, tag: u16) -> Option<u64> {
+    record.fields.find(tag).and_then(protocol::field::Field::number)
+}
+
+fn decision(record: &Record<'_>) -> (Decision, Reason, Option<String>) {
+    let verdict = record.fields.find(tag::VERDICT).expect("a verdict").fields();
+    let decision = verdict
+        .find(tag::DECISION)
+        .and_then(protocol::field::Field::number)
+        .expect("a decision");
+    let reason = verdict
+        .find(tag::REASON)
+        .and_then(protocol::field::Field::number)
+        .expect("a reason");
+    let rule = verdict
+        .find(tag::POLICY)
+        .and_then(|policy| policy.fields().find(tag::RULE));
+    let id = rule
+        .and_then(|rule| rule.fields().find(tag::RULE_ID))
+        .and_then(protocol::field::Field::text)
+        .map(String::from);
+    let reason = u16::try_from(reason)
+        .ok()
+        .and_then(Reason::from_code)
+        .expect("a known reason");
+    (
+        Decision::from_number(decision).expect("a known decision"),
+        reason,
+        id,
+    )
+}
+
+fn load(gate: &Gate<Process>, path: &str, base: u64) {
+    gate.image_loaded(Capture {
+        path: Path::new(path.encode_utf16()),
+        process_id: 0,
+        base,
+        size: 0x2000,
+        properties: 0x103,
+        time: 42,
+        ticks: 0,
+        loaded: Some(String::from(path)),
+    });
+}
+
+/// Loads the image at `path` and gives the event about it.
+fn weigh<R>(gate: &Gate<Process>, path: &str, look: impl FnOnce(&Record<'_>) -> R) -> R {
+    let before = status(gate).events_emitted.get();
+    load(gate, path, 0x1000);
+    gate.work();
+    let (_, bytes) = events_after(gate, before);
+    let found = records(&bytes);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].head.kind.get(), Kind::ImageLoad.number());
+    look(&found[0])
+}
+
+#[test]
+fn a_load_is_weighed_by_the_generation_in_force() {
+    let gate = gate();
+    let [allowed, denied, unlisted] = [1, 2, 3].map(image);
+    for (name, bytes) in [
+        ("allowed", &allowed),
+        ("denied", &denied),
+        ("unlisted", &unlisted),
+    ] {
+        gate.host().put(
+            &format!(r"\??\C:\{name}.sys"),
+            Content {
+                bytes: bytes.clone(),
+                ..Content::default()
+            },
+        );
+    }
+    assert_eq!(
+        weigh(&gate, r"C:\denied.sys", decision),
+        (Decision::Allow, Reason::NoPolicy, None)
+    );
+
+    let set = policy_set(&[("Allow", &allowed), ("Deny", &denied)]);
+    let outcome = push(&gate, &set);
+    assert_eq!((outcome.error.get(), outcome.generation.get()), (0, 1));
+    assert_eq!(outcome.set_sha256, <[u8; 32]>::from(Sha256::digest(&set)));
+
+    let (decided, reason, rule) = weigh(&gate, r"C:\allowed.sys", decision);
+    assert_eq!(
+        (decided, reason, rule.as_deref()),
+        (Decision::Allow, Reason::Allowed, Some("ID_ALLOW_0"))
+    );
+    let (decided, reason, rule) = weigh(&gate, r"C:\denied.sys", decision);
+    assert_eq!(
+        (decided, reason, rule.as_deref()),
+        (Decision::WouldRefuse, Reason::ExplicitlyDenied, Some("ID_DENY_1"))
+    );
+    let (decided, reason, rule) = weigh(&gate, r"C:\unlisted.sys", decision);
+    assert_eq!(
+        (decided, reason, rule),
+        (Decision::WouldRefuse, Reason::FailsPolicy, None)
+    );
+
+    weigh(&gate, r"C:\allowed.sys", |record| {
+        let evidence = record.fields.find(tag::EVIDENCE).expect("evidence").fields();
+        assert_eq!(
+            evidence.find(tag::SHA256).expect("digest").bytes,
+            authenticode(&allowed)
+        );
+        assert_eq!(number(record, tag::GENERATION), Some(1));
+        assert_eq!(
+            record.fields.find(tag::SET_SHA256).expect("hash").bytes,
+            outcome.set_sha256
+        );
+        assert_eq!(number(record, tag::IMAGE_PROPERTIES), Some(0x103));
+        assert_eq!(
+            record.head.time.get(),
+            42,
+            "the time of the load, not of the weighing"
+        );
+    });
+
+    // The same file, another generation, another verdict.
+    assert_eq!(
+        push(&gate, &policy_set(&[("Deny", &allowed)])).generation.get(),
+        2
+    );
+    assert_eq!(weigh(&gate, r"C:\allowed.sys", decision).0, Decision::WouldRefuse);
+    let counts = status(&gate);
+    assert_eq!(
+        (
+            counts.weighed.get(),
+            counts.allowed.get(),
+            counts.would_refuse.get()
+        ),
+        (6, 3, 3)
+    );
+}
+
+#[test]
+fn one_changed_byte_changes_the_verdict() {
+    let gate = gate();
+    let original = image(7);
+    push(&gate, &policy_set(&[("Allow", &original)]));
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes: original.clone(),
+            ..Content::default()
+        },
+    );
+    assert_eq!(weigh(&gate, DRIVER, decision).0, Decision::Allow);
+    let mut changed = original;
+    changed[0x3ff] ^= 1;
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes: changed,
+            ..Content::default()
+        },
+    );
+    assert_eq!(weigh(&gate, DRIVER, decision).1, Reason::FailsPolicy);
+}
+
+#[test]
+fn what_cannot_be_read_is_unknown_and_not_untrusted() {
+    let gate = gate();
+    let bytes = image(1);
+    push(&gate, &policy_set(&[("Allow", &image(2)), ("Deny", &bytes)]));
+    let changing = Content {
+        bytes: bytes.clone(),
+        is_changing: true,
+        ..Content::default()
+    };
+    let failing = Content {
+        bytes,
+        fails_at: Some(0x300),
+        ..Content::default()
+    };
+    for (content, expected) in [(changing, Reason::EvidenceChanged), (failing, Reason::EvidenceIo)] {
+        gate.host().put(DRIVER, content);
+        let (decided, reason, _) = weigh(&gate, DRIVER, decision);
+        assert_eq!((decided, reason), (Decision::Allow, expected));
+    }
+    weigh(&gate, r"C:\missing.sys", |record| {
+        assert_eq!(decision(record).1, Reason::EvidenceIo);
+        assert_eq!(number(record, tag::STATUS), Some(0xc000_0034));
+    });
+    weigh(&gate, "", |record| {
+        assert_eq!(
+            number(record, tag::STATUS),
+            Some(u64::from(NtStatus::OBJECT_NAME_INVALID.bits()))
+        );
+    });
+    let long = format!(r"C:\{}.sys", "a".repeat(600));
+    assert_eq!(
+        weigh(&gate, &long, |record| decision(record).1),
+        Reason::EvidencePathTooLong
+    );
+}
+
+#[test]
+fn images_loaded_before_are_weighed_once() {
+    let gate = gate();
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes: image(1),
+            ..Content::default()
+        },
+    );
+    load(&gate, DRIVER, 0x1000);
+    let loaded = |base| LoadedImage {
+        path: Path::new(DRIVER.encode_utf16()),
+        base,
+        size: 0x2000,
+    };
+    gate.weigh_baseline([loaded(0x1000), loaded(0x2000)]);
+    gate.work();
+    let (_, bytes) = events_after(&gate, 1);
+    let kinds: Vec<_> = records(&bytes)
+        .iter()
+        .map(|record| (record.head.kind.get(), number(record, tag::IMAGE_BASE)))
+        .collect();
+    let expected = [(Kind::Baseline, 0x2000), (Kind::ImageLoad, 0x1000)];
+    assert_eq!(kinds, expected.map(|(kind, base)| (kind.number(), Some(base))));
+}
+
+#[test]
+fn loads_that_find_the_intake_full_are_counted_and_told() {
+    let gate = gate();
+    for base in 0..SLOTS as u64 + 5 {
+        load(&gate, DRIVER, base);
+    }
+    gate.work();
+    let counts = status(&gate);
+    assert_eq!(
+        (
+            counts.loads_seen.get(),
+            counts.loads_dropped.get(),
+            counts.weighed.get()
+        ),
+        (SLOTS as u64 + 5, 5, SLOTS as u64)
+    );
+    let (_, bytes) = events_after(&gate, 0);
+    let found = records(&bytes);
+    let told = found
+        .iter()
+        .find(|record| record.head.kind.get() == Kind::LoadsDropped.number())
+        .expect("told");
+    assert_eq!(number(told, tag::COUNT), Some(5));
+}
+
+#[test]
+fn a_bad_push_leaves_the_generation_in_force() {
+    let gate = gate();
+    let good = policy_set(&[("Allow", &image(1))]);
+    let first = push(&gate, &good);
+    let mut tried = 0;
+    for length in 0..good.len() {
+        let outcome = push(&gate, &good[..length]);
+        assert_ne!(outcome.error.get(), 0, "cut at {length}");
+        assert_eq!(
+            (outcome.generation, outcome.set_sha256),
+            (first.generation, first.set_sha256)
+        );
+        tried += 1;
+    }
+    for index in 0..good.len() {
+        for bit in 0..8 {
+            let mut bad = good.clone();
+            bad[index] ^= 1 << bit;
+            assert_ne!(push(&gate, &bad).error.get(), 0, "bit {bit} of byte {index}");
+            tried += 1;
+        }
+    }
+    let mut longer = good.clone();
+    longer.push(0);
+    assert_eq!(
+        push(&gate, &longer).error.get(),
+        u32::from(SetFault::Length.code())
+    );
+    let counts = status(&gate);
+    assert_eq!(
+        (counts.generation.get(), counts.pushes_rejected.get()),
+        (1, tried + 1)
+    );
+    assert_eq!(pulled(&gate), good);
+    let (_, bytes) = events_after(&gate, counts.events_emitted.get() - 1);
+    let last = &records(&bytes)[0];
+    assert_eq!(last.head.kind.get(), Kind::PolicyRejected.number());
+    assert_eq!(number(last, tag::ERROR), Some(u64::from(SetFault::Length.code())));
+}
+
+/// The set in force, pulled in pieces.
+fn pulled(gate: &Gate<Process>) -> Vec<u8> {
+    let mut set = Vec::new();
+    loop {
+        let asked = PullRequest {
+            request: Request::new(),
+            offset: (set.len() as u64).into(),
+        };
+        let answer = send(gate, ioctl::PULL, asked.as_bytes(), size_of::<Pulled>() + 100).expect("a piece");
+        let (head, piece) = Pulled::read_from_prefix(&answer).expect("a head");
+        set.extend_from_slice(piece);
+        if set.len() as u64 == head.total.get() {
+            return set;
+        }
+        assert!(!piece.is_empty());
+    }
+}
+
+#[test]
+fn a_check_is_made_with_the_requestors_rights_and_is_an_event() {
+    let gate = gate();
+    let bytes = image(1);
+    push(&gate, &policy_set(&[("Deny", &bytes)]));
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes: bytes.clone(),
+            ..Content::default()
+        },
+    );
+    let name: Vec<u8> = DRIVER.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let answer = send(&gate, ioctl::CHECK, &request(&name), MAX_RECORD).expect("a record");
+    let found = records(&answer);
+    assert_eq!(decision(&found[0]).1, Reason::ExplicitlyDenied);
+    let (_, emitted) = events_after(&gate, found[0].head.sequence.get() - 1);
+    assert_eq!(emitted, answer);
+
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes,
+            is_private: true,
+            ..Content::default()
+        },
+    );
+    let answer = send(&gate, ioctl::CHECK, &request(&name), MAX_RECORD).expect("a record");
+    let record = &records(&answer)[0];
+    assert_eq!(number(record, tag::STATUS), Some(0xc000_0022));
+    assert_eq!(decision(record).1, Reason::EvidenceIo);
+    assert_eq!(
+        weigh(&gate, DRIVER, |record| decision(record).1),
+        Reason::ExplicitlyDenied,
+        "the kernel itself may read it"
+    );
+
+    for (bad, expected) in [
+        (&name[..name.len() - 1], NtStatus::INVALID_PARAMETER),
+        (&[][..], NtStatus::OBJECT_NAME_INVALID),
+        (&[0, 0][..], NtStatus::OBJECT_NAME_INVALID),
+        (&[65; 2000][..], NtStatus::NAME_TOO_LONG),
+    ] {
+        assert_eq!(
+            send(&gate, ioctl::CHECK, &request(bad), MAX_RECORD),
+            Err(expected)
+        );
+    }
+    assert_eq!(
+        send(&gate, ioctl::CHECK, &request(&name), MAX_RECORD - 1),
+        Err(NtStatus::BUFFER_TOO_SMALL)
+    );
+}
+
+#[test]
+fn readers_that_fall_behind_learn_how_much_they_missed() {
+    let gate = gate();
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes: image(1),
+            ..Content::default()
+        },
+    );
+    let mut seen = 0;
+    let mut lost = 0;
+    let mut after = 0;
+    for round in 0..40 {
+        for base in 0..SLOTS as u64 {
+            load(&gate, DRIVER, base);
+        }
+        gate.work();
+        if round % 13 == 0 {
+            loop {
+                let (head, bytes) = events_after(&gate, after);
+                seen += records(&bytes).len() as u64;
+                lost += head.lost.get();
+                after = head.last.get();
+                if head.count.get() == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    let (head, bytes) = events_after(&gate, after);
+    let counts = status(&gate);
+    assert_eq!(
+        seen + records(&bytes).len() as u64 + lost + head.lost.get(),
+        counts.events_emitted.get()
+    );
+    assert!(
+        lost + head.lost.get() > 0,
+        "the ring is smaller than what was emitted"
+    );
+    assert!(counts.events_overwritten.get() >= lost);
+}
+
+#[test]
+fn pushes_loads_and_readers_at_once() {
+    let gate = gate();
+    let sets = [1, 2].map(|mark| policy_set(&[("Allow", &image(mark))]));
+    gate.host().put(
+        DRIVER,
+        Content {
+            bytes: image(1),
+            ..Content::default()
+        },
+    );
+    std::thread::scope(|scope| {
+        for set in &sets {
+            scope.spawn(|| (0..50).for_each(|_| assert_eq!(push(&gate, set).error.get(), 0)));
+        }
+        scope.spawn(|| (0..500).for_each(|base| load(&gate, DRIVER, base)));
+        let worker = scope.spawn(|| {
+            while !gate.is_stopping() {
+                gate.work();
+                gate.host().wait();
+            }
+        });
+        let mut after = 0;
+        while status(&gate).generation.get() < 100 || status(&gate).loads_seen.get() < 500 {
+            let (head, bytes) = events_after(&gate, after);
+            for record in records(&bytes) {
+                assert!(record.head.sequence.get() > after);
+                after = record.head.sequence.get();
+            }
+            assert_eq!(after.max(head.last.get()), head.last.get());
+        }
+        gate.stop();
+        assert!(worker.join().is_ok());
+    });
+    assert_eq!(status(&gate).generation.get(), 100);
+    assert!(sets.contains(&pulled(&gate)));
+}
+
+#[test]
+fn versions_are_negotiated_and_others_refused() {
+    let gate = gate();
+    let hello = |oldest: u16, newest: u16| {
+        let asked = protocol::message::HelloRequest {
+            oldest: oldest.into(),
+            newest: newest.into(),
+            reserved: 0.into(),
+        };
+        send(&gate, ioctl::HELLO, asked.as_bytes(), 64)
+    };
+    let answer = hello(0, 9).expect("a version");
+    assert_eq!(answer[..2], protocol::VERSION.to_le_bytes());
+    assert_eq!(hello(2, 9), Err(NtStatus::REVISION_MISMATCH));
+    assert_eq!(hello(9, 0), Err(NtStatus::REVISION_MISMATCH));
+    let mut old = request(&[]);
+    old[0] = 99;
+    assert_eq!(
+        send(&gate, ioctl::STATUS, &old, 4096),
+        Err(NtStatus::REVISION_MISMATCH)
+    );
+    assert_eq!(
+        send(&gate, 0x8a11_6400, &request(&[]), 4096),
+        Err(NtStatus::INVALID_DEVICE_REQUEST)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever a requestor sends, nothing but a valid push changes what is in force, and the gate goes on answering.
+    #[test]
+    fn no_request_without_a_valid_push_changes_the_state(
+        code in prop_oneof![
+            prop::sample::select(ioctl::ALL.map(|(code, _)| code).to_vec()),
+            any::<u32>(),
+        ],
+        versioned in any::<bool>(),
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        output in prop_oneof![0_usize..200, Just(MAX_RECORD + 64)],
+    ) {
+        let gate = gate();
+        let set = policy_set(&[]);
+        push(&gate, &set);
+        let input = if versioned { request(&body) } else { body };
+        let _ = send(&gate, code, &input, output);
+        prop_assert_eq!(status(&gate).generation.get(), 1);
+        prop_assert_eq!(pulled(&gate), set);
+    }
+}
