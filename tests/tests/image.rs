@@ -37,7 +37,9 @@ fn imports() -> BTreeSet<(String, String)> {
     let mut descriptors = table.descriptors().expect("descriptors");
     while let Some(descriptor) = descriptors.next().expect("a descriptor") {
         let module = text(table.name(descriptor.name.get(LE)).expect("a module name"));
-        let mut thunks = table.thunks(descriptor.original_first_thunk.get(LE)).expect("thunks");
+        let mut thunks = table
+            .thunks(descriptor.original_first_thunk.get(LE))
+            .expect("thunks");
         while let Some(thunk) = thunks.next::<pe::ImageNtHeaders64>().expect("a thunk") {
             assert!(!thunk.is_ordinal(), "{module}: imports are by name");
             let (_, name) = table.hint_name(thunk.address()).expect("a name");
@@ -51,17 +53,32 @@ fn imports() -> BTreeSet<(String, String)> {
 fn it_imports_just_what_the_list_gives_reasons_for() {
     let list = fs::read_to_string(lab::repository::root().join("driver/imports.txt")).expect("the list");
     let mut reasons = BTreeMap::new();
-    for line in list.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+    for line in list
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
         let words: Vec<&str> = line.split_whitespace().collect();
         assert!(words.len() > 2, "module, symbol and a reason: {line}");
         let entry = (words[0].to_owned(), words[1].to_owned());
-        assert!(reasons.insert(entry, words[2..].join(" ")).is_none(), "listed twice: {line}");
+        assert!(
+            reasons.insert(entry, words[2..].join(" ")).is_none(),
+            "listed twice: {line}"
+        );
     }
     let imports = imports();
-    let unlisted: Vec<_> = imports.iter().filter(|import| !reasons.contains_key(import)).collect();
-    assert!(unlisted.is_empty(), "imported without a reason in driver/imports.txt: {unlisted:?}");
+    let unlisted: Vec<_> = imports
+        .iter()
+        .filter(|import| !reasons.contains_key(import))
+        .collect();
+    assert!(
+        unlisted.is_empty(),
+        "imported without a reason in driver/imports.txt: {unlisted:?}"
+    );
     let unused: Vec<_> = reasons.keys().filter(|entry| !imports.contains(entry)).collect();
-    assert!(unused.is_empty(), "in driver/imports.txt and no longer imported: {unused:?}");
+    assert!(
+        unused.is_empty(),
+        "in driver/imports.txt and no longer imported: {unused:?}"
+    );
 }
 
 /// The linker's proof: with no panic reachable, the panic handler is dropped, and with it the one import it needs.
@@ -75,7 +92,10 @@ fn it_is_the_kind_of_image_that_a_hardened_kernel_loads() {
     let image = image();
     let headers = image.nt_headers();
     let optional = headers.optional_header();
-    assert_eq!(headers.file_header().machine.get(LE), pe::IMAGE_FILE_MACHINE_AMD64);
+    assert_eq!(
+        headers.file_header().machine.get(LE),
+        pe::IMAGE_FILE_MACHINE_AMD64
+    );
     assert_eq!(optional.subsystem(), pe::IMAGE_SUBSYSTEM_NATIVE);
     assert_eq!(optional.section_alignment(), 0x1000);
     assert_ne!(optional.check_sum(), 0);
@@ -85,13 +105,19 @@ fn it_is_the_kind_of_image_that_a_hardened_kernel_loads() {
         (pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT, "NX"),
         (pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, "dynamic base"),
         (pe::IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY, "integrity check"),
-        (pe::IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA, "high-entropy addresses"),
+        (
+            pe::IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA,
+            "high-entropy addresses",
+        ),
     ] {
         assert!(flags.contains(flag), "{name}");
     }
     let file_flags = headers.file_header().characteristics.get(LE);
     assert!(!file_flags.contains(pe::IMAGE_FILE_RELOCS_STRIPPED));
-    let relocations = image.data_directories().get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC).expect("relocations");
+    let relocations = image
+        .data_directories()
+        .get(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC)
+        .expect("relocations");
     assert_ne!(relocations.size.get(LE), 0, "base relocations");
 }
 
@@ -100,12 +126,14 @@ fn it_is_the_kind_of_image_that_a_hardened_kernel_loads() {
 fn its_debug_directory_names_no_file() {
     const ENTRY: usize = size_of::<pe::ImageDebugDirectory>();
     let image = image();
-    let Some(directory) = image.data_directories().get(pe::IMAGE_DIRECTORY_ENTRY_DEBUG) else { return };
+    let Some(directory) = image.data_directories().get(pe::IMAGE_DIRECTORY_ENTRY_DEBUG) else {
+        return;
+    };
     let sections = image.section_table();
     let entries = directory.data(built(), &sections).expect("inside a section");
     for entry in entries.chunks_exact(ENTRY) {
         let kind = u32::from_le_bytes(entry[12..16].try_into().expect("four bytes"));
-        assert_eq!(kind, pe::IMAGE_DEBUG_TYPE_REPRO.0.into());
+        assert_eq!(kind, pe::IMAGE_DEBUG_TYPE_REPRO.0);
     }
 }
 
@@ -123,10 +151,16 @@ fn no_section_is_writable_and_executable_or_out_of_the_ordinary() {
         let name = String::from_utf8_lossy(section.raw_name()).into_owned();
         let flags = section.characteristics.get(LE);
         let write_and_execute = pe::IMAGE_SCN_MEM_WRITE | pe::IMAGE_SCN_MEM_EXECUTE;
-        assert!(!flags.contains(write_and_execute), "{name} is writable and executable");
+        assert!(
+            !flags.contains(write_and_execute),
+            "{name} is writable and executable"
+        );
         assert!(flags.contains(pe::IMAGE_SCN_MEM_READ), "{name} has flags");
         assert!(!flags.contains(pe::IMAGE_SCN_MEM_SHARED), "{name} is shared");
-        assert!(!name.contains("retplne"), "lld's retpoline section has no flags and stops the load");
+        assert!(
+            !name.contains("retplne"),
+            "lld's retpoline section has no flags and stops the load"
+        );
     }
 }
 
@@ -146,7 +180,11 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 fn it_names_no_path_of_the_building_machine() {
     let checkout = lab::repository::root();
     let home = std::env::var("HOME").unwrap_or_default();
-    let mut forbidden = vec![checkout.display().to_string(), ".cargo/registry".into(), "/rustc/".into()];
+    let mut forbidden = vec![
+        checkout.display().to_string(),
+        ".cargo/registry".into(),
+        "/rustc/".into(),
+    ];
     forbidden.extend(["/usr/", "/home/", "/root/", "/tmp/", "/var/"].map(String::from));
     forbidden.extend((home.len() > 1).then_some(home));
     for path in forbidden {
@@ -166,7 +204,11 @@ fn another_folder_builds_the_same_bytes() {
         .output()
         .expect("git lists the checkout");
     assert!(listed.status.success(), "git lists the checkout");
-    for name in listed.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+    for name in listed
+        .stdout
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+    {
         let name = Path::new(std::str::from_utf8(name).expect("a name"));
         copy_if_different(&here.join(name), &there.join(name));
     }
@@ -176,11 +218,22 @@ fn another_folder_builds_the_same_bytes() {
         .env_remove("CARGO_MANIFEST_DIR")
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let path = String::from_utf8(output.stdout).expect("a path");
-    assert!(path.trim().starts_with(there.to_str().expect("a path")), "built there: {path}");
+    assert!(
+        path.trim().starts_with(there.to_str().expect("a path")),
+        "built there: {path}"
+    );
     let other = fs::read(path.trim()).expect("the other driver");
-    assert!(other == built(), "the driver built in {} differs", there.display());
+    assert!(
+        other == built(),
+        "the driver built in {} differs",
+        there.display()
+    );
 }
 
 /// Copies a file, but leaves an equal one alone so that its times do not make cargo build again.

@@ -1,0 +1,134 @@
+//! Sends requests to a device as they are written down, and prints how each ended: for requests that the controller never makes.
+//!
+//! ```text
+//! probe open NAME        opens a device name; prints `opened` or `error CODE`
+//! probe send NAME FILE   sends each line of FILE: CODE INPUT OUTPUT, in hexadecimal
+//! ```
+//! INPUT is the bytes, `-` for none, or `null:LENGTH` for a null pointer that claims a length; OUTPUT is a length, or
+//! `null:LENGTH`. Each line is answered with `ok BYTES` or `error CODE` (a Win32 error, decimal).
+
+#[cfg(windows)]
+mod device;
+
+#[cfg(windows)]
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["open", name] => {
+            match device::Device::open(name) {
+                Ok(_) => println!("opened"),
+                Err(code) => println!("error {code}"),
+            }
+            Ok(())
+        }
+        ["send", name, file] => send(name, file),
+        _ => Err("usage: probe open NAME | probe send NAME FILE".to_owned()),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("probe: {text}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(windows)]
+fn send(name: &str, file: &str) -> Result<(), String> {
+    let device = device::Device::open(name).map_err(|code| format!("cannot open {name}: error {code}"))?;
+    let script = std::fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
+    for (number, line) in script.lines().enumerate() {
+        let request = request::parse(line).ok_or_else(|| format!("{file}:{}: not a request", number + 1))?;
+        match device.control(&request) {
+            Ok(bytes) => println!(
+                "ok {}",
+                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            ),
+            Err(code) => println!("error {code}"),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(windows))]
+fn main() {
+    eprintln!("probe: for Windows only");
+}
+
+#[cfg(any(windows, test))]
+mod request {
+    /// A buffer as it is passed to DeviceIoControl.
+    #[derive(Debug, PartialEq, Eq)]
+    pub enum Buffer {
+        /// Real memory.
+        Bytes(Vec<u8>),
+        /// A null pointer that claims to hold this many bytes.
+        Null(u32),
+    }
+
+    /// A request.
+    #[derive(Debug, PartialEq, Eq)]
+    pub struct Request {
+        pub code: u32,
+        pub input: Buffer,
+        pub output: Buffer,
+    }
+
+    /// Reads `CODE INPUT OUTPUT`.
+    pub fn parse(line: &str) -> Option<Request> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [code, input, output] = words.as_slice() else {
+            return None;
+        };
+        let number = |text: &str| u32::from_str_radix(text, 16).ok();
+        let input = match (input.strip_prefix("null:"), *input) {
+            (Some(length), _) => Buffer::Null(number(length)?),
+            (None, "-") => Buffer::Bytes(Vec::new()),
+            (None, hex) => Buffer::Bytes(bytes(hex)?),
+        };
+        let output = match output.strip_prefix("null:") {
+            Some(length) => Buffer::Null(number(length)?),
+            None => Buffer::Bytes(vec![0; usize::try_from(number(output)?).ok()?]),
+        };
+        Some(Request {
+            code: number(code)?,
+            input,
+            output,
+        })
+    }
+
+    fn bytes(hex: &str) -> Option<Vec<u8>> {
+        let (pairs, []) = hex.as_bytes().as_chunks::<2>() else {
+            return None;
+        };
+        pairs
+            .iter()
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn reads_what_the_header_promises() {
+            let request = parse("8a116004 0100ff 10").expect("a request");
+            assert_eq!(request.code, 0x8a11_6004);
+            assert_eq!(request.input, Buffer::Bytes(vec![1, 0, 255]));
+            assert_eq!(request.output, Buffer::Bytes(vec![0; 16]));
+            assert_eq!(
+                parse("1 - null:40").map(|request| request.output),
+                Some(Buffer::Null(64))
+            );
+            assert_eq!(
+                parse("1 null:40 0").map(|request| request.input),
+                Some(Buffer::Null(64))
+            );
+            for bad in ["", "1 2", "1 012 0", "x - 0", "1 - x"] {
+                assert_eq!(parse(bad), None, "{bad}");
+            }
+        }
+    }
+}
