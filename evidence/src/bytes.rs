@@ -1,6 +1,11 @@
 //! Reading numbers and filling buffers without a way to panic.
 
+extern crate alloc;
+
+use alloc::vec::Vec;
+
 use crate::error::ErrorKind;
+use crate::error::NoMemory;
 use crate::source::Source;
 
 /// Copies as much of `from` as fits into `to`.
@@ -52,5 +57,21 @@ pub(crate) fn fill<S: Source + ?Sized>(
         at = at.saturating_add(to_u64(count));
         rest = rest.get_mut(count..).unwrap_or_default();
     }
+    Ok(())
+}
+
+/// A vector of `count` copies of `value`, or no memory.
+pub(crate) fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>, NoMemory> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(count).map_err(|_| NoMemory)?;
+    // Within the capacity just reserved; the optimiser sees that and leaves no path to the allocation error handler.
+    buffer.resize(count, value);
+    Ok(buffer)
+}
+
+/// Appends `value`, or says that there is no memory for it.
+pub(crate) fn push<T>(to: &mut Vec<T>, value: T) -> Result<(), NoMemory> {
+    to.try_reserve(1).map_err(|_| NoMemory)?;
+    to.push(value);
     Ok(())
 }

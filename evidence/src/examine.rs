@@ -4,20 +4,34 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
+use crate::bytes::fill;
+use crate::bytes::filled;
+use crate::bytes::to_usize;
+use crate::chain::BUDGET;
+use crate::chain::ProvenLinks;
+use crate::chain::Prover;
+use crate::crypto::RsaScratch;
 use crate::error::ErrorKind;
 use crate::error::ExamineError;
 use crate::error::NoMemory;
+use crate::facts::Certificate;
 use crate::facts::Evidence;
 use crate::facts::Fact;
 use crate::facts::Signature;
 use crate::facts::Unreadable;
+use crate::image_digest::Extras;
 use crate::image_digest::digest_flat;
 use crate::image_digest::digest_image;
+use crate::pages::PageVerifier;
 use crate::pe;
 use crate::pe::CertificateTable;
+use crate::pe::Headers;
 use crate::pe::MAX_SECTIONS;
 use crate::pe::MAX_VERSION;
 use crate::pe::Section;
+use crate::signatures::Computed;
+use crate::signatures::Demands;
+use crate::signatures::collect;
 use crate::source::Source;
 
 /// What to find out about a file.
@@ -27,14 +41,18 @@ pub struct Options {
     pub flat: bool,
     /// Files larger than this many bytes are not read.
     pub max_size: u64,
+    /// Signatures in a certificate table larger than this many bytes are not read. Page hashes make tables large: 36 bytes
+    /// for each 4096 of the image.
+    pub max_table: u64,
 }
 
 impl Default for Options {
-    /// No flat digests without need, files up to 256 MiB.
+    /// No flat digests without need, files up to 256 MiB, certificate tables up to 4 MiB.
     fn default() -> Self {
         Self {
             flat: false,
             max_size: 256 << 20,
+            max_table: 4 << 20,
         }
     }
 }
@@ -44,7 +62,11 @@ impl Default for Options {
 pub struct Workspace {
     chunk: Vec<u8>,
     version: Vec<u8>,
+    table: Vec<u8>,
+    /// One of each, kept off the stack.
     sections: Vec<[Section; MAX_SECTIONS]>,
+    scratch: Vec<RsaScratch>,
+    links: Vec<ProvenLinks>,
 }
 
 impl Workspace {
@@ -59,24 +81,20 @@ impl Workspace {
         Ok(Self {
             chunk: filled(chunk.max(4096), 0)?,
             version: filled(MAX_VERSION, 0)?,
+            table: Vec::new(),
             sections: filled(1, [Section::default(); MAX_SECTIONS])?,
+            scratch: filled(1, RsaScratch::new())?,
+            links: filled(1, ProvenLinks::new())?,
         })
     }
-}
-
-/// A vector of `count` copies of `value`, or no memory.
-fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>, NoMemory> {
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(count).map_err(|_| NoMemory)?;
-    // Within the capacity just reserved; the optimiser sees that and leaves no path to the allocation error handler.
-    buffer.resize(count, value);
-    Ok(buffer)
 }
 
 /// Room for the signatures and certificates found in one file. It borrows from the [`Workspace`] that its file was examined
 /// with, so each file takes a new one; an unsigned file allocates nothing in it.
 #[derive(Debug, Default)]
 pub struct Findings<'w> {
+    /// Every chain, one after the other.
+    pub(crate) certificates: Vec<Certificate<'w>>,
     pub(crate) signatures: Vec<Signature<'w>>,
 }
 
@@ -84,6 +102,7 @@ impl Findings<'_> {
     /// Empty; allocates nothing.
     pub const fn new() -> Self {
         Self {
+            certificates: Vec::new(),
             signatures: Vec::new(),
         }
     }
@@ -122,9 +141,14 @@ pub fn examine<'w, S: Source + ?Sized>(
     let Workspace {
         chunk,
         version,
+        table,
         sections,
+        scratch,
+        links,
     } = workspace;
-    let Some(sections) = sections.first_mut() else {
+    let (Some(sections), Some(scratch), Some(links)) =
+        (sections.first_mut(), scratch.first_mut(), links.first_mut())
+    else {
         return Err(ErrorKind::NoMemory.into());
     };
     let (headers, count) = match pe::read_headers(source, sections) {
@@ -139,13 +163,36 @@ pub fn examine<'w, S: Source + ?Sized>(
         Err(kind) => return Err(kind.into()),
     };
     let sections = sections.get(..count).unwrap_or_default();
+    let table_state = read_table(source, &headers, options, table)?;
+    let table: &'w [u8] = table;
+    let demands = Demands::of(table);
+
+    let mut pages = demands
+        .pages
+        .map(|table| table.map(|table| PageVerifier::new(table, sections)));
     let flat = options.flat || !headers.image.conformant;
-    let digests = digest_image(source, &headers, flat, chunk)?;
+    let mut extras = Extras {
+        flat,
+        sha384: demands.sha384,
+        sha512: demands.sha512,
+        pages: &mut pages,
+    };
+    let digests = digest_image(source, &headers, &mut extras, chunk)?;
+    let pages = pages.map(|pages| pages.map(|pages| (pages.table(), pages.finish(&digests))));
     let version = pe::read_version(source, &headers, sections, version)?;
-    let signatures = match headers.table {
-        CertificateTable::NoEntry | CertificateTable::Empty => Fact::Present(&*findings.signatures),
-        CertificateTable::Misplaced => Fact::Unreadable(Unreadable::Malformed),
-        CertificateTable::Present { .. } => Fact::Unreadable(Unreadable::NotRecorded),
+    let signatures = match table_state {
+        Fact::Absent => Fact::Present(&[][..]),
+        Fact::Unreadable(reason) => Fact::Unreadable(reason),
+        Fact::Present(()) => {
+            let prover = Prover {
+                scratch,
+                links,
+                budget: BUDGET,
+            };
+            let computed = Computed { digests, pages };
+            let collected = collect(table, &computed, prover, findings);
+            Fact::Present(collected.map_err(ErrorKind::from)?)
+        }
     };
     Ok(Evidence {
         image: Fact::Present(headers.image),
@@ -153,4 +200,25 @@ pub fn examine<'w, S: Source + ?Sized>(
         version,
         signatures,
     })
+}
+
+/// Reads the certificate table into `table`, or leaves it empty and says why.
+fn read_table<S: Source + ?Sized>(
+    source: &mut S,
+    headers: &Headers,
+    options: &Options,
+    table: &mut Vec<u8>,
+) -> Result<Fact<()>, ErrorKind> {
+    table.clear();
+    let (offset, size) = match headers.table {
+        CertificateTable::NoEntry | CertificateTable::Empty => return Ok(Fact::Absent),
+        CertificateTable::Misplaced => return Ok(Fact::Unreadable(Unreadable::Malformed)),
+        CertificateTable::Present { offset, size } => (offset, size),
+    };
+    if size > options.max_table {
+        return Ok(Fact::Unreadable(Unreadable::CapReached));
+    }
+    *table = filled(to_usize(size), 0)?;
+    fill(source, offset, table)?;
+    Ok(Fact::Present(()))
 }

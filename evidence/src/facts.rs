@@ -260,8 +260,6 @@ pub enum SignatureFault {
     PageHashes = 12,
     /// A cap was reached (certificates, chain length, chain work).
     CapReached = 13,
-    /// A certificate's lifetime had ended when the file was signed, and the certificate says that this ends its signatures.
-    LifetimeEnded = 14,
 }
 
 /// One certificate of a chain.

@@ -3,10 +3,13 @@
 use crate::bytes::fill;
 use crate::bytes::to_u64;
 use crate::bytes::to_usize;
+use crate::digest::Algorithm;
+use crate::digest::Hasher;
 use crate::digest::Pair;
 use crate::error::ErrorKind;
 use crate::error::FlatDigests;
 use crate::facts::Digests;
+use crate::pages::PageVerifier;
 use crate::pe::CertificateTable;
 use crate::pe::Headers;
 use crate::source::Source;
@@ -74,6 +77,14 @@ fn padding(headers: &Headers) -> usize {
     }
 }
 
+/// What to compute beside SHA-1 and SHA-256 of image and first page.
+pub(crate) struct Extras<'p, 'a> {
+    pub(crate) flat: bool,
+    pub(crate) sha384: bool,
+    pub(crate) sha512: bool,
+    pub(crate) pages: &'p mut [Option<PageVerifier<'a>>],
+}
+
 /// Reads the whole file once, `chunk` by `chunk`.
 ///
 /// # Errors
@@ -81,27 +92,44 @@ fn padding(headers: &Headers) -> usize {
 pub(crate) fn digest_image<S: Source + ?Sized>(
     source: &mut S,
     headers: &Headers,
-    flat: bool,
+    extras: &mut Extras<'_, '_>,
     chunk: &mut [u8],
 ) -> Result<Digests, ErrorKind> {
     let holes = Holes::of(headers);
     let first_page_end = u64::from(headers.declared_size).min(PAGE).min(headers.image.size);
     let mut image = Pair::new();
     let mut first_page = Pair::new();
-    let mut whole = flat.then(Pair::new);
+    let mut whole = extras.flat.then(Pair::new);
+    let mut sha384 = extras.sha384.then(|| Hasher::new(Algorithm::Sha384));
+    let mut sha512 = extras.sha512.then(|| Hasher::new(Algorithm::Sha512));
     read_all(source, chunk, |offset, bytes| {
         if offset < first_page_end {
             let inside = to_usize(first_page_end.saturating_sub(offset)).min(bytes.len());
-            holes.outside(offset, bytes.get(..inside).unwrap_or_default(), |piece| {
-                first_page.update(piece);
-            });
+            let head = bytes.get(..inside).unwrap_or_default();
+            holes.outside(offset, head, |piece| first_page.update(piece));
         }
-        holes.outside(offset, bytes, |piece| image.update(piece));
+        holes.outside(offset, bytes, |piece| {
+            image.update(piece);
+            sha384
+                .iter_mut()
+                .chain(&mut sha512)
+                .for_each(|hasher| hasher.update(piece));
+        });
+        extras
+            .pages
+            .iter_mut()
+            .flatten()
+            .for_each(|pages| pages.feed(offset, bytes));
         if let Some(whole) = &mut whole {
             whole.update(bytes);
         }
     })?;
-    image.update(ZEROS.get(..padding(headers)).unwrap_or_default());
+    let padding = ZEROS.get(..padding(headers)).unwrap_or_default();
+    image.update(padding);
+    sha384
+        .iter_mut()
+        .chain(&mut sha512)
+        .for_each(|hasher| hasher.update(padding));
     let mut missing = to_usize(PAGE.saturating_sub(first_page_end));
     while missing > 0 {
         let zeros = ZEROS.get(..missing.min(ZEROS.len())).unwrap_or_default();
@@ -115,8 +143,8 @@ pub(crate) fn digest_image<S: Source + ?Sized>(
     Ok(Digests {
         sha1: Some(sha1),
         sha256: Some(sha256),
-        sha384: None,
-        sha512: None,
+        sha384: sha384.and_then(|hasher| hasher.finish().as_bytes().try_into().ok()),
+        sha512: sha512.and_then(|hasher| hasher.finish().as_bytes().try_into().ok()),
         first_page_sha1: Some(first_page_sha1),
         first_page_sha256: Some(first_page_sha256),
         flat_sha1: whole.map(|(sha1, _)| sha1),

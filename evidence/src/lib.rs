@@ -20,6 +20,9 @@
 )]
 
 mod bytes;
+mod chain;
+mod crypto;
+mod der;
 mod digest;
 mod error;
 mod examine;
@@ -28,12 +31,21 @@ mod examine;
 mod examine_tests;
 mod facts;
 mod image_digest;
+mod oid;
+mod pages;
 mod pe;
+mod pkcs7;
+mod roots;
+mod sha512;
+mod signatures;
 mod source;
+mod spc;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
 mod testing;
 mod text;
+mod timestamp;
+mod x509;
 
 pub use error::Defect;
 pub use error::ErrorKind;

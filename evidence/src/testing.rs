@@ -1,9 +1,27 @@
-//! Images made for tests.
+//! Images and keys made for tests.
 
 extern crate std;
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::sync::Mutex;
 use std::vec;
 use std::vec::Vec;
+
+use rand_chacha::rand_core::SeedableRng;
+use rsa::RsaPrivateKey;
+
+/// The RSA key of this length; the same in every run.
+pub(crate) fn rsa_key(bits: usize) -> &'static RsaPrivateKey {
+    static KEYS: LazyLock<Mutex<BTreeMap<usize, &'static RsaPrivateKey>>> = LazyLock::new(Mutex::default);
+    let mut keys = KEYS.lock().unwrap();
+    keys.entry(bits).or_insert_with(|| {
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(bits as u64);
+        std::boxed::Box::leak(std::boxed::Box::new(
+            RsaPrivateKey::new(&mut random, bits).unwrap(),
+        ))
+    })
+}
 
 /// A small PE32+ image to be built and then damaged.
 #[derive(Clone)]

@@ -1,0 +1,289 @@
+//! From a certificate to a root, by signatures and never by names alone.
+
+use crate::crypto::RsaScratch;
+use crate::digest::Algorithm;
+use crate::facts::Ekus;
+use crate::facts::Root;
+use crate::facts::SignatureFault;
+use crate::oid;
+use crate::roots::known_roots;
+use crate::x509::PublicKey;
+use crate::x509::X509;
+
+/// The longest chain, root included. Real ones have three to six certificates.
+pub(crate) const MAX_CHAIN: usize = 10;
+/// Signatures verified for one file before giving up.
+pub(crate) const BUDGET: u32 = 96;
+const ANY_EKU: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
+const PROVEN: usize = 256;
+
+/// Links between certificates proven before, so that a folder of files from one publisher proves each link once.
+///
+/// An entry is the SHA-256 of issuer key and certificate: finding it again proves the same link again. Only proven links are
+/// kept.
+#[derive(Clone, Debug)]
+pub(crate) struct ProvenLinks([[u8; 32]; PROVEN]);
+
+impl ProvenLinks {
+    pub(crate) const fn new() -> Self {
+        Self([[0; 32]; PROVEN])
+    }
+}
+
+/// Verifies signatures within a budget.
+pub(crate) struct Prover<'s> {
+    pub(crate) scratch: &'s mut RsaScratch,
+    pub(crate) links: &'s mut ProvenLinks,
+    pub(crate) budget: u32,
+}
+
+impl Prover<'_> {
+    /// Takes one from the budget; `false` if it is spent.
+    pub(crate) const fn spend(&mut self) -> bool {
+        match self.budget.checked_sub(1) {
+            Some(left) => {
+                self.budget = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether `key` signed `certificate`; `None` if the budget is spent.
+    fn is_signed_by(&mut self, certificate: &X509<'_>, key: &PublicKey<'_>) -> Option<bool> {
+        let hash = Algorithm::Sha256.digest(&[key.raw, certificate.raw]);
+        let id: [u8; 32] = hash.as_bytes().try_into().ok()?;
+        let [place, ..] = id;
+        let entry = self.links.0.get_mut(usize::from(place))?;
+        if *entry == id {
+            return Some(true);
+        }
+        if !self.spend() {
+            return None;
+        }
+        let entry = self.links.0.get_mut(usize::from(place))?;
+        let signed = certificate.is_signed_by(key, self.scratch);
+        if signed {
+            *entry = id;
+        }
+        Some(signed)
+    }
+
+    /// The best chain from `leaf`, all of whose links are proven: to one of App Control's roots, else to another known root, else
+    /// to a self-signed certificate, else as far as the certificates reach.
+    pub(crate) fn build(&mut self, pool: &[X509<'_>], leaf: usize) -> Chain {
+        let mut search = Search {
+            prover: self,
+            pool,
+            best: Chain::of(leaf),
+            problem: None,
+            stopped: false,
+        };
+        let start = search.best;
+        search.extend(start);
+        let mut best = search.best;
+        // A problem on the way explains a chain that ends nowhere; one that found its root stands.
+        if best.end == End::Nowhere {
+            best.fault = search.problem;
+        }
+        best
+    }
+}
+
+/// Where a chain ends, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// Its topmost issuer is not at hand.
+    Nowhere,
+    /// In a self-signed certificate that nobody knows.
+    SelfSigned,
+    /// In a known root.
+    Known,
+    /// In a root that App Control numbers.
+    Wellknown,
+}
+
+/// Places in the pool, from the leaf up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chain {
+    places: [usize; MAX_CHAIN],
+    length: usize,
+    pub(crate) end: End,
+    pub(crate) root: Root,
+    pub(crate) fault: Option<SignatureFault>,
+}
+
+impl Chain {
+    fn of(leaf: usize) -> Self {
+        let mut places = [0; MAX_CHAIN];
+        let [first, ..] = &mut places;
+        *first = leaf;
+        Self {
+            places,
+            length: 1,
+            end: End::Nowhere,
+            root: Root {
+                wellknown: None,
+                verified: false,
+            },
+            fault: None,
+        }
+    }
+
+    pub(crate) fn places(&self) -> &[usize] {
+        self.places.get(..self.length).unwrap_or_default()
+    }
+
+    fn with(mut self, place: usize) -> Option<Self> {
+        *self.places.get_mut(self.length)? = place;
+        self.length = self.length.checked_add(1)?;
+        Some(self)
+    }
+
+    const fn ending(mut self, end: End, wellknown: Option<u8>) -> Self {
+        self.end = end;
+        self.root = Root {
+            wellknown,
+            verified: true,
+        };
+        self
+    }
+
+    /// Whether every certificate above the leaf lets the leaf serve `purpose`.
+    pub(crate) fn allows(&self, pool: &[X509<'_>], purpose: &[u8]) -> bool {
+        self.places()
+            .iter()
+            .filter_map(|place| pool.get(*place))
+            .all(|certificate| certificate.ekus.is_none_or(|ekus| serves(ekus, purpose)))
+    }
+}
+
+fn serves(ekus: Ekus<'_>, purpose: &[u8]) -> bool {
+    ekus.contains(purpose) || ekus.contains(ANY_EKU)
+}
+
+/// A depth-first search over the pool.
+struct Search<'p, 's, 'c> {
+    prover: &'p mut Prover<'s>,
+    pool: &'p [X509<'c>],
+    best: Chain,
+    problem: Option<SignatureFault>,
+    /// The best there can be was found, or the budget is spent.
+    stopped: bool,
+}
+
+impl Search<'_, '_, '_> {
+    fn offer(&mut self, chain: Chain) {
+        let better =
+            chain.end > self.best.end || (chain.end == self.best.end && chain.length > self.best.length);
+        if better {
+            self.best = chain;
+        }
+        if chain.end == End::Wellknown {
+            self.stopped = true;
+        }
+    }
+
+    fn note(&mut self, problem: SignatureFault) {
+        self.problem.get_or_insert(problem);
+    }
+
+    fn is_signed_by(&mut self, certificate: &X509<'_>, key: &PublicKey<'_>) -> bool {
+        self.prover.is_signed_by(certificate, key).unwrap_or_else(|| {
+            self.stopped = true;
+            self.problem = Some(SignatureFault::CapReached);
+            false
+        })
+    }
+
+    /// Explores every way on from the top of `chain`. Recursion is bounded by [`MAX_CHAIN`], its breadth by the budget.
+    fn extend(&mut self, chain: Chain) {
+        let pool = self.pool;
+        let Some(top) = chain.places().last().and_then(|place| pool.get(*place)) else {
+            return;
+        };
+        self.offer(chain);
+        if top.is_self_issued() && self.is_signed_by(top, &top.key) {
+            let known = known_roots().find(|root| root.key.raw == top.key.raw);
+            self.offer(match known {
+                Some(root) if root.wellknown.is_some() => chain.ending(End::Wellknown, root.wellknown),
+                Some(_) => chain.ending(End::Known, None),
+                None => chain.ending(End::SelfSigned, None),
+            });
+            return;
+        }
+        for root in known_roots() {
+            if self.stopped {
+                return;
+            }
+            if root.is_named(&top.issuer) && self.is_signed_by(top, &root.key) {
+                let end = if root.wellknown.is_some() {
+                    End::Wellknown
+                } else {
+                    End::Known
+                };
+                let embedded = pool
+                    .iter()
+                    .position(|other| other.is_self_issued() && other.key.raw == root.key.raw);
+                let chain = embedded.and_then(|place| chain.with(place)).unwrap_or(chain);
+                self.offer(chain.ending(end, root.wellknown));
+            }
+        }
+        self.extend_in_pool(&chain, top);
+    }
+
+    fn extend_in_pool(&mut self, chain: &Chain, top: &X509<'_>) {
+        let pool = self.pool;
+        let mut named = false;
+        let mut proven = false;
+        for (place, issuer) in pool.iter().enumerate() {
+            if self.stopped {
+                return;
+            }
+            let repeated = chain
+                .places()
+                .iter()
+                .filter_map(|place| pool.get(*place))
+                .any(|seen| seen.raw == issuer.raw);
+            // The same certificate may stand in the set twice: take its first place only.
+            let again = pool.iter().take(place).any(|seen| seen.raw == issuer.raw);
+            if repeated || again || issuer.subject != top.issuer {
+                continue;
+            }
+            named = true;
+            if !issuer.key.is_supported() {
+                self.note(SignatureFault::UnsupportedKey);
+                continue;
+            }
+            if !self.is_signed_by(top, &issuer.key) {
+                continue;
+            }
+            proven = true;
+            // The path length counts the authorities between an authority and the leaf.
+            let between = chain.length.saturating_sub(1);
+            if !issuer.may_issue() || issuer.path_length.is_some_and(|most| usize::from(most) < between) {
+                self.note(SignatureFault::NotAuthority);
+                continue;
+            }
+            match chain.with(place) {
+                Some(longer) => self.extend(longer),
+                None => self.note(SignatureFault::CapReached),
+            }
+        }
+        if named && !proven {
+            self.note(SignatureFault::ChainSignature);
+        }
+    }
+}
+
+/// Whether a certificate may sign for `purpose` by its own key usages; without any it may.
+pub(crate) fn may_serve(certificate: &X509<'_>, purpose: &[u8]) -> bool {
+    certificate.ekus.is_none_or(|ekus| serves(ekus, purpose))
+}
+
+/// Whether a certificate is one for timestamps. Unlike code signing this must be said.
+pub(crate) fn is_for_timestamps(certificate: &X509<'_>) -> bool {
+    certificate
+        .ekus
+        .is_some_and(|ekus| ekus.contains(oid::EKU_TIME_STAMPING))
+}

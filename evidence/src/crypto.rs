@@ -1,0 +1,18 @@
+//! Public-key signatures: verification only, on public data, so nothing here need hide its timing.
+
+mod ecdsa;
+mod montgomery;
+mod rsa;
+
+pub(crate) use ecdsa::Curve;
+pub(crate) use ecdsa::verify as verify_ecdsa;
+pub(crate) use rsa::MAX_BITS as RSA_MAX_BITS;
+pub(crate) use rsa::MIN_BITS as RSA_MIN_BITS;
+pub(crate) use rsa::Padding;
+pub(crate) use rsa::PublicKey as RsaKey;
+pub(crate) use rsa::Scratch as RsaScratch;
+pub(crate) use rsa::modulus_bits;
+pub(crate) use rsa::verify as verify_rsa;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! The roots that a chain may end in. Where they come from: `roots/README.md`.
+
+use crate::der::Element;
+use crate::facts::Fact;
+use crate::x509::Name;
+use crate::x509::PublicKey;
+
+static ROOTS: &[u8] = include_bytes!("../roots/roots.bin");
+
+/// A root known by its key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownRoot {
+    /// App Control's number for it, if it has one.
+    pub(crate) wellknown: Option<u8>,
+    pub(crate) name: Name<'static>,
+    pub(crate) key: PublicKey<'static>,
+}
+
+impl KnownRoot {
+    /// Whether a certificate that names `issuer` could be this root's. Only the key proves it.
+    pub(crate) fn is_named(&self, issuer: &Name<'_>) -> bool {
+        match (self.name.common_name(), issuer.common_name()) {
+            (Fact::Present(ours), Fact::Present(theirs)) => ours == theirs,
+            (Fact::Absent, Fact::Absent) => self.name.0 == issuer.0,
+            _ => false,
+        }
+    }
+}
+
+/// Every known root, App Control's own first.
+pub(crate) fn known_roots() -> impl Iterator<Item = KnownRoot> {
+    let mut rest = ROOTS;
+    core::iter::from_fn(move || {
+        let (&id, tail) = rest.split_first()?;
+        let (name, tail) = Element::split(tail)?;
+        let (key, tail) = Element::split(tail)?;
+        rest = tail;
+        Some(KnownRoot {
+            wellknown: (id != 0).then_some(id),
+            name: Name(name.raw),
+            key: PublicKey::read(&key)?,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known_roots;
+    use crate::digest::Algorithm;
+    extern crate std;
+    use std::vec::Vec;
+
+    /// The list of the data's origin and the data agree, key for key.
+    #[test]
+    fn the_roots_are_those_of_the_list() {
+        let list = include_str!("../roots/README.md");
+        let rows: Vec<&str> = list
+            .lines()
+            .filter(|line| line.starts_with("| ") && !line.starts_with("| id"))
+            .collect();
+        assert_eq!(known_roots().count(), rows.len());
+        for (root, row) in known_roots().zip(rows) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            assert_eq!(u8::from_str_radix(cells[1], 16).ok(), root.wellknown, "{row}");
+            let hash: Vec<u8> = cells[3]
+                .as_bytes()
+                .chunks(2)
+                .map(|digits| hex(digits).unwrap())
+                .collect();
+            assert_eq!(
+                Algorithm::Sha256.digest(&[root.key.raw]).as_bytes(),
+                hash,
+                "{row}"
+            );
+            assert!(root.key.is_supported());
+            assert!(root.is_named(&root.name));
+        }
+        for id in 3..=8 {
+            assert!(known_roots().any(|root| root.wellknown == Some(id)));
+        }
+    }
+
+    fn hex(digits: &[u8]) -> Option<u8> {
+        u8::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
+    }
+}

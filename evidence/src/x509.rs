@@ -1,0 +1,338 @@
+//! X.509 certificates, borrowed as they stand.
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+
+use crate::bytes::push;
+use crate::crypto;
+use crate::crypto::Curve;
+use crate::crypto::RsaKey;
+use crate::crypto::RsaScratch;
+use crate::der;
+use crate::der::BIT_STRING;
+use crate::der::BOOLEAN;
+use crate::der::Element;
+use crate::der::INTEGER;
+use crate::der::OCTET_STRING;
+use crate::der::OID;
+use crate::der::Reader;
+use crate::der::SEQUENCE;
+use crate::der::SET;
+use crate::der::context;
+use crate::digest::Algorithm;
+use crate::error::NoMemory;
+use crate::facts;
+use crate::facts::Ekus;
+use crate::facts::Fact;
+use crate::facts::Hash;
+use crate::facts::Key;
+use crate::facts::Unreadable;
+use crate::oid;
+use crate::oid::AlgorithmId;
+use crate::oid::Kind;
+use crate::oid::Scheme;
+use crate::text::Text;
+
+/// A certificate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct X509<'a> {
+    /// The whole certificate.
+    pub(crate) raw: &'a [u8],
+    /// `TBSCertificate` with its tag and length.
+    pub(crate) tbs: &'a [u8],
+    pub(crate) scheme: AlgorithmId<'a>,
+    pub(crate) signature: &'a [u8],
+    pub(crate) serial: &'a [u8],
+    pub(crate) issuer: Name<'a>,
+    pub(crate) subject: Name<'a>,
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    pub(crate) key: PublicKey<'a>,
+    /// The content of the extended key usage extension, if there is one.
+    pub(crate) ekus: Option<Ekus<'a>>,
+    /// Whether it says that it is a certificate authority; `None` without basic constraints.
+    pub(crate) authority: Option<bool>,
+    pub(crate) path_length: Option<u8>,
+    /// Whether its key usage, if it has one, lets it sign certificates.
+    pub(crate) may_sign_certificates: bool,
+    pub(crate) key_id: Option<&'a [u8]>,
+}
+
+impl<'a> X509<'a> {
+    /// Reads the certificate in `element`.
+    pub(crate) fn read(element: &Element<'a>) -> Option<Self> {
+        let mut outer = element.tagged(SEQUENCE)?.reader();
+        let tbs = outer.read(SEQUENCE)?;
+        let scheme = AlgorithmId::read(&outer.any()?)?;
+        let signature = bit_string(&outer.any()?)?;
+
+        let mut fields = tbs.reader();
+        let _version = fields.optional(context(0));
+        let serial = fields.read(INTEGER)?.content;
+        let inner_scheme = AlgorithmId::read(&fields.any()?)?;
+        let issuer = Name(fields.read(SEQUENCE)?.raw);
+        let mut validity = fields.read(SEQUENCE)?.reader();
+        let not_before = der::time(&validity.any()?)?;
+        let not_after = der::time(&validity.any()?)?;
+        let subject = Name(fields.read(SEQUENCE)?.raw);
+        let key = PublicKey::read(&fields.read(SEQUENCE)?)?;
+        // The algorithm inside the signed part is the one that was meant.
+        if inner_scheme.oid != scheme.oid {
+            return None;
+        }
+        let mut certificate = Self {
+            raw: element.raw,
+            tbs: tbs.raw,
+            scheme,
+            signature,
+            serial,
+            issuer,
+            subject,
+            not_before,
+            not_after,
+            key,
+            ekus: None,
+            authority: None,
+            path_length: None,
+            may_sign_certificates: true,
+            key_id: None,
+        };
+        for field in fields {
+            if field.tag == context(3) {
+                certificate.read_extensions(&field)?;
+            }
+        }
+        Some(certificate)
+    }
+
+    fn read_extensions(&mut self, field: &Element<'a>) -> Option<()> {
+        for extension in field.reader().read(SEQUENCE)?.reader() {
+            let mut parts = extension.tagged(SEQUENCE)?.reader();
+            let id = parts.oid()?;
+            let _critical = parts.optional(BOOLEAN);
+            let value = Reader::new(parts.read(OCTET_STRING)?.content).any();
+            match id {
+                oid::EXTENDED_KEY_USAGE => self.ekus = Some(Ekus(value?.tagged(SEQUENCE)?.content)),
+                oid::SUBJECT_KEY_ID => self.key_id = value?.octets(),
+                oid::KEY_USAGE => {
+                    // Bit 5 is keyCertSign.
+                    let flags = bit_string(&value?)?;
+                    self.may_sign_certificates = flags.first().is_some_and(|flags| flags & 0x04 != 0);
+                }
+                oid::BASIC_CONSTRAINTS => {
+                    let mut constraints = value?.tagged(SEQUENCE)?.reader();
+                    let authority = constraints.optional(BOOLEAN);
+                    self.authority = Some(authority.is_some_and(|flag| flag.content != [0]));
+                    self.path_length =
+                        constraints
+                            .optional(INTEGER)
+                            .and_then(|length| match length.content {
+                                [length] => Some(*length),
+                                _ => None,
+                            });
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    /// Whether the certificate names itself as its issuer.
+    pub(crate) fn is_self_issued(&self) -> bool {
+        self.issuer == self.subject
+    }
+
+    /// Whether it may sign other certificates. Certificates of version 1, without extensions, stand only as old roots and their
+    /// first intermediates; they say nothing and are taken for authorities, as Windows takes them.
+    pub(crate) fn may_issue(&self) -> bool {
+        self.authority
+            .unwrap_or(self.key_id.is_none() && self.ekus.is_none())
+            && self.may_sign_certificates
+    }
+
+    /// Whether this certificate's signature was made with `key`.
+    pub(crate) fn is_signed_by(&self, key: &PublicKey<'_>, scratch: &mut RsaScratch) -> bool {
+        let Some(scheme) = self.scheme.signature() else {
+            return false;
+        };
+        let Some(digest) = scheme.digest else {
+            return false;
+        };
+        let hash = digest.digest(&[self.tbs]);
+        key.verify(scheme, digest, &hash, self.signature, scratch)
+    }
+
+    /// The facts of this certificate.
+    pub(crate) fn facts(&self) -> facts::Certificate<'a> {
+        let digest = self.scheme.signature().and_then(|scheme| scheme.digest);
+        let thumbprint_sha1 = match Algorithm::Sha1.digest(&[self.raw]) {
+            Hash::Sha1(hash) => hash,
+            Hash::Md(_) | Hash::Sha256(_) | Hash::Sha384(_) | Hash::Sha512(_) => [0; 20],
+        };
+        facts::Certificate {
+            subject_cn: self.subject.common_name(),
+            issuer_cn: self.issuer.common_name(),
+            serial: self.serial,
+            thumbprint_sha1,
+            tbs: digest.map_or(Fact::Unreadable(Unreadable::Malformed), |digest| {
+                Fact::Present(digest.digest(&[self.tbs]))
+            }),
+            ekus: self.ekus.unwrap_or_default(),
+            not_before: self.not_before,
+            not_after: self.not_after,
+            key: self.key.kind.facts(),
+        }
+    }
+}
+
+/// The bytes of a BIT STRING without unused bits.
+fn bit_string<'a>(element: &Element<'a>) -> Option<&'a [u8]> {
+    let (_unused, bytes) = element.tagged(BIT_STRING)?.content.split_first()?;
+    Some(bytes)
+}
+
+/// A distinguished name, as it stands with its tag and length. Equal if the bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Name<'a> {
+    /// The last common name in it, which is the most specific.
+    pub(crate) fn common_name(&self) -> Fact<Text<'a>> {
+        let Some((name, _)) = Element::split(self.0) else {
+            return Fact::Unreadable(Unreadable::Malformed);
+        };
+        let value = name
+            .reader()
+            .filter_map(|set| set.tagged(SET))
+            .flat_map(|set| set.reader())
+            .filter_map(|attribute| {
+                let mut parts = attribute.tagged(SEQUENCE)?.reader();
+                (parts.oid()? == oid::COMMON_NAME).then(|| parts.any())?
+            })
+            .last();
+        match value {
+            None => Fact::Absent,
+            Some(value) => text(&value).map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
+        }
+    }
+}
+
+/// The text of a DirectoryString and its older relatives.
+pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
+    match element.tag {
+        // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
+        0x0c | 0x12 | 0x13 | 0x16 | 0x1a => core::str::from_utf8(element.content)
+            .ok()
+            .map(Text::Utf8)
+            .or(Some(Text::Latin1(element.content))),
+        0x14 => Some(Text::Latin1(element.content)),
+        0x1e => Some(Text::Utf16Be(element.content)),
+        _ => None,
+    }
+}
+
+/// A subject public key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublicKey<'a> {
+    /// `SubjectPublicKeyInfo` with its tag and length.
+    pub(crate) raw: &'a [u8],
+    kind: KeyKind<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum KeyKind<'a> {
+    Rsa(RsaKey<'a>),
+    Ecdsa(Curve, &'a [u8]),
+    Unsupported,
+}
+
+impl KeyKind<'_> {
+    fn facts(&self) -> Key {
+        match self {
+            Self::Rsa(key) => Key::Rsa(u16::try_from(crypto::modulus_bits(key.modulus)).unwrap_or(u16::MAX)),
+            Self::Ecdsa(curve, _) => Key::Ecdsa(curve.bits()),
+            Self::Unsupported => Key::Unsupported,
+        }
+    }
+}
+
+impl<'a> PublicKey<'a> {
+    /// Reads a `SubjectPublicKeyInfo`. A key of another kind, or over a curve that is described instead of named, is unsupported.
+    pub(crate) fn read(info: &Element<'a>) -> Option<Self> {
+        let mut fields = info.reader();
+        let algorithm = AlgorithmId::read(&fields.any()?)?;
+        let bits = bit_string(&fields.any()?)?;
+        let kind = match algorithm.oid {
+            [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01] => {
+                let mut numbers = Reader::new(bits).read(SEQUENCE)?.reader();
+                let modulus = numbers.read(INTEGER)?.content;
+                KeyKind::Rsa(RsaKey {
+                    modulus,
+                    exponent: numbers.read(INTEGER)?.content,
+                })
+            }
+            [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => {
+                let curve = algorithm.parameters.and_then(|parameters| parameters.tagged(OID));
+                match curve.map(|curve| curve.content) {
+                    Some([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]) => {
+                        KeyKind::Ecdsa(Curve::P256, bits)
+                    }
+                    Some([0x2b, 0x81, 0x04, 0x00, 0x22]) => KeyKind::Ecdsa(Curve::P384, bits),
+                    _ => KeyKind::Unsupported,
+                }
+            }
+            _ => KeyKind::Unsupported,
+        };
+        Some(Self { raw: info.raw, kind })
+    }
+
+    /// Whether a key of this kind and length is ever used.
+    pub(crate) fn is_supported(&self) -> bool {
+        match &self.kind {
+            KeyKind::Rsa(key) => {
+                (crypto::RSA_MIN_BITS..=crypto::RSA_MAX_BITS).contains(&crypto::modulus_bits(key.modulus))
+            }
+            KeyKind::Ecdsa(..) => true,
+            KeyKind::Unsupported => false,
+        }
+    }
+
+    /// Whether `signature` over the digest `hash` was made with this key.
+    pub(crate) fn verify(
+        &self,
+        scheme: Scheme,
+        digest: Algorithm,
+        hash: &Hash,
+        signature: &[u8],
+        scratch: &mut RsaScratch,
+    ) -> bool {
+        match (scheme.kind, &self.kind) {
+            (Kind::Rsa(padding), KeyKind::Rsa(key)) => {
+                crypto::verify_rsa(key, padding, hash, digest, signature, scratch)
+            }
+            (Kind::Ecdsa, KeyKind::Ecdsa(curve, point)) => {
+                crypto::verify_ecdsa(*curve, point, hash.as_bytes(), signature)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Certificates kept of one signature, its timestamps included.
+pub(crate) const MAX_CERTIFICATES: usize = 64;
+
+/// Appends the certificates of a set, up to the cap; `false` if there were more. What is no certificate (an attribute certificate, or
+/// something broken) is passed over: it can only be missed in a chain.
+pub(crate) fn push_certificates<'a>(pool: &mut Vec<X509<'a>>, set: Reader<'a>) -> Result<bool, NoMemory> {
+    for element in set {
+        let Some(certificate) = X509::read(&element) else {
+            continue;
+        };
+        if pool.len() >= MAX_CERTIFICATES {
+            return Ok(false);
+        }
+        push(pool, certificate)?;
+    }
+    Ok(true)
+}
