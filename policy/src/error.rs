@@ -62,6 +62,31 @@ impl SetFault {
         }
     }
 
+    /// Every fault, by number.
+    pub const ALL: [Self; 16] = [
+        Self::Truncated,
+        Self::Magic,
+        Self::FormatVersion,
+        Self::Length,
+        Self::TooLarge,
+        Self::Digest,
+        Self::Tables,
+        Self::Stride,
+        Self::Placement,
+        Self::Reserved,
+        Self::Count,
+        Self::Order,
+        Self::Buckets,
+        Self::Reference,
+        Self::Text,
+        Self::Value,
+    ];
+
+    /// The fault with this number, if there is one.
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.code() == code)
+    }
+
     /// The stable name.
     pub const fn name(self) -> &'static str {
         match self {
