@@ -1,0 +1,184 @@
+//! The command line as it is typed. What the words mean is settled by each command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done, and nothing was refused
+   1  failure
+   2  the command line is wrong
+   3  an input file is malformed
+   4  the driver cannot be reached
+   5  access denied
+   6  the driver rejected the policy
+  10  done, and something is or would be refused
+
+Results go to standard output, everything else to standard error. NO_COLOR is honoured.";
+
+/// Weigh kernel driver images against App Control policies, offline or in the running gatehouse driver.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Common {
+    /// Report as JSON, one record a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but results and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Scan(Scan),
+    #[command(subcommand)]
+    Policy(Policy),
+    Install(Install),
+    Uninstall(Uninstall),
+    Start(Start),
+    Stop(Stop),
+    Status(Status),
+    Push(Push),
+    Pull(Pull),
+    Check(Check),
+    Events(Events),
+}
+
+/// Take inventory: what each driver image proves about itself.
+///
+/// One record per image. A file named on the command line is always reported; of the files in a folder, those that are no
+/// PE images are passed over.
+#[derive(Args, Debug)]
+pub struct Scan {
+    /// Files, and folders to be searched to the bottom.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How many files to read at once [default: one for each processor].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+}
+
+/// Work on policies.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    Compile(Compile),
+}
+
+/// Compile policy documents into the one set that the driver takes.
+#[derive(Args, Debug)]
+pub struct Compile {
+    /// SiPolicy XML documents: base policies and their supplementals.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where the compiled set goes; `-` is standard output.
+    #[arg(long, short, value_name = "OUT.ghp")]
+    pub output: PathBuf,
+}
+
+/// Install the driver as a service that is started on demand.
+///
+/// Copies gatehouse.sys into the system's driver folder and registers the service. Installing again replaces file and
+/// registration of a driver that is not running.
+#[derive(Args, Debug)]
+pub struct Install {
+    /// The gatehouse.sys to copy [default: the one beside this program].
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Copy nothing; register the driver file where it lies.
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub driver_path: Option<PathBuf>,
+    /// Advanced: the load order group of the service (LoadOrderGroup).
+    ///
+    /// Windows uses it to order drivers that it starts by itself, which this one is not. Under Wine, drivers whose services
+    /// are of the same group share one host process; the lab relies on that.
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub group: Option<String>,
+}
+
+/// Stop the driver, remove its service and the file that install copied.
+#[derive(Args, Debug)]
+pub struct Uninstall {}
+
+/// Start the driver.
+#[derive(Args, Debug)]
+pub struct Start {}
+
+/// Stop the driver.
+#[derive(Args, Debug)]
+pub struct Stop {}
+
+/// Show the state and the counters of the running driver.
+#[derive(Args, Debug)]
+pub struct Status {}
+
+/// Make policies the generation in force.
+///
+/// Documents are compiled first. The set is validated here before the driver validates it again; a set that the driver
+/// rejects leaves the generation in force as it is, and the exit code is 6.
+#[derive(Args, Debug)]
+pub struct Push {
+    /// SiPolicy XML documents, or one compiled set; told apart by their content.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Expert: hand the one file to the driver as it is, whatever it holds.
+    #[arg(long, hide = true)]
+    pub unchecked: bool,
+}
+
+/// Fetch the compiled set in force.
+#[derive(Args, Debug)]
+pub struct Pull {
+    /// Where it goes; `-` is standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Have the running driver weigh files now, with the generation in force.
+///
+/// The exit code is 10 when one of them is or would be refused, and 1 when one could not be read.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Files; also NT paths as events show them (`\Device\...`, `\SystemRoot\...`, `\??\...`).
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Show the events that the driver holds.
+///
+/// Events that were overwritten before they could be read are reported as one entry of the kind `dropped`.
+#[derive(Args, Debug)]
+pub struct Events {
+    /// Go on with new events as they come, until interrupted or the driver stops.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only events after this sequence number.
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
+    pub since: u64,
+    /// How often to ask for new events.
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = humantime::parse_duration, requires = "follow")]
+    pub interval: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

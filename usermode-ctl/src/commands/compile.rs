@@ -1,0 +1,54 @@
+//! `policy compile`: documents to the one set that the driver takes.
+
+use crate::args::Compile;
+use crate::commands::Context;
+use crate::error::Error;
+use crate::error::Outcome;
+use crate::files;
+use crate::output::Output;
+use crate::output::Table;
+use crate::output::Tint;
+use crate::policies;
+use crate::policies::PolicyFile;
+use crate::records::SetRecord;
+
+/// Compiles, writes and reports what was written.
+pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error> {
+    let files = arguments.files.iter().map(|path| PolicyFile::read(path));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    let set = policies::compile(&files)?;
+    let view = policies::validate(&arguments.output, &set)?;
+    let to_output = arguments.output.as_os_str() == "-";
+    let record = SetRecord::new(arguments.output.display().to_string(), &set, &view);
+    files::write_result(&mut context.output, &arguments.output, &set)?;
+    // The set itself is the result when it goes to standard output.
+    if !to_output {
+        report(&mut context.output, &record)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Tells what a set holds.
+pub fn report(output: &mut Output, record: &SetRecord) -> Result<(), Error> {
+    if output.is_json() {
+        return output.record(record);
+    }
+    output.line(format_args!(
+        "{}  {}  {} bytes, {} rules",
+        record.path, record.sha256, record.bytes, record.rules
+    ))?;
+    let mut table = Table::headed(&["POLICY", "VERSION", "KIND", "MODE", "NAME"]);
+    for policy in &record.policies {
+        table.row(
+            Tint::Plain,
+            [
+                policy.policy_id.as_str().into(),
+                policy.version.as_str().into(),
+                policy.kind.into(),
+                if policy.audit { "audit" } else { "enforced" }.into(),
+                policy.name.as_str().into(),
+            ],
+        );
+    }
+    output.table(&table)
+}

@@ -1,0 +1,53 @@
+//! One file for each command.
+
+mod check;
+mod compile;
+mod events;
+mod pull;
+mod push;
+pub mod scan;
+mod service;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use crate::args::Command;
+use crate::args::Policy;
+use crate::driver::Access;
+use crate::driver::Client;
+use crate::driver::Connect;
+use crate::error::Error;
+use crate::error::Outcome;
+use crate::output::Output;
+
+/// What every command works with.
+pub struct Context {
+    /// Where results and talk go.
+    pub output: Output,
+    /// How the driver is reached.
+    pub connect: Connect,
+}
+
+impl Context {
+    /// A connection to the driver, for the command named.
+    fn driver(&self, command: &'static str, access: Access) -> Result<Client, Error> {
+        (self.connect)(command, access)
+    }
+}
+
+/// Runs a command.
+pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
+    match command {
+        Command::Scan(arguments) => scan::run(arguments, context),
+        Command::Policy(Policy::Compile(arguments)) => compile::run(arguments, context),
+        Command::Install(arguments) => service::install(arguments, context),
+        Command::Uninstall(_) => service::uninstall(context),
+        Command::Start(_) => service::start(context),
+        Command::Stop(_) => service::stop(context),
+        Command::Status(_) => status::run(context),
+        Command::Push(arguments) => push::run(arguments, context),
+        Command::Pull(arguments) => pull::run(arguments, context),
+        Command::Check(arguments) => check::run(arguments, context),
+        Command::Events(arguments) => events::run(arguments, context),
+    }
+}

@@ -1,0 +1,226 @@
+//! `scan`: inventory of driver images.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
+
+use evidence::Findings;
+use evidence::Options;
+use evidence::Source;
+use evidence::Workspace;
+use evidence::examine;
+use walkdir::WalkDir;
+
+use crate::args::Scan;
+use crate::commands::Context;
+use crate::error::Error;
+use crate::error::Outcome;
+use crate::files::FileSource;
+use crate::output::Output;
+use crate::output::Table;
+use crate::output::Tint;
+use crate::records::DigestsRecord;
+use crate::records::EvidenceRecord;
+use crate::records::EvidenceStatus;
+
+/// A file to examine.
+struct Candidate {
+    path: PathBuf,
+    /// Whether the user named it, rather than a folder above it.
+    named: bool,
+}
+
+/// Examines everything named and reports it in the order named, folders sorted.
+pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
+    let mut outcome = Outcome::Done;
+    let candidates = candidates(&arguments.paths, &mut |failure| {
+        context.output.failure(failure);
+        outcome = Outcome::Failed;
+    });
+    let jobs = arguments
+        .jobs
+        .or(thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get);
+    let mut report = Report::new(&context.output);
+    let mut passed_over = 0_u64;
+    examine_all(&candidates, jobs, |candidate, record| {
+        if record.status == EvidenceStatus::NotPe && !candidate.named {
+            passed_over = passed_over.saturating_add(1);
+            return Ok(());
+        }
+        if record.is_unreadable() {
+            let why = record.error.as_deref().unwrap_or_default();
+            context
+                .output
+                .failure(format_args!("cannot read {}: {why}", record.path));
+            outcome = Outcome::Failed;
+        }
+        report.add(&mut context.output, record)
+    })?;
+    report.finish(&mut context.output)?;
+    if passed_over > 0 {
+        context.output.note(format_args!(
+            "passed over {passed_over} files that are no PE images"
+        ));
+    }
+    Ok(outcome)
+}
+
+/// The files that the paths lead to.
+fn candidates(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for path in paths {
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            match entry {
+                Ok(entry) => {
+                    let named = entry.depth() == 0;
+                    // A link is followed when it is named, so that a walk always ends.
+                    let is_file = if named {
+                        entry.path().is_file()
+                    } else {
+                        entry.file_type().is_file()
+                    };
+                    if is_file || (named && !entry.path().is_dir()) {
+                        found.push(Candidate {
+                            path: entry.into_path(),
+                            named,
+                        });
+                    }
+                }
+                Err(error) => failed(format!("cannot look into {}: {}", path.display(), cause(&error))),
+            }
+        }
+    }
+    found
+}
+
+fn cause(error: &walkdir::Error) -> String {
+    let place = error.path().unwrap_or_else(|| Path::new("")).display();
+    match error.io_error() {
+        Some(cause) => format!("{place}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Examines the candidates on several threads and hands each record on, in the order of the candidates.
+fn examine_all(
+    candidates: &[Candidate],
+    jobs: usize,
+    mut done: impl FnMut(&Candidate, EvidenceRecord) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let next = AtomicUsize::new(0);
+    // Bounded, so that a slow reader of our output does not make us hold the whole inventory.
+    let (sender, receiver) = mpsc::sync_channel(jobs.saturating_mul(4));
+    thread::scope(|scope| {
+        for _ in 0..jobs.min(candidates.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                let mut workspace = None;
+                while let Some((index, candidate)) = take(candidates, next) {
+                    let record = examine_file(&candidate.path, &mut workspace);
+                    if sender.send((index, candidate, record)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting = BTreeMap::new();
+        let mut expected = 0;
+        for (index, candidate, record) in receiver {
+            waiting.insert(index, (candidate, record));
+            while let Some((candidate, record)) = waiting.remove(&expected) {
+                done(candidate, record)?;
+                expected += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn take<'c>(candidates: &'c [Candidate], next: &AtomicUsize) -> Option<(usize, &'c Candidate)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    Some((index, candidates.get(index)?))
+}
+
+/// The evidence of one file. The workspace is made for the first file and used again for the next.
+pub fn examine_file(path: &Path, workspace: &mut Option<Workspace>) -> EvidenceRecord {
+    let name = path.display().to_string();
+    let mut source = match FileSource::open(path) {
+        Ok(source) => source,
+        Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
+    };
+    let workspace = match workspace {
+        Some(workspace) => workspace,
+        None => match Workspace::try_new(Workspace::DEFAULT_CHUNK) {
+            Ok(made) => workspace.insert(made),
+            Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
+        },
+    };
+    let options = Options {
+        flat: true,
+        ..Options::default()
+    };
+    let mut findings = Findings::new();
+    let size = source.size();
+    let examined = examine(&mut source, &options, workspace, &mut findings);
+    EvidenceRecord::of_file(name, size, &examined)
+}
+
+/// JSON goes out as it comes; a table is shown when it is whole.
+struct Report {
+    table: Option<Table>,
+}
+
+impl Report {
+    fn new(output: &Output) -> Self {
+        let headed = || {
+            let mut table = Table::headed(&["STATUS", "MACHINE", "SUBSYSTEM", "SIZE", "SHA256", "PATH"]);
+            table.align_right(3);
+            table
+        };
+        Self {
+            table: (!output.is_json()).then(headed),
+        }
+    }
+
+    fn add(&mut self, output: &mut Output, record: EvidenceRecord) -> Result<(), Error> {
+        let Some(table) = &mut self.table else {
+            return output.record(&record);
+        };
+        let or_dash = |text: Option<Cow<'static, str>>| text.unwrap_or("-".into());
+        let EvidenceRecord {
+            authenticode: DigestsRecord { sha256, .. },
+            ..
+        } = record;
+        table.row(
+            match record.status {
+                EvidenceStatus::Ok => Tint::Plain,
+                EvidenceStatus::NotPe | EvidenceStatus::Malformed => Tint::Warn,
+                EvidenceStatus::Unreadable => Tint::Bad,
+            },
+            [
+                record.status.name().into(),
+                or_dash(record.machine),
+                or_dash(record.subsystem),
+                or_dash(record.size.map(|size| size.to_string().into())),
+                or_dash(sha256.map(Cow::Owned)),
+                Cow::Owned(record.path),
+            ],
+        );
+        Ok(())
+    }
+
+    fn finish(self, output: &mut Output) -> Result<(), Error> {
+        match self.table {
+            Some(table) if !table.is_empty() => output.table(&table),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The requests of `protocol`, each as one call.
+
+use protocol::event::MAX_RECORD;
+use protocol::event::split;
+use protocol::ioctl;
+use protocol::message::Events;
+use protocol::message::EventsRequest;
+use protocol::message::Hello;
+use protocol::message::HelloRequest;
+use protocol::message::PullRequest;
+use protocol::message::Pulled;
+use protocol::message::PushOutcome;
+use protocol::message::Request;
+use protocol::message::Status;
+use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
+
+use crate::driver::SystemError;
+use crate::driver::Transport;
+use crate::error::Error;
+use crate::error::TheirVersion;
+
+/// Bytes asked for at once when a set is fetched.
+const PIECE: usize = 256 * 1024;
+
+/// Bytes asked for at once when events are fetched; the driver wants room for its largest record.
+const BATCH: usize = 16 * MAX_RECORD;
+
+/// How often fetching a set starts again because another one came into force meanwhile.
+const PULL_ATTEMPTS: u32 = 16;
+
+/// A connection to a driver that speaks our protocol version.
+pub struct Client {
+    transport: Box<dyn Transport>,
+    hello: Hello,
+}
+
+/// Some events, as records.
+#[derive(Clone, Debug)]
+pub struct EventBatch {
+    /// Head of the answer.
+    pub head: Events,
+    /// The records, each whole.
+    pub bytes: Vec<u8>,
+}
+
+impl Client {
+    /// Agrees on a protocol version with the driver at the other end.
+    #[cfg_attr(
+        not(any(windows, test)),
+        expect(dead_code, reason = "only Windows has a driver to talk to")
+    )]
+    pub fn over(mut transport: Box<dyn Transport>) -> Result<Self, Error> {
+        const NAME: &str = "hello";
+        let request = HelloRequest {
+            oldest: protocol::VERSION.into(),
+            newest: protocol::VERSION.into(),
+            reserved: 0.into(),
+        };
+        let hello: Hello = ask(transport.as_mut(), NAME, ioctl::HELLO, request.as_bytes())?;
+        if hello.version.get() == protocol::VERSION {
+            Ok(Self { transport, hello })
+        } else {
+            Err(Error::Version {
+                ours: protocol::VERSION,
+                theirs: TheirVersion::Known(hello.version.get()),
+            })
+        }
+    }
+
+    /// Version of the driver: major, minor, patch.
+    pub fn driver_version(&self) -> String {
+        let [major, minor, patch] = self.hello.driver;
+        format!("{major}.{minor}.{patch}")
+    }
+
+    /// State and counters.
+    pub fn status(&mut self) -> Result<Status, Error> {
+        ask(
+            self.transport.as_mut(),
+            "status",
+            ioctl::STATUS,
+            Request::new().as_bytes(),
+        )
+    }
+
+    /// Makes `set` the generation in force, or learns why not.
+    pub fn push(&mut self, set: &[u8]) -> Result<PushOutcome, Error> {
+        let mut input = Vec::with_capacity(size_of::<Request>().saturating_add(set.len()));
+        input.extend_from_slice(Request::new().as_bytes());
+        input.extend_from_slice(set);
+        ask(self.transport.as_mut(), "push", ioctl::PUSH, &input)
+    }
+
+    /// The generation in force and its compiled set; `None` when none was pushed.
+    pub fn pull(&mut self) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        for _ in 0..PULL_ATTEMPTS {
+            let mut set = Vec::new();
+            let first = self.pull_piece(&mut set)?;
+            if first.generation.get() == 0 {
+                return Ok(None);
+            }
+            let total = first.total.get();
+            let mut same = true;
+            while same && u64::try_from(set.len()).is_ok_and(|got| got < total) {
+                let got = set.len();
+                let next = self.pull_piece(&mut set);
+                match next {
+                    Ok(next) => same = next.generation == first.generation && next.total == first.total,
+                    // The new set may be shorter than what was fetched of the old one.
+                    Err(error) if self.pull_piece(&mut Vec::new())?.generation == first.generation => {
+                        return Err(error);
+                    }
+                    Err(_) => same = false,
+                }
+                if same && set.len() == got {
+                    return Err(answer("pull", "it holds no bytes of the set"));
+                }
+            }
+            if same {
+                return Ok(Some((first.generation.get(), set)));
+            }
+        }
+        Err(answer(
+            "pull",
+            "the generation in force changed each time it was fetched",
+        ))
+    }
+
+    /// Fetches what follows `set` and appends it.
+    fn pull_piece(&mut self, set: &mut Vec<u8>) -> Result<Pulled, Error> {
+        const NAME: &str = "pull";
+        let offset = u64::try_from(set.len()).unwrap_or(u64::MAX);
+        let request = PullRequest {
+            request: Request::new(),
+            offset: offset.into(),
+        };
+        let mut output = vec![0; PIECE];
+        let output = self.send(NAME, ioctl::PULL, request.as_bytes(), &mut output)?;
+        let (head, piece) = Pulled::read_from_prefix(output).map_err(|_| answer(NAME, "it is too short"))?;
+        if head.offset.get() != offset {
+            return Err(answer(NAME, "it is another piece than was asked for"));
+        }
+        let rest = head.total.get().saturating_sub(offset);
+        if u64::try_from(piece.len()).is_ok_and(|length| length > rest) {
+            return Err(answer(NAME, "it holds more bytes than the set has"));
+        }
+        set.extend_from_slice(piece);
+        Ok(head)
+    }
+
+    /// Has the file at this NT path weighed; the answer is an event record.
+    pub fn check(&mut self, path: &[u16]) -> Result<Vec<u8>, Error> {
+        const NAME: &str = "check";
+        let mut input = Request::new().as_bytes().to_vec();
+        input.extend(path.iter().flat_map(|unit| unit.to_le_bytes()));
+        let mut output = vec![0; MAX_RECORD];
+        let length = self.send(NAME, ioctl::CHECK, &input, &mut output)?.len();
+        output.truncate(length);
+        match split(&output) {
+            Some((_, [])) => Ok(output),
+            _ => Err(answer(NAME, "it is not one event record")),
+        }
+    }
+
+    /// Events after sequence number `after`, as many as one request brings.
+    pub fn events(&mut self, after: u64) -> Result<EventBatch, Error> {
+        const NAME: &str = "events";
+        let request = EventsRequest {
+            request: Request::new(),
+            after: after.into(),
+        };
+        let mut output = vec![0; BATCH];
+        let output = self.send(NAME, ioctl::EVENTS, request.as_bytes(), &mut output)?;
+        let (head, records) =
+            Events::read_from_prefix(output).map_err(|_| answer(NAME, "it is too short"))?;
+        let mut rest = records;
+        let mut count = 0_u32;
+        while let Some((_, tail)) = split(rest) {
+            rest = tail;
+            count = count.saturating_add(1);
+        }
+        if !rest.is_empty() || count != head.count.get() {
+            return Err(answer(NAME, "it does not hold the records it says"));
+        }
+        if head.last.get() < after || (head.more.get() != 0 && count == 0) {
+            return Err(answer(NAME, "it leads nowhere"));
+        }
+        Ok(EventBatch {
+            head,
+            bytes: records.to_vec(),
+        })
+    }
+
+    fn send<'o>(
+        &mut self,
+        name: &'static str,
+        code: u32,
+        input: &[u8],
+        output: &'o mut [u8],
+    ) -> Result<&'o [u8], Error> {
+        send(self.transport.as_mut(), name, code, input, output)
+    }
+}
+
+fn send<'o>(
+    transport: &mut dyn Transport,
+    name: &'static str,
+    code: u32,
+    input: &[u8],
+    output: &'o mut [u8],
+) -> Result<&'o [u8], Error> {
+    let length = transport
+        .request(code, input, output)
+        .map_err(|error| failed(name, error))?;
+    output
+        .get(..length)
+        .ok_or_else(|| answer(name, "it is longer than the room for it"))
+}
+
+fn ask<T: FromBytes>(
+    transport: &mut dyn Transport,
+    name: &'static str,
+    code: u32,
+    input: &[u8],
+) -> Result<T, Error> {
+    let mut output = vec![0; size_of::<T>()];
+    let output = send(transport, name, code, input, &mut output)?;
+    T::read_from_bytes(output).map_err(|_| answer(name, "it has the wrong length"))
+}
+
+fn failed(request: &'static str, error: SystemError) -> Error {
+    match error {
+        SystemError::REVISION_MISMATCH => Error::Version {
+            ours: protocol::VERSION,
+            theirs: TheirVersion::Other,
+        },
+        SystemError::ACCESS_DENIED => Error::AccessDenied {
+            what: format!("the driver refuses the {request} request"),
+        },
+        SystemError::NO_SUCH_DEVICE | SystemError::DEVICE_GONE => Error::NotRunning,
+        SystemError(code) => Error::Request {
+            request,
+            problem: error.to_string(),
+            code,
+        },
+    }
+}
+
+fn answer(request: &'static str, problem: &'static str) -> Error {
+    Error::Answer { request, problem }
+}

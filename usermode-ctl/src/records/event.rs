@@ -1,0 +1,170 @@
+//! The event record: what the driver saw, with evidence and verdict.
+
+use std::borrow::Cow;
+
+use policy::SetFault;
+use protocol::event::Kind;
+use protocol::event::Record;
+use protocol::event::flag;
+use protocol::event::tag;
+use protocol::field::Field;
+use protocol::message::push_error;
+use serde::Serialize;
+
+use crate::output::hex;
+use crate::records::EvidenceRecord;
+use crate::records::VerdictRecord;
+use crate::records::status::mode_name;
+use crate::records::time;
+
+const SCHEMA: &str = "gatehouse.event/1";
+
+/// One event.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventRecord {
+    pub schema: &'static str,
+    pub sequence: u64,
+    /// RFC 3339, UTC.
+    pub time: Option<String>,
+    pub kind: Cow<'static, str>,
+    /// Whether fields were left out because the record would have been too large.
+    pub cut: bool,
+    pub mode: Option<Cow<'static, str>>,
+    pub generation: Option<u64>,
+    pub set_sha256: Option<String>,
+    #[serde(flatten)]
+    pub image: ImageFields,
+    /// How many: dropped loads, bytes of a pushed set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// What was wrong with a rejected set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<FaultRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<VerdictRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceRecord>,
+}
+
+/// What only events about images have.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ImageFields {
+    /// As the kernel gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_base: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_properties: Option<String>,
+    /// Whether the file that was read was proved to be the file that was loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_file: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_us: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_us: Option<f64>,
+}
+
+/// A fault of a compiled set.
+#[derive(Clone, Debug, Serialize)]
+pub struct FaultRecord {
+    pub code: u64,
+    pub name: Cow<'static, str>,
+    pub offset: u64,
+}
+
+/// Events that were overwritten before they could be read.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DroppedRecord {
+    schema: &'static str,
+    kind: &'static str,
+    pub first: u64,
+    pub last: u64,
+    pub count: u64,
+}
+
+impl DroppedRecord {
+    /// `count` events that followed the one with sequence number `after`.
+    pub fn new(after: u64, count: u64) -> Self {
+        Self {
+            schema: SCHEMA,
+            kind: "dropped",
+            first: after.saturating_add(1),
+            last: after.saturating_add(count),
+            count,
+        }
+    }
+}
+
+impl EventRecord {
+    /// What an event record says.
+    pub fn of(record: &Record<'_>) -> Self {
+        let fields = &record.fields;
+        let number = |tag| fields.find(tag).and_then(Field::number);
+        let kind = Kind::from_number(record.head.kind.get());
+        let path = fields.find(tag::PATH).map(|field| utf16(field.bytes));
+        let named = || path.clone().unwrap_or_default();
+        let image = ImageFields {
+            path: path.clone(),
+            process_id: number(tag::PROCESS_ID),
+            image_base: number(tag::IMAGE_BASE).map(|base| format!("{base:#x}")),
+            image_size: number(tag::IMAGE_SIZE),
+            image_properties: number(tag::IMAGE_PROPERTIES).map(|bits| format!("{bits:#x}")),
+            same_file: number(tag::SAME_FILE).map(|same| same != 0),
+            queued_us: number(tag::QUEUED).map(microseconds),
+            read_us: number(tag::READ).map(microseconds),
+            decided_us: number(tag::DECIDED).map(microseconds),
+        };
+        let verdict = fields.find(tag::VERDICT);
+        Self {
+            schema: SCHEMA,
+            sequence: record.head.sequence.get(),
+            time: time(record.head.time.get()),
+            kind: kind.map_or_else(
+                || format!("unknown-{}", record.head.kind.get()).into(),
+                |kind| kind.name().into(),
+            ),
+            cut: record.head.flags.get() & flag::CUT != 0,
+            mode: number(tag::MODE).map(mode_name),
+            generation: number(tag::GENERATION),
+            set_sha256: fields.find(tag::SET_SHA256).map(|field| hex(field.bytes)),
+            image,
+            count: number(tag::COUNT),
+            error: number(tag::ERROR)
+                .filter(|_| verdict.is_none())
+                .map(|code| FaultRecord::new(code, number(tag::OFFSET).unwrap_or(0))),
+            evidence: verdict.map(|_| EvidenceRecord::of_event(named(), fields)),
+            verdict: verdict.map(|group| VerdictRecord::of_event(named(), &group.fields())),
+        }
+    }
+}
+
+impl FaultRecord {
+    /// The fault with this code, found at this byte of the set.
+    pub fn new(code: u64, offset: u64) -> Self {
+        let fault = u16::try_from(code).ok().and_then(SetFault::from_code);
+        let name = match fault {
+            Some(fault) => fault.name().into(),
+            None if code == u64::from(push_error::NO_MEMORY) => "no-memory".into(),
+            None => format!("unknown-{code}").into(),
+        };
+        Self { code, name, offset }
+    }
+}
+
+/// UTF-16LE as text; an unpaired surrogate becomes U+FFFD.
+fn utf16(bytes: &[u8]) -> String {
+    evidence::Text::Utf16Le(bytes).chars().collect()
+}
+
+/// 100 ns units as microseconds.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 28 years")]
+fn microseconds(ticks: u64) -> f64 {
+    ticks as f64 / 10.0
+}
