@@ -30,6 +30,9 @@ mod examine;
 #[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
 mod examine_tests;
 mod facts;
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
+mod forgery_tests;
 mod image_digest;
 mod oid;
 mod pages;

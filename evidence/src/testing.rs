@@ -2,6 +2,8 @@
 
 extern crate std;
 
+pub(crate) mod issue;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::Mutex;

@@ -1,0 +1,379 @@
+//! A certificate authority and signer for tests, which also forges.
+
+extern crate std;
+
+use std::format;
+use std::string::String;
+use std::string::ToString;
+use std::vec;
+use std::vec::Vec;
+
+use rsa::Pkcs1v15Sign;
+use rsa::RsaPrivateKey;
+use rsa::traits::PublicKeyParts;
+
+use super::rsa_key;
+use crate::digest::Algorithm;
+use crate::oid;
+
+/// When the tests' certificates begin, and when they end.
+pub(crate) const VALIDITY: (&str, &str) = ("200101000000Z", "300101000000Z");
+
+/// Tag, length and content.
+pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = match content.len() {
+        short @ 0..0x80 => vec![short as u8],
+        byte @ 0x80..0x100 => vec![0x81, byte as u8],
+        medium @ 0x100..0x1_0000 => vec![0x82, (medium >> 8) as u8, medium as u8],
+        long => vec![0x83, (long >> 16) as u8, (long >> 8) as u8, long as u8],
+    };
+    [vec![tag], length, content].concat()
+}
+
+pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+    tlv(0x30, parts)
+}
+
+fn object(oid: &[u8]) -> Vec<u8> {
+    tlv(0x06, &[oid])
+}
+
+fn integer(number: &[u8]) -> Vec<u8> {
+    if number[0] & 0x80 == 0 {
+        tlv(0x02, &[number])
+    } else {
+        tlv(0x02, &[&[0], number])
+    }
+}
+
+fn name(common_name: &str) -> Vec<u8> {
+    let attribute = sequence(&[&object(oid::COMMON_NAME), &tlv(0x0c, &[common_name.as_bytes()])]);
+    sequence(&[&tlv(0x31, &[&attribute])])
+}
+
+fn algorithm(oid: &[u8]) -> Vec<u8> {
+    sequence(&[&object(oid), &[0x05, 0x00]])
+}
+
+const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const SHA256_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
+const MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05];
+
+/// The `SubjectPublicKeyInfo` of a key.
+pub(crate) fn key_info(key: &RsaPrivateKey) -> Vec<u8> {
+    let numbers = sequence(&[&integer(&key.n().to_bytes_be()), &integer(&key.e().to_bytes_be())]);
+    sequence(&[&algorithm(RSA_ENCRYPTION), &tlv(0x03, &[&[0], &numbers])])
+}
+
+fn sign(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
+    let digest = Algorithm::Sha256.digest(&[message]);
+    key.sign(Pkcs1v15Sign::new::<rsa::sha2::Sha256>(), digest.as_bytes())
+        .unwrap()
+}
+
+/// What a certificate will say. Holders are told apart by the length of their keys.
+#[derive(Clone)]
+pub(crate) struct Spec {
+    pub(crate) subject: String,
+    pub(crate) issuer: String,
+    pub(crate) serial: u8,
+    /// Key of the holder.
+    pub(crate) key: usize,
+    /// Key that signs.
+    pub(crate) signed_by: usize,
+    pub(crate) ekus: Vec<&'static [u8]>,
+    pub(crate) authority: bool,
+    pub(crate) path_length: Option<u8>,
+    pub(crate) validity: (&'static str, &'static str),
+    /// In place of the holder's RSA key.
+    pub(crate) key_info: Option<Vec<u8>>,
+}
+
+impl Spec {
+    pub(crate) fn new(subject: &str, key: usize, issuer: &str, signed_by: usize) -> Self {
+        Self {
+            subject: subject.to_string(),
+            issuer: issuer.to_string(),
+            serial: 1,
+            key,
+            signed_by,
+            ekus: Vec::new(),
+            authority: false,
+            path_length: None,
+            validity: VALIDITY,
+            key_info: None,
+        }
+    }
+
+    pub(crate) fn authority(subject: &str, key: usize, issuer: &str, signed_by: usize) -> Self {
+        Self {
+            authority: true,
+            ..Self::new(subject, key, issuer, signed_by)
+        }
+    }
+
+    pub(crate) fn leaf(subject: &str, key: usize, issuer: &str, signed_by: usize) -> Self {
+        Self {
+            ekus: vec![oid::EKU_CODE_SIGNING],
+            ..Self::new(subject, key, issuer, signed_by)
+        }
+    }
+
+    pub(crate) fn issue(&self) -> Vec<u8> {
+        let scheme = algorithm(SHA256_WITH_RSA);
+        let time = |text: &str| tlv(0x17, &[text.as_bytes()]);
+        let key_info = self
+            .key_info
+            .clone()
+            .unwrap_or_else(|| key_info(rsa_key(self.key)));
+        let mut extensions = Vec::new();
+        if !self.ekus.is_empty() {
+            let ekus: Vec<u8> = self.ekus.iter().flat_map(|eku| object(eku)).collect();
+            extensions.extend(extension(oid::EXTENDED_KEY_USAGE, &sequence(&[&ekus])));
+        }
+        if self.authority {
+            let length = self
+                .path_length
+                .map_or(Vec::new(), |length| tlv(0x02, &[&[length]]));
+            extensions.extend(extension(
+                oid::BASIC_CONSTRAINTS,
+                &sequence(&[&[0x01, 0x01, 0xff], &length]),
+            ));
+        }
+        let body = sequence(&[
+            &tlv(0xa0, &[&[0x02, 0x01, 0x02]]),
+            &tlv(0x02, &[&[self.serial]]),
+            &scheme,
+            &name(&self.issuer),
+            &sequence(&[&time(self.validity.0), &time(self.validity.1)]),
+            &name(&self.subject),
+            &key_info,
+            &tlv(0xa3, &[&sequence(&[&extensions])]),
+        ]);
+        let signature = sign(rsa_key(self.signed_by), &body);
+        sequence(&[&body, &scheme, &tlv(0x03, &[&[0], &signature])])
+    }
+}
+
+fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    sequence(&[&object(oid), &tlv(0x04, &[value])])
+}
+
+/// A key over P-256 whose parameters are described instead of named: the shape of the CVE-2020-0601 forgery.
+pub(crate) fn explicit_curve_key() -> Vec<u8> {
+    let field = sequence(&[
+        &object(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x01, 0x01]),
+        &tlv(0x02, &[&[0x7f; 32]]),
+    ]);
+    let described = sequence(&[&[0x02, 0x01, 0x01], &field]);
+    let key_kind = sequence(&[&object(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]), &described]);
+    sequence(&[&key_kind, &tlv(0x03, &[&[0, 4], &[0x11; 64]])])
+}
+
+/// What a signature will hold.
+#[derive(Clone)]
+pub(crate) struct Message {
+    pub(crate) content_type: &'static [u8],
+    /// The signed element.
+    pub(crate) content: Vec<u8>,
+    pub(crate) certificates: Vec<Vec<u8>>,
+    pub(crate) signer: Spec,
+    pub(crate) signed_attributes: Vec<Vec<u8>>,
+    pub(crate) weak: bool,
+}
+
+impl Message {
+    /// An Authenticode signature over this SHA-256 digest.
+    pub(crate) fn over(digest: &[u8], signer: &Spec, certificates: &[Vec<u8>]) -> Self {
+        Self::over_data(indirect_data(SHA256, digest, &[]), signer, certificates)
+    }
+
+    /// The same with a table of page hashes.
+    pub(crate) fn with_pages(digest: &[u8], pages: &[u8], signer: &Spec, certificates: &[Vec<u8>]) -> Self {
+        Self::over_data(
+            indirect_data(SHA256, digest, &page_link(pages)),
+            signer,
+            certificates,
+        )
+    }
+
+    /// A signature over an MD5 digest.
+    pub(crate) fn over_md5(signer: &Spec, certificates: &[Vec<u8>]) -> Self {
+        Self::over_data(indirect_data(MD5, &[7; 16], &[]), signer, certificates)
+    }
+
+    fn over_data(content: Vec<u8>, signer: &Spec, certificates: &[Vec<u8>]) -> Self {
+        Self {
+            content_type: oid::SPC_INDIRECT_DATA,
+            content,
+            certificates: certificates.to_vec(),
+            signer: signer.clone(),
+            signed_attributes: vec![attribute(oid::SPC_OPUS_INFO, &opus("Contoso"))],
+            weak: false,
+        }
+    }
+
+    fn digest_algorithm(&self) -> Vec<u8> {
+        algorithm(if self.weak { MD5 } else { SHA256 })
+    }
+
+    /// The SignerInfo without what is not signed, and the signature itself.
+    fn signer_info(&self, unsigned: &[Vec<u8>]) -> (Vec<u8>, Vec<u8>) {
+        let (inner, _) = crate::der::Element::split(&self.content).unwrap();
+        let digest = Algorithm::Sha256.digest(&[inner.content]);
+        let mut attributes = vec![
+            attribute(oid::CONTENT_TYPE, &object(self.content_type)),
+            attribute(oid::MESSAGE_DIGEST, &tlv(0x04, &[digest.as_bytes()])),
+        ];
+        attributes.extend(self.signed_attributes.iter().cloned());
+        let signature = sign(rsa_key(self.signer.key), &tlv(0x31, &[&attributes.concat()]));
+        let info = self.raw_signer_info(&attributes.concat(), &signature, unsigned);
+        (info, signature)
+    }
+
+    fn raw_signer_info(&self, attributes: &[u8], signature: &[u8], unsigned: &[Vec<u8>]) -> Vec<u8> {
+        let id = sequence(&[&name(&self.signer.issuer), &tlv(0x02, &[&[self.signer.serial]])]);
+        let unsigned = if unsigned.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa1, &[&unsigned.concat()])
+        };
+        sequence(&[
+            &[0x02, 0x01, 0x01],
+            &id,
+            &self.digest_algorithm(),
+            &tlv(0xa0, &[attributes]),
+            &algorithm(RSA_ENCRYPTION),
+            &tlv(0x04, &[signature]),
+            &unsigned,
+        ])
+    }
+
+    /// The signature octets that a timestamp vouches for.
+    pub(crate) fn signature(&self) -> Vec<u8> {
+        self.signer_info(&[]).1
+    }
+
+    /// The whole ContentInfo.
+    pub(crate) fn build(&self, unsigned: &[Vec<u8>]) -> Vec<u8> {
+        let (info, _) = self.signer_info(unsigned);
+        let signed_data = sequence(&[
+            &[0x02, 0x01, 0x01],
+            &tlv(0x31, &[&self.digest_algorithm()]),
+            &sequence(&[&object(self.content_type), &tlv(0xa0, &[&self.content])]),
+            &tlv(0xa0, &[&self.certificates.concat()]),
+            &tlv(0x31, &[&info]),
+        ]);
+        sequence(&[&object(oid::SIGNED_DATA), &tlv(0xa0, &[&signed_data])])
+    }
+}
+
+pub(crate) fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    sequence(&[&object(oid), &tlv(0x31, &[value])])
+}
+
+fn opus(program: &str) -> Vec<u8> {
+    let text: Vec<u8> = program.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    sequence(&[
+        &tlv(0xa0, &[&tlv(0x80, &[&text])]),
+        &tlv(0xa1, &[&tlv(0x80, &[b"https://contoso.example"])]),
+    ])
+}
+
+fn indirect_data(digest_algorithm: &[u8], digest: &[u8], link: &[u8]) -> Vec<u8> {
+    let image = sequence(&[&[0x03, 0x01, 0x00], link]);
+    sequence(&[
+        &sequence(&[&object(oid::SPC_PE_IMAGE_DATA), &image]),
+        &sequence(&[&algorithm(digest_algorithm), &tlv(0x04, &[digest])]),
+    ])
+}
+
+fn page_link(pages: &[u8]) -> Vec<u8> {
+    let table = attribute(oid::SPC_PAGE_HASHES_SHA256, &tlv(0x04, &[pages]));
+    let class = [
+        0xa6, 0xb5, 0x86, 0xd5, 0xb4, 0xa1, 0x24, 0x66, 0xae, 0x05, 0xa2, 0x17, 0xda, 0x8e, 0x60, 0xd6,
+    ];
+    let moniker = tlv(
+        0xa1,
+        &[&tlv(0x04, &[&class]), &tlv(0x04, &[&tlv(0x31, &[&table])])],
+    );
+    tlv(0xa0, &[&moniker])
+}
+
+/// An RFC 3161 token over a signature, as an unsigned attribute.
+pub(crate) fn token(signature: &[u8], time: &str, authority: &Spec, certificates: &[Vec<u8>]) -> Vec<u8> {
+    let imprint = Algorithm::Sha256.digest(&[signature]);
+    let info = sequence(&[
+        &[0x02, 0x01, 0x01],
+        &object(&[0x2a, 0x03]),
+        &sequence(&[&algorithm(SHA256), &tlv(0x04, &[imprint.as_bytes()])]),
+        &[0x02, 0x01, 0x09],
+        &tlv(0x18, &[time.as_bytes()]),
+    ]);
+    let message = Message {
+        content_type: oid::TST_INFO,
+        content: tlv(0x04, &[&info]),
+        certificates: certificates.to_vec(),
+        signer: authority.clone(),
+        signed_attributes: Vec::new(),
+        weak: false,
+    };
+    attribute(oid::RFC3161_TOKEN, &message.build(&[]))
+}
+
+/// A PKCS#9 countersignature over a signature, as an unsigned attribute.
+pub(crate) fn countersignature(signature: &[u8], time: &str, authority: &Spec) -> Vec<u8> {
+    let message = Message {
+        content_type: &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01],
+        content: tlv(0x04, &[signature]),
+        certificates: Vec::new(),
+        signer: authority.clone(),
+        signed_attributes: vec![attribute(oid::SIGNING_TIME, &tlv(0x17, &[time.as_bytes()]))],
+        weak: false,
+    };
+    attribute(oid::COUNTERSIGNATURE, &message.signer_info(&[]).0)
+}
+
+/// A signature inside another, as an unsigned attribute.
+pub(crate) fn nested(message: &Message) -> Vec<u8> {
+    attribute(oid::NESTED_SIGNATURE, &message.build(&[]))
+}
+
+/// A certificate table of these signatures.
+pub(crate) fn table(signatures: &[Vec<u8>]) -> Vec<u8> {
+    let mut table = Vec::new();
+    for signature in signatures {
+        table.extend((signature.len() as u32 + 8).to_le_bytes());
+        table.extend([0x00, 0x02, 0x02, 0x00]);
+        table.extend(signature);
+        table.resize(table.len().next_multiple_of(8), 0);
+    }
+    table
+}
+
+/// The name of the tests' own known root, whose key has [`ROOT_KEY`] bits.
+pub(crate) const ROOT: &str = "Gatehouse Test Root";
+/// Length of the root's key.
+pub(crate) const ROOT_KEY: usize = 1280;
+
+/// The root that the tests know beside the shipped ones, as the shipped ones are stored: name and key.
+pub(crate) fn test_root() -> (&'static [u8], &'static [u8]) {
+    static STORED: std::sync::LazyLock<(Vec<u8>, Vec<u8>)> =
+        std::sync::LazyLock::new(|| (name(ROOT), key_info(rsa_key(ROOT_KEY))));
+    (&STORED.0, &STORED.1)
+}
+
+/// Authorities one below the other, each signing the next; the first is signed by the root. Returns their certificates.
+pub(crate) fn ladder(steps: usize, key: usize) -> Vec<Vec<u8>> {
+    (0..steps)
+        .map(|step| {
+            let (issuer, signed_by) = match step {
+                0 => (ROOT.to_string(), ROOT_KEY),
+                _ => (format!("Step {}", step - 1), key),
+            };
+            Spec::authority(&format!("Step {step}"), key, &issuer, signed_by).issue()
+        })
+        .collect()
+}
