@@ -125,6 +125,7 @@ impl Chain {
             root: Root {
                 wellknown: None,
                 verified: false,
+                known: false,
             },
             fault: None,
         }
@@ -145,6 +146,7 @@ impl Chain {
         self.root = Root {
             wellknown,
             verified: true,
+            known: !matches!(end, End::SelfSigned),
         };
         self
     }

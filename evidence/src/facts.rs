@@ -329,6 +329,8 @@ pub struct Root {
     pub wellknown: Option<u8>,
     /// Whether the topmost certificate was verified with the root's key.
     pub verified: bool,
+    /// Whether the root is one that this crate knows; otherwise it is a certificate in the file that signed itself.
+    pub known: bool,
 }
 
 /// A validated time of signing.

@@ -15,6 +15,8 @@ use crate::Key;
 use crate::Options;
 use crate::SignatureFault;
 use crate::SignatureSource;
+use crate::Trust;
+use crate::TrustClass;
 use crate::Unreadable;
 use crate::Workspace;
 use crate::digest::Algorithm;
@@ -341,6 +343,8 @@ fn names_under_another_root_do_not_reach_a_known_one() {
             assert_eq!(signature.fault, None);
             assert_eq!(signature.chain.len(), 3);
             assert_eq!(signature.root.wellknown, None, "{root}");
+            assert!(!signature.root.known);
+            assert_eq!(TrustClass::of(signature), TrustClass::OtherRoot);
         });
         // Without the forged root at hand the chain ends nowhere.
         let certificates = [own_authority.issue(), forged.issue()];
@@ -632,4 +636,40 @@ fn a_truncated_table_is_refused_wherever_it_ends() {
             "{length} bytes"
         );
     }
+}
+
+#[test]
+fn the_trust_class_is_that_of_the_best_signature() {
+    let trust = |table: Vec<u8>| {
+        with_evidence(
+            &Pe {
+                table,
+                ..Pe::default()
+            }
+            .build(),
+            Trust::of,
+        )
+    };
+    let message = message();
+    let own = Spec::leaf("Contoso Ltd", LEAF_KEY, "Contoso Ltd", LEAF_KEY);
+    let self_signed = Message::over(&digest(&Pe::default()), &own, &[own.issue()]);
+    let wrong = Message::over(&[3; 32], &leaf(), &message.certificates);
+    let class = |class, signature, fault| {
+        Fact::Present(Trust {
+            class,
+            signature,
+            fault,
+        })
+    };
+
+    assert_eq!(trust(vec![]), class(TrustClass::Unsigned, None, None));
+    let invalid = class(TrustClass::Invalid, Some(0), Some(SignatureFault::ImageDigest));
+    assert_eq!(trust(issue::table(&[wrong.build(&[])])), invalid);
+    let alone = trust(issue::table(&[self_signed.build(&[])]));
+    assert_eq!(alone, class(TrustClass::SelfSigned, Some(0), None));
+    let all = [wrong.build(&[nested(&self_signed)]), message.build(&[])];
+    assert_eq!(
+        trust(issue::table(&all)),
+        class(TrustClass::OtherRoot, Some(2), None)
+    );
 }

@@ -48,6 +48,7 @@ mod spc;
 mod testing;
 mod text;
 mod timestamp;
+mod trust;
 mod x509;
 
 pub use error::Defect;
@@ -79,3 +80,6 @@ pub use facts::Version;
 pub use source::Source;
 pub use source::SourceError;
 pub use text::Text;
+pub use trust::Trust;
+pub use trust::TrustClass;
+pub use trust::usage;
