@@ -10,6 +10,10 @@ use crate::command;
 
 /// What builds the driver: headers, an import-library maker, a linker, and the C parser behind bindgen.
 pub const DRIVER_BUILD: [&str; 4] = ["clang", "lld", "llvm", "mingw-w64-x86-64-dev"];
+/// What links the controller for Windows.
+pub const CONTROLLER_BUILD: [&str; 1] = ["gcc-mingw-w64-x86-64-win32"];
+/// What makes the root that Wine runs in.
+pub const WINE_ROOT: [&str; 1] = ["mmdebstrap"];
 /// Debian's Rust with the sources of its standard library, for machines whose toolchain lacks the Windows targets.
 pub const DEBIAN_RUST: [&str; 3] = ["cargo-web", "rust-web-src", "rustc-web"];
 

@@ -6,11 +6,22 @@
 
 pub mod cache;
 pub mod command;
+pub mod controller;
 pub mod driver;
 pub mod host;
 pub mod image;
+pub mod lab;
+pub mod namespace;
+pub mod prefix;
 pub mod repository;
+pub mod services;
 pub mod toolchain;
 pub mod wdk_root;
+pub mod windows_path;
+pub mod wine;
+pub mod wine_root;
 
+pub use controller::build_controller;
 pub use driver::build_driver;
+pub use lab::Lab;
+pub use lab::Output;

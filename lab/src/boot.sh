@@ -1,0 +1,19 @@
+# The first program of a run's namespace (see namespace.rs). $1 is the Wine root, $2 the run's folder; both are outside paths.
+# Prints its process id as the outside sees it, then waits until its standard input ends, and all the run's programs with it.
+set -eu
+mount --bind "$1" "$1"
+mount --rbind /dev "$1/dev"
+mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
+mount --bind "$2" "$1/lab"
+# The cached root is shared by all runs: what runs in here may be hostile and must not be able to change it.
+mount -o remount,bind,ro "$1"
+read -r pid _ </proc/self/stat
+mount -t proc proc "$1/proc"
+echo "$pid"
+# The loop reaps what its parents left behind; the reader on descriptor 3 ends it.
+exec chroot "$1" /bin/sh -c '
+    exec 3<&0 >/dev/null 2>&1
+    trap "exit 0" TERM
+    (cat <&3; kill -TERM 1) &
+    while :; do sleep 3600 & wait $!; done
+'

@@ -1,0 +1,38 @@
+//! Building gatehouse.exe, the controller for Windows, on this host.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::command;
+use crate::host;
+use crate::repository;
+use crate::toolchain::Toolchain;
+
+/// The target that needs nothing of Microsoft's to link.
+const TARGET: &str = "x86_64-pc-windows-gnu";
+
+/// Builds the release controller and returns the path of gatehouse.exe. Quick when nothing changed.
+pub fn build_controller() -> Result<PathBuf> {
+    host::require(&host::CONTROLLER_BUILD)?;
+    let toolchain = Toolchain::for_target(TARGET)?;
+    let target = repository::target("controller");
+    eprintln!("lab: building gatehouse.exe with {}", toolchain.description());
+    let mut flags = vec!["-Cpanic=abort".to_owned(), "-Cstrip=symbols".to_owned()];
+    flags.extend(toolchain.remap_arguments(&repository::root()));
+    let mut build = toolchain.build("std,panic_abort", "");
+    build
+        .args(["--release", "--package", "gatehouse-ctl", "--manifest-path"])
+        .arg(repository::root().join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+        .env(
+            "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER",
+            "x86_64-w64-mingw32-gcc",
+        )
+        .env("CARGO_PROFILE_RELEASE_PANIC", "abort");
+    command::run(&mut build).context("cannot build the controller for Windows")?;
+    Ok(target.join(TARGET).join("release/gatehouse.exe"))
+}
