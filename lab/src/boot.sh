@@ -9,11 +9,12 @@ mount --bind "$2" "$1/lab"
 mount -o remount,bind,ro "$1"
 read -r pid _ </proc/self/stat
 mount -t proc proc "$1/proc"
-echo "$pid"
-# The loop reaps what its parents left behind; the reader on descriptor 3 ends it.
+# The loop reaps what its parents left behind; the reader on descriptor 3 ends it. The id is printed only after the change of
+# root: whoever enters takes over this process's root.
 exec chroot "$1" /bin/sh -c '
+    echo "$1"
     exec 3<&0 >/dev/null 2>&1
     trap "exit 0" TERM
     (cat <&3; kill -TERM 1) &
     while :; do sleep 3600 & wait $!; done
-'
+' sh "$pid"
