@@ -44,6 +44,7 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Scan(Scan),
+    Explain(Explain),
     #[command(subcommand)]
     Policy(Policy),
     Install(Install),
@@ -69,6 +70,14 @@ pub struct Scan {
     /// How many files to read at once [default: one for each processor].
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
+}
+
+/// Show what one file proves about itself, and what that means.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// Work on policies.

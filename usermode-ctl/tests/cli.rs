@@ -175,7 +175,55 @@ fn scan_reports_what_an_image_proves() {
         record.as_object().expect("object").contains_key("version"),
         "absent is null, not left out"
     );
+    assert_eq!(record["signatures"].as_array().map(Vec::len), Some(0));
+    assert_eq!(record["trust"], "unsigned");
     assert_eq!(ran.stderr(), "");
+}
+
+#[test]
+fn scan_counts_the_drivers_that_the_driver_policy_would_refuse() {
+    let run = Run::new();
+    run.file("a.sys", driver_image(1));
+    run.file("b.sys", driver_image(2));
+    let ran = run.run(&["scan", "a.sys", "b.sys"]).code(0);
+    assert!(ran.stderr().contains("2 unsigned"), "{}", ran.stderr());
+    assert!(
+        ran.stderr()
+            .contains("2 drivers would be refused by the driver policy"),
+        "{}",
+        ran.stderr()
+    );
+}
+
+#[test]
+fn explain_shows_one_file_and_is_strict_about_what_it_is_given() {
+    let run = Run::new();
+    let image = driver_image(7);
+    run.file("a.sys", &image);
+    let ran = run.run(&["explain", "a.sys"]).code(0);
+    assert!(
+        ran.stdout().contains(&authenticode_sha256(&image)),
+        "{}",
+        ran.stdout()
+    );
+    assert!(
+        ran.stdout().contains("unsigned: carries no signature"),
+        "{}",
+        ran.stdout()
+    );
+    let ran = run.run(&["explain", "a.sys", "--json"]).code(0);
+    assert_eq!(ran.records()[0]["trust"], "unsigned");
+
+    let mut damaged = image;
+    damaged.truncate(700);
+    run.file("damaged.sys", &damaged);
+    let ran = run.run(&["explain", "damaged.sys"]).code(3);
+    assert!(
+        ran.stderr().contains("damaged.sys: malformed PE image"),
+        "{}",
+        ran.stderr()
+    );
+    run.run(&["explain", "missing.sys"]).code(1);
 }
 
 #[test]

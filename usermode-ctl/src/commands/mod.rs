@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod events;
+mod explain;
 mod pull;
 mod push;
 pub mod scan;
@@ -39,6 +40,7 @@ impl Context {
 pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
     match command {
         Command::Scan(arguments) => scan::run(arguments, context),
+        Command::Explain(arguments) => explain::run(arguments, context),
         Command::Policy(Policy::Compile(arguments)) => compile::run(arguments, context),
         Command::Install(arguments) => service::install(arguments, context),
         Command::Uninstall(_) => service::uninstall(context),

@@ -1,6 +1,7 @@
 //! `scan`: inventory of driver images.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -28,6 +29,8 @@ use crate::output::Tint;
 use crate::records::DigestsRecord;
 use crate::records::EvidenceRecord;
 use crate::records::EvidenceStatus;
+use crate::records::SignatureRecord;
+use crate::records::TrustRecord;
 
 /// A file to examine.
 struct Candidate {
@@ -176,24 +179,39 @@ pub fn examine_file(path: &Path, workspace: &mut Option<Workspace>) -> EvidenceR
 /// JSON goes out as it comes; a table is shown when it is whole.
 struct Report {
     table: Option<Table>,
+    summary: Summary,
 }
 
 impl Report {
     fn new(output: &Output) -> Self {
         let headed = || {
-            let mut table = Table::headed(&["STATUS", "MACHINE", "SUBSYSTEM", "SIZE", "SHA256", "PATH"]);
-            table.align_right(3);
+            let mut table = Table::headed(&[
+                "STATUS",
+                "TRUST",
+                "PUBLISHER",
+                "MACHINE",
+                "SUBSYSTEM",
+                "SIZE",
+                "SHA256",
+                "PATH",
+            ]);
+            table.align_right(5);
             table
         };
         Self {
             table: (!output.is_json()).then(headed),
+            summary: Summary::default(),
         }
     }
 
     fn add(&mut self, output: &mut Output, record: EvidenceRecord) -> Result<(), Error> {
+        self.summary.add(&record);
         let Some(table) = &mut self.table else {
             return output.record(&record);
         };
+        let trust = record.trust.map(|trust| Cow::Borrowed(trust.0.name()));
+        let publisher = record.best_signature().and_then(SignatureRecord::publisher);
+        let publisher = publisher.map(|name| Cow::Owned(name.to_owned()));
         let or_dash = |text: Option<Cow<'static, str>>| text.unwrap_or("-".into());
         let EvidenceRecord {
             authenticode: DigestsRecord { sha256, .. },
@@ -207,6 +225,8 @@ impl Report {
             },
             [
                 record.status.name().into(),
+                or_dash(trust),
+                or_dash(publisher),
                 or_dash(record.machine),
                 or_dash(record.subsystem),
                 or_dash(record.size.map(|size| size.to_string().into())),
@@ -218,9 +238,65 @@ impl Report {
     }
 
     fn finish(self, output: &mut Output) -> Result<(), Error> {
-        match self.table {
-            Some(table) if !table.is_empty() => output.table(&table),
-            _ => Ok(()),
+        let Some(table) = self.table.filter(|table| !table.is_empty()) else {
+            return Ok(());
+        };
+        output.table(&table)?;
+        output.flush()?;
+        self.summary.tell(output);
+        Ok(())
+    }
+}
+
+/// How many images there are of each trust class, and whose drivers the driver policy would refuse.
+#[derive(Default)]
+struct Summary {
+    classes: BTreeMap<TrustRecord, u64>,
+    refused: BTreeMap<String, u64>,
+}
+
+impl Summary {
+    fn add(&mut self, record: &EvidenceRecord) {
+        let Some(trust) = record.trust else {
+            return;
+        };
+        add_one(self.classes.entry(trust).or_default());
+        let is_driver = record.subsystem.as_deref() == Some("native");
+        if is_driver && !trust.0.meets_driver_policy() {
+            let signature = record.best_signature();
+            let publisher = signature.and_then(SignatureRecord::publisher).unwrap_or("nobody");
+            let entry = format!("{publisher} ({})", trust.0.name());
+            add_one(self.refused.entry(entry).or_default());
         }
     }
+
+    fn tell(&self, output: &mut Output) {
+        if self.classes.is_empty() {
+            return;
+        }
+        let classes: Vec<String> = self
+            .classes
+            .iter()
+            .map(|(trust, count)| format!("{count} {}", trust.0.name()))
+            .collect();
+        output.note(classes.join(", "));
+        let refused: u64 = self.refused.values().sum();
+        if refused > 0 {
+            let mut publishers: Vec<(&String, &u64)> = self.refused.iter().collect();
+            publishers.sort_by_key(|(_, count)| Reverse(**count));
+            let named: Vec<String> = publishers
+                .iter()
+                .map(|(publisher, count)| format!("{count} by {publisher}"))
+                .collect();
+            let drivers = if refused == 1 { "driver" } else { "drivers" };
+            output.note(format_args!(
+                "{refused} {drivers} would be refused by the driver policy unless its list of exceptions names them: {}",
+                named.join(", ")
+            ));
+        }
+    }
+}
+
+fn add_one(count: &mut u64) {
+    *count = count.saturating_add(1);
 }

@@ -9,6 +9,8 @@ use evidence::ExamineError;
 use evidence::Fact;
 use evidence::Image;
 use evidence::Text;
+use evidence::Trust;
+use evidence::TrustClass;
 use evidence::Version;
 use protocol::event::tag;
 use protocol::field::Field;
@@ -16,6 +18,7 @@ use protocol::field::Fields;
 use serde::Serialize;
 
 use crate::output::hex;
+use crate::records::SignatureRecord;
 use crate::records::dotted;
 
 /// What a file proves about itself. A fact that could not be established is left out; one that the file does not state is
@@ -41,6 +44,28 @@ pub struct EvidenceRecord {
     /// `None` when it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Stated<VersionRecord>>,
+    /// `None` when they could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Vec<SignatureRecord>>,
+    /// What the driver policy of April 2026 makes of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust: Option<TrustRecord>,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_reason: Option<String>,
+    /// Which signature the trust class rests on.
+    #[serde(skip)]
+    best: Option<usize>,
+}
+
+/// A trust class by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrustRecord(pub TrustClass);
+
+impl Serialize for TrustRecord {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
 }
 
 /// What a file that was read states about something.
@@ -129,6 +154,10 @@ impl EvidenceRecord {
             first_page: DigestsRecord::default(),
             flat: DigestsRecord::default(),
             version: None,
+            signatures: None,
+            trust: None,
+            trust_reason: None,
+            best: None,
         }
     }
 
@@ -152,6 +181,15 @@ impl EvidenceRecord {
             Fact::Absent => Some(Stated::Nothing),
             Fact::Unreadable(_) => None,
         };
+        // Of a file that is no image nothing is trusted, and nothing distrusted.
+        if let (Fact::Present(_), Fact::Present(signatures)) = (evidence.image, evidence.signatures) {
+            record.signatures = Some(signatures.iter().map(SignatureRecord::of).collect());
+            if let Fact::Present(trust) = Trust::of(&evidence) {
+                record.trust = Some(TrustRecord(trust.class));
+                record.trust_reason = Some(trust.to_string());
+                record.best = trust.signature;
+            }
+        }
         record
     }
 
@@ -179,6 +217,12 @@ impl EvidenceRecord {
             record.fields(&group.fields());
         }
         record
+    }
+
+    /// The signature that the trust class rests on: the first that holds best.
+    pub fn best_signature(&self) -> Option<&SignatureRecord> {
+        let signatures = self.signatures.as_ref()?;
+        signatures.get(self.best?)
     }
 
     /// Whether the file could not be opened or read.

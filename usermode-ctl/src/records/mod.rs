@@ -4,6 +4,7 @@ mod event;
 mod evidence;
 mod service;
 mod set;
+mod signature;
 mod status;
 mod verdict;
 
@@ -12,9 +13,13 @@ pub use event::EventRecord;
 pub use event::FaultRecord;
 pub use evidence::DigestsRecord;
 pub use evidence::EvidenceRecord;
+pub use evidence::Stated;
 pub use evidence::Status as EvidenceStatus;
+pub use evidence::TrustRecord;
 pub use service::ServiceRecord;
 pub use set::SetRecord;
+pub use signature::CertificateRecord;
+pub use signature::SignatureRecord;
 pub use status::StatusRecord;
 pub use verdict::VerdictRecord;
 

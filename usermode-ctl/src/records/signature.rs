@@ -1,0 +1,208 @@
+//! The signatures of an evidence record.
+
+use std::time::Duration;
+use std::time::SystemTime;
+
+use evidence::Certificate;
+use evidence::Fact;
+use evidence::Hash;
+use evidence::Key;
+use evidence::Signature;
+use evidence::SignatureSource;
+use evidence::Text;
+use serde::Serialize;
+
+use crate::output::hex;
+
+/// One signature and the chain it proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SignatureRecord {
+    /// `embedded`, `nested` or `catalog`.
+    pub source: &'static str,
+    /// The catalogue that lists the file.
+    pub catalog: Option<String>,
+    pub digest_algorithm: &'static str,
+    pub digest_valid: bool,
+    pub signature_valid: bool,
+    /// Name of the reason why it proves nothing.
+    pub fault: Option<&'static str>,
+    pub page_hashes: bool,
+    /// Leaf first.
+    pub chain: Vec<CertificateRecord>,
+    pub root: RootRecord,
+    pub oem_id: Option<String>,
+    pub more_info_url: Option<String>,
+    pub timestamp: Option<TimestampRecord>,
+}
+
+/// One certificate of a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CertificateRecord {
+    pub subject_cn: Option<String>,
+    pub issuer_cn: Option<String>,
+    pub serial: String,
+    pub thumbprint_sha1: String,
+    /// `None` for an algorithm that cannot be computed.
+    pub tbs: Option<TbsRecord>,
+    pub ekus: Vec<String>,
+    pub not_before: Option<String>,
+    pub not_after: Option<String>,
+    pub key: String,
+}
+
+/// The hash of a certificate's signed part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TbsRecord {
+    pub algorithm: &'static str,
+    pub hash: String,
+}
+
+/// The root that the chain was verified against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RootRecord {
+    /// App Control's number of it, in hexadecimal.
+    pub wellknown: Option<String>,
+    pub verified: bool,
+    pub known: bool,
+}
+
+/// A proven time of signing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TimestampRecord {
+    /// `rfc3161` or `authenticode`.
+    pub kind: &'static str,
+    pub time: Option<String>,
+}
+
+impl SignatureRecord {
+    /// The record of a signature.
+    pub fn of(signature: &Signature<'_>) -> Self {
+        Self {
+            source: match signature.source {
+                SignatureSource::Embedded => "embedded",
+                SignatureSource::Nested => "nested",
+                SignatureSource::Catalog => "catalog",
+            },
+            catalog: None,
+            digest_algorithm: algorithm(&signature.signed_digest),
+            digest_valid: signature.digest_valid,
+            signature_valid: signature.signature_valid,
+            fault: signature.fault.map(evidence::SignatureFault::name),
+            page_hashes: signature.page_hashes,
+            chain: signature.chain.iter().map(CertificateRecord::of).collect(),
+            root: RootRecord {
+                wellknown: signature.root.wellknown.map(|id| format!("{id:02X}")),
+                verified: signature.root.verified,
+                known: signature.root.known,
+            },
+            oem_id: text(signature.oem_id),
+            more_info_url: text(signature.more_info_url),
+            timestamp: signature.timestamp.present().map(|timestamp| TimestampRecord {
+                kind: if timestamp.rfc3161 {
+                    "rfc3161"
+                } else {
+                    "authenticode"
+                },
+                time: time(timestamp.time),
+            }),
+        }
+    }
+
+    /// Who signed: the hardware vendor where Microsoft signed for one, else the leaf's name.
+    pub fn publisher(&self) -> Option<&str> {
+        let leaf = self.chain.first().and_then(|leaf| leaf.subject_cn.as_deref());
+        let for_vendor = leaf.is_some_and(|name| name.starts_with("Microsoft Windows Hardware"));
+        self.oem_id.as_deref().filter(|_| for_vendor).or(leaf)
+    }
+}
+
+impl CertificateRecord {
+    fn of(certificate: &Certificate<'_>) -> Self {
+        Self {
+            subject_cn: text(certificate.subject_cn),
+            issuer_cn: text(certificate.issuer_cn),
+            serial: hex(certificate.serial),
+            thumbprint_sha1: hex(&certificate.thumbprint_sha1),
+            tbs: certificate.tbs.present().map(|hash| TbsRecord {
+                algorithm: algorithm(&hash),
+                hash: hex(hash.as_bytes()),
+            }),
+            ekus: certificate.ekus.iter().map(dotted_identifier).collect(),
+            not_before: time(certificate.not_before),
+            not_after: time(certificate.not_after),
+            key: match certificate.key {
+                Key::Rsa(bits) => format!("rsa{bits}"),
+                Key::Ecdsa(bits) => format!("ecdsa-p{bits}"),
+                Key::Unsupported => "unsupported".to_owned(),
+            },
+        }
+    }
+}
+
+fn text(fact: Fact<Text<'_>>) -> Option<String> {
+    fact.present().map(|text| text.chars().collect())
+}
+
+/// Name of the algorithm that makes hashes of this length.
+const fn algorithm(hash: &Hash) -> &'static str {
+    match hash {
+        Hash::Md(_) => "md5",
+        Hash::Sha1(_) => "sha1",
+        Hash::Sha256(_) => "sha256",
+        Hash::Sha384(_) => "sha384",
+        Hash::Sha512(_) => "sha512",
+    }
+}
+
+/// Seconds since 1970 as RFC 3339 in UTC; `None` outside the years 0 to 9999.
+fn time(seconds: i64) -> Option<String> {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    // Certificates of 1950 are odd, but they can be made: humantime writes no time before 1970.
+    let time = time.filter(|time| *time >= SystemTime::UNIX_EPOCH && seconds < 253_402_300_800)?;
+    Some(humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// An object identifier, from DER content octets to numbers with dots.
+fn dotted_identifier(octets: &[u8]) -> String {
+    let mut numbers = Vec::new();
+    let mut number = 0_u64;
+    for octet in octets {
+        number = number.wrapping_shl(7) | u64::from(octet & 0x7f);
+        if octet & 0x80 == 0 {
+            if numbers.is_empty() {
+                let first = (number / 40).min(2);
+                numbers.push(first.to_string());
+                number = number.saturating_sub(first.saturating_mul(40));
+            }
+            numbers.push(number.to_string());
+            number = 0;
+        }
+    }
+    numbers.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dotted_identifier;
+    use super::time;
+
+    #[test]
+    fn identifiers_are_numbers_with_dots() {
+        assert_eq!(dotted_identifier(evidence::usage::WHQL), "1.3.6.1.4.1.311.10.3.5");
+        assert_eq!(dotted_identifier(&[0x55, 0x1d, 0x25, 0x00]), "2.5.29.37.0");
+        assert_eq!(dotted_identifier(&[]), "");
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time(0).as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(time(1_663_650_266).as_deref(), Some("2022-09-20T05:04:26Z"));
+        assert_eq!(time(-1), None);
+        assert_eq!(time(i64::MAX), None);
+    }
+}
