@@ -1,4 +1,4 @@
-//! Building gatehouse.exe, the controller for Windows, on this host.
+//! Building programs for Windows on this host: the controller, and what the tests need beside it.
 
 use std::path::PathBuf;
 
@@ -15,15 +15,20 @@ const TARGET: &str = "x86_64-pc-windows-gnu";
 
 /// Builds the release controller and returns the path of gatehouse.exe. Quick when nothing changed.
 pub fn build_controller() -> Result<PathBuf> {
+    build_program("gatehouse-ctl", "gatehouse.exe")
+}
+
+/// Builds a package of the workspace for Windows and returns the path of its program.
+pub fn build_program(package: &str, program: &str) -> Result<PathBuf> {
     host::require(&host::CONTROLLER_BUILD)?;
     let toolchain = Toolchain::for_target(TARGET)?;
     let target = repository::target("controller");
-    eprintln!("lab: building gatehouse.exe with {}", toolchain.description());
+    eprintln!("lab: building {program} with {}", toolchain.description());
     let mut flags = vec!["-Cpanic=abort".to_owned(), "-Cstrip=symbols".to_owned()];
     flags.extend(toolchain.remap_arguments(&repository::root()));
     let mut build = toolchain.build("std,panic_abort", "");
     build
-        .args(["--release", "--package", "gatehouse-ctl", "--manifest-path"])
+        .args(["--release", "--package", package, "--manifest-path"])
         .arg(repository::root().join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
@@ -33,6 +38,6 @@ pub fn build_controller() -> Result<PathBuf> {
             "x86_64-w64-mingw32-gcc",
         )
         .env("CARGO_PROFILE_RELEASE_PANIC", "abort");
-    command::run(&mut build).context("cannot build the controller for Windows")?;
-    Ok(target.join(TARGET).join("release/gatehouse.exe"))
+    command::run(&mut build).with_context(|| format!("cannot build {program} for Windows"))?;
+    Ok(target.join(TARGET).join("release").join(program))
 }
