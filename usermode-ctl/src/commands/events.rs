@@ -104,9 +104,14 @@ fn event(output: &mut Output, record: &EventRecord) -> Result<(), Error> {
         return output.record(record);
     }
     let time = record.time.as_deref().unwrap_or("-");
-    let head = format!("{:>6}  {time:30}  {:16}", record.sequence, record.kind);
     let (what, tint) = what(record);
-    output.line(format_args!("{head}  {}", printable(&what).style(tint.colours())))
+    let line = format!(
+        "{:>6}  {time:30}  {:16}  {}",
+        record.sequence,
+        record.kind,
+        printable(&what)
+    );
+    output.line(line.trim_end().style(tint.colours()))
 }
 
 /// What an event tells, in one line.

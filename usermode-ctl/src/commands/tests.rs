@@ -164,6 +164,7 @@ fn a_day_with_the_driver() {
             serde_json::json!({ "code": code, "name": reason })
         );
         let base = &verdict["policies"][0];
+        assert_eq!(base["policy_id"], "{9A6B1C02-5D0E-4F43-8E5D-3A1F6B7C8D90}");
         assert_eq!(base["name"], "test policy");
         assert_eq!(base["decision"], decision);
         assert_eq!(base["rule"]["id"].as_str().unwrap_or_default(), rule);
@@ -253,7 +254,10 @@ fn a_file_that_cannot_be_read_is_a_failure_and_not_a_refusal() {
     assert_eq!(verdict["decision"], "allow", "unknown is not untrusted");
     assert_eq!(verdict["evidence"]["status"], "unreadable");
     let error = verdict["evidence"]["error"].as_str().expect("text");
-    assert!(error.contains("0xc0000034"), "{error}");
+    assert!(
+        error.contains("there is no such file") && error.contains("0xc0000034"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use evidence::Defect;
 use evidence::Digests;
 use evidence::ErrorKind;
 use evidence::Evidence;
 use evidence::ExamineError;
 use evidence::Fact;
 use evidence::Image;
+use evidence::NotPe;
 use evidence::Text;
 use evidence::Trust;
 use evidence::TrustClass;
@@ -313,15 +315,55 @@ impl VersionRecord {
 
 /// What an event says about evidence that is missing.
 fn describe(error: Option<u64>, offset: Option<u64>, system: Option<u64>) -> Option<String> {
-    let system = system.map(|status| format!("the system call failed with status {status:#010x}"));
-    let error = error.map(|code| {
-        let offset = offset.map_or_else(String::new, |offset| format!(" at file offset {offset:#x}"));
-        format!("examining the file failed with code {code}{offset}")
+    let system = system.map(|status| {
+        let meaning = meaning(status).map_or_else(String::new, |meaning| format!("{meaning}: "));
+        format!("{meaning}the system call ended with status {status:#010x}")
     });
+    let error = error.map(|code| examine_error(code, offset.unwrap_or(0)));
     match (error, system) {
         (Some(error), Some(system)) => Some(format!("{error}: {system}")),
         (error, system) => error.or(system),
     }
+}
+
+/// The words of `evidence` for the error with this code.
+fn examine_error(code: u64, offset: u64) -> String {
+    let not_pe = [NotPe::TooShort, NotPe::NoDosHeader, NotPe::NoPeHeader].map(ErrorKind::NotPe);
+    let malformed = [
+        Defect::TruncatedHeaders,
+        Defect::OptionalHeaderMagic,
+        Defect::NotExecutable,
+        Defect::Alignment,
+        Defect::SizeOfHeaders,
+        Defect::TooManySections,
+        Defect::SectionOverlap,
+        Defect::SectionBounds,
+    ]
+    .map(|defect| ErrorKind::Malformed { defect, offset });
+    let changed = ErrorKind::Changed { offset };
+    let mut known = not_pe
+        .into_iter()
+        .chain(malformed)
+        .chain([changed, ErrorKind::NoMemory]);
+    match known.find(|kind| u64::from(kind.code()) == code) {
+        Some(kind) => kind.to_string(),
+        None => format!("examining the file failed with code {code} at file offset {offset:#x}"),
+    }
+}
+
+/// What a status means, for those that users meet. Source of the values: Microsoft, \[MS-ERREF\] section 2.3.1.
+const fn meaning(status: u64) -> Option<&'static str> {
+    Some(match status {
+        0xc000_0022 => "access is denied",
+        0xc000_0033 => "this is no file name",
+        0xc000_0034 => "there is no such file",
+        0xc000_003a => "there is no such folder",
+        0xc000_0043 => "another program has the file open",
+        0xc000_00ba => "this is a folder",
+        0xc000_0106 => "the name is too long",
+        0xc000_0120 => "the driver was stopping",
+        _ => return None,
+    })
 }
 
 /// Name of an `IMAGE_FILE_MACHINE`. Source: Microsoft, "PE Format".

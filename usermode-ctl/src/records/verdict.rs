@@ -11,6 +11,7 @@ use protocol::event::tag;
 use protocol::field::Field;
 use protocol::field::Fields;
 use serde::Serialize;
+use sipolicy::Guid;
 
 /// What the policies make of a file.
 #[derive(Clone, Debug, Serialize)]
@@ -86,7 +87,7 @@ impl VerdictRecord {
 impl PolicyRecord {
     fn of(group: &Fields<'_>) -> Self {
         Self {
-            policy_id: text(group, tag::POLICY_ID),
+            policy_id: guid(group, tag::POLICY_ID),
             name: text(group, tag::POLICY_NAME),
             decision: name(
                 number(group, tag::DECISION),
@@ -134,6 +135,12 @@ fn text(fields: &Fields<'_>, tag: u16) -> String {
         .find(tag)
         .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
         .unwrap_or_default()
+}
+
+/// A GUID in braces, as documents write it.
+fn guid(fields: &Fields<'_>, tag: u16) -> String {
+    let bytes = fields.find(tag).and_then(|field| field.bytes.try_into().ok());
+    bytes.map_or_else(String::new, |bytes| Guid(bytes).to_string())
 }
 
 fn groups<'a>(fields: &Fields<'a>, tag: u16) -> impl Iterator<Item = Fields<'a>> {

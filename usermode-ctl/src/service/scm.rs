@@ -42,6 +42,7 @@ use windows_sys::Win32::System::Services::SERVICE_STOP;
 use windows_sys::Win32::System::Services::SERVICE_STOPPED;
 use windows_sys::Win32::System::Services::StartServiceW;
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
+use zerocopy::IntoBytes;
 
 use crate::driver::SystemError;
 
@@ -264,13 +265,15 @@ impl Service {
         check(unsafe { QueryServiceConfigW(self.0.0, config, length, &raw mut needed) })?;
         // SAFETY: the call filled in the structure at the start of the buffer, which is larger than it.
         let start = unsafe { (*config).lpBinaryPathName };
-        let mut units = Vec::new();
-        if !start.is_null() {
-            // SAFETY: the text ends in a zero within the buffer, and only units before and at it are read.
-            while let unit @ 1.. = unsafe { start.add(units.len()).read_unaligned() } {
-                units.push(unit);
-            }
-        }
+        // The text lies further on in the same buffer.
+        let offset = start.addr().saturating_sub(buffer.as_ptr().addr());
+        let text = buffer.as_bytes().get(offset..).unwrap_or_default();
+        let (pairs, _) = text.as_chunks::<2>();
+        let units: Vec<u16> = pairs
+            .iter()
+            .map(|pair| u16::from_le_bytes(*pair))
+            .take_while(|unit| *unit != 0)
+            .collect();
         let path = OsString::from_wide(&units);
         let text = path.to_string_lossy();
         Ok(PathBuf::from(
