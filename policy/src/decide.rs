@@ -3,10 +3,29 @@
 use crate::Options;
 use crate::PolicySet;
 use crate::Reason;
+use crate::facts::flat_counts;
+use crate::facts::is_usable;
+use crate::facts::is_whql;
+use crate::facts::may_grant;
+use crate::facts::missing_lengths;
+use crate::facts::publisher;
+use crate::fold::names_key;
+use crate::format::AttributeUse;
 use crate::format::HashRecord;
 use crate::format::MAX_BASE_POLICIES;
+use crate::format::NONE;
 use crate::format::PolicyRecord;
+use crate::format::SHAPE_OEM;
+use crate::format::SHAPE_PUBLISHER;
+use crate::format::SignerRecord;
+use crate::format::SignerUse;
 use crate::format::Table;
+use crate::format::tbs_key;
+use crate::format::wellknown_key;
+use crate::rules::Anchor;
+use crate::rules::Rules;
+use crate::set::as_index;
+use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Decision;
 use crate::verdict::Level;
@@ -15,16 +34,20 @@ use crate::verdict::NO_SIGNATURE;
 use crate::verdict::Outcome;
 use crate::verdict::RuleKind;
 use crate::verdict::Verdict;
-use evidence::Digests;
 use evidence::Evidence;
 use evidence::Fact;
+use evidence::Signature;
 use evidence::Unreadable;
+
+/// Up to this many signers under one root are tried one by one; more are looked up by their names.
+const FEW_SIGNERS: usize = 8;
 
 /// Weighs one file against every policy of the set.
 ///
 /// Each base policy with its supplementals gives an outcome, and the whole is the severest of them. Inside one policy any
-/// deny rule that matches refuses, whatever allows; a file that no rule allows is refused. A policy in audit mode only ever
-/// says [`Decision::WouldRefuse`]. A set without policies, [`PolicySet::empty`] included, allows with
+/// deny rule that matches refuses, whatever allows; then `Required:WHQL`, where it is set, refuses what is not WHQL-signed;
+/// then a file that no rule allows is refused. Of several rules that match, the most specific is reported. A policy in audit mode
+/// only ever says [`Decision::WouldRefuse`]. A set without policies, [`PolicySet::empty`] included, allows with
 /// [`Reason::NoPolicy`].
 ///
 /// A rule that needs a fact which is unreadable neither matches nor fails to match. Where such a rule could change the
@@ -37,192 +60,408 @@ pub fn decide<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>) -> Verdict<'a> {
         set: *set,
         outcomes: [Outcome::UNDECIDED; MAX_BASE_POLICIES],
     };
-    weigh_hashes(set, evidence, &mut verdict.outcomes);
-    let records = set.policy_records();
-    let bases = usize::from(set.layout.base_count);
-    for (index, (record, outcome)) in records.iter().take(bases).zip(&mut verdict.outcomes).enumerate() {
-        conclude(set, evidence, index, record, outcome);
-        if index == 0 || outcome.decision > verdict.decision {
+    let mut weighing = Weighing {
+        set: *set,
+        rules: Rules::new(*set, evidence),
+        evidence,
+        outcomes: &mut verdict.outcomes,
+    };
+    weighing.hashes();
+    weighing.attributes();
+    weighing.signers();
+    weighing.unknown_hashes();
+    let bases = usize::from(set.base_count);
+    for (index, (record, outcome)) in set
+        .policy_records()
+        .iter()
+        .take(bases)
+        .zip(&mut verdict.outcomes)
+        .enumerate()
+    {
+        conclude(evidence, record, outcome);
+        let settles = outcome.decision == verdict.decision && verdict.reason == Reason::Allowed;
+        if index == 0 || outcome.decision > verdict.decision || settles {
             verdict.decision = outcome.decision;
-            verdict.reason = outcome.reason;
-        } else if outcome.decision == verdict.decision && verdict.reason == Reason::Allowed {
             verdict.reason = outcome.reason;
         }
     }
     verdict
 }
 
-/// Offers every hash rule that names this file to the policy it belongs to.
-fn weigh_hashes(set: &PolicySet<'_>, evidence: &Evidence<'_>, outcomes: &mut [Outcome]) {
-    let Fact::Present(digests) = evidence.digests else {
-        return;
-    };
-    let flat = flat_counts(evidence);
-    let flat_sha1 = digests.flat_sha1.filter(|_| flat);
-    let flat_sha256 = digests.flat_sha256.filter(|_| flat);
-    for hash in [digests.sha256, digests.first_page_sha256, flat_sha256]
-        .iter()
-        .flatten()
-    {
-        offer_hash(
-            set,
-            set.hash_records(Table::Hashes32, Table::Buckets32, hash),
-            outcomes,
-        );
-    }
-    for hash in [digests.sha1, digests.first_page_sha1, flat_sha1]
-        .iter()
-        .flatten()
-    {
-        offer_hash(
-            set,
-            set.hash_records(Table::Hashes20, Table::Buckets20, hash),
-            outcomes,
-        );
-    }
-    if let Some(hash) = &digests.sha384 {
-        offer_hash(
-            set,
-            set.hash_records(Table::Hashes48, Table::Buckets48, hash),
-            outcomes,
-        );
-    }
-    if let Some(hash) = &digests.sha512 {
-        offer_hash(
-            set,
-            set.hash_records(Table::Hashes64, Table::Buckets64, hash),
-            outcomes,
-        );
-    }
+struct Weighing<'a, 'e, 'o> {
+    set: PolicySet<'a>,
+    rules: Rules<'a, 'e>,
+    evidence: &'e Evidence<'e>,
+    outcomes: &'o mut [Outcome],
 }
 
-/// Whether flat file hashes count: only for an image that code integrity cannot page-hash.
-fn flat_counts(evidence: &Evidence<'_>) -> bool {
-    matches!(evidence.image, Fact::Present(image) if !image.conformant)
-}
-
-fn offer_hash<const N: usize>(set: &PolicySet<'_>, records: &[HashRecord<N>], outcomes: &mut [Outcome]) {
-    for record in records {
-        let action = if record.action.get() == 0 {
-            Action::Allow
-        } else {
-            Action::Deny
+impl<'e> Weighing<'_, 'e, '_> {
+    /// Offers every hash rule that names this file.
+    fn hashes(&mut self) {
+        let Fact::Present(digests) = &self.evidence.digests else {
+            return;
         };
+        let flat = flat_counts(self.evidence);
+        let long = [
+            digests.sha256.as_ref(),
+            digests.first_page_sha256.as_ref(),
+            digests.flat_sha256.as_ref().filter(|_| flat),
+        ];
+        for hash in long.into_iter().flatten() {
+            self.hash_rules(self.set.hash_records(Table::Hashes32, Table::Buckets32, hash));
+        }
+        let short = [
+            digests.sha1.as_ref(),
+            digests.first_page_sha1.as_ref(),
+            digests.flat_sha1.as_ref().filter(|_| flat),
+        ];
+        for hash in short.into_iter().flatten() {
+            self.hash_rules(self.set.hash_records(Table::Hashes20, Table::Buckets20, hash));
+        }
+        if let Some(hash) = &digests.sha384 {
+            self.hash_rules(self.set.hash_records(Table::Hashes48, Table::Buckets48, hash));
+        }
+        if let Some(hash) = &digests.sha512 {
+            self.hash_rules(self.set.hash_records(Table::Hashes64, Table::Buckets64, hash));
+        }
+    }
+
+    fn hash_rules<const N: usize>(&mut self, records: &[HashRecord<N>]) {
+        for record in records {
+            let found = Match {
+                action: action_of(record.action.get()),
+                kind: RuleKind::Hash,
+                level: Level::Hash,
+                rule: record.rule.get(),
+                signature: NO_SIGNATURE,
+            };
+            self.offer(record.policy.get(), found, Truth::Yes);
+        }
+    }
+
+    /// Weighs the file rules that go by names and version.
+    fn attributes(&mut self) {
+        if self.rules.keys.known {
+            for key in self.rules.keys.iter() {
+                self.attribute_uses(self.set.attribute_uses(key));
+            }
+        } else {
+            self.attribute_uses(self.set.table(Table::AttributeUses));
+        }
+    }
+
+    fn attribute_uses(&mut self, uses: &[AttributeUse]) {
+        for attribute_use in uses {
+            let Some(record) = self.set.attributes().get(as_index(attribute_use.attribute.get())) else {
+                continue;
+            };
+            let truth = self.rules.attribute(record);
+            if truth == Truth::No {
+                continue;
+            }
+            let level = if attribute_use.key.get() == 0 {
+                Level::AnyFile
+            } else {
+                Level::FileName
+            };
+            let found = Match {
+                action: action_of(attribute_use.action.get()),
+                kind: RuleKind::FileAttributes,
+                level,
+                rule: record.rule.get(),
+                signature: NO_SIGNATURE,
+            };
+            self.offer(attribute_use.policy.get(), found, truth);
+        }
+    }
+
+    /// Weighs the signers, by every signature of the file.
+    fn signers(&mut self) {
+        let all: &[SignerUse] = self.set.table(Table::SignerUses);
+        if all.is_empty() {
+            return;
+        }
+        match self.evidence.signatures {
+            Fact::Present(signatures) => {
+                for (index, signature) in signatures.iter().enumerate() {
+                    match is_usable(signature) {
+                        Truth::Yes => {
+                            let index = u8::try_from(index).unwrap_or(NO_SIGNATURE);
+                            self.signature(index, signature, all);
+                        }
+                        Truth::No => {}
+                        Truth::Unknown(reason) => self.unread_signature(all, reason),
+                    }
+                }
+            }
+            Fact::Absent => {}
+            Fact::Unreadable(reason) => self.unread_signature(all, reason),
+        }
+    }
+
+    fn signature(&mut self, index: u8, signature: &'e Signature<'e>, all: &[SignerUse]) {
+        let unreadable = signature
+            .chain
+            .iter()
+            .any(|certificate| matches!(certificate.tbs, Fact::Unreadable(_)));
+        if unreadable {
+            // Any signer that goes by a TBS hash may be meant.
+            for signer_use in all {
+                self.signer_use(index, signature, signer_use);
+            }
+            return;
+        }
+        let mut names = Names::Unread;
+        for (depth, certificate) in signature.chain.iter().enumerate() {
+            let Fact::Present(tbs) = &certificate.tbs else {
+                continue;
+            };
+            // The same certificate may stand in a chain twice.
+            let earlier = signature.chain.get(..depth).unwrap_or_default();
+            if !earlier.iter().any(|other| other.tbs == certificate.tbs) {
+                self.root(index, signature, tbs_key(tbs.as_bytes()), &mut names);
+            }
+        }
+        if let Some(wellknown) = signature.root.wellknown.filter(|id| *id != 0) {
+            self.root(index, signature, wellknown_key(wellknown), &mut names);
+        }
+        self.root(index, signature, wellknown_key(0), &mut names);
+    }
+
+    /// Weighs the signers under one root.
+    fn root(&mut self, index: u8, signature: &'e Signature<'e>, root_key: u32, names: &mut Names) {
+        let uses = self.set.signer_uses(root_key);
+        if uses.len() <= FEW_SIGNERS {
+            for signer_use in uses {
+                self.signer_use(index, signature, signer_use);
+            }
+            return;
+        }
+        let Names::Keys(keys) = names.read(signature, self.set.signer_shapes()) else {
+            for signer_use in uses {
+                self.signer_use(index, signature, signer_use);
+            }
+            return;
+        };
+        for key in keys.into_iter().flatten() {
+            let from = uses.partition_point(|signer_use| signer_use.names_key.get() < key);
+            let run = uses.get(from..).unwrap_or_default();
+            for signer_use in run
+                .iter()
+                .take_while(|signer_use| signer_use.names_key.get() == key)
+            {
+                self.signer_use(index, signature, signer_use);
+            }
+        }
+    }
+
+    fn signer_use(&mut self, index: u8, signature: &Signature<'_>, signer_use: &SignerUse) {
+        let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
+            return;
+        };
+        let action = action_of(signer_use.action.get());
+        if action == Action::Allow && !self.may_grant(signature, signer_use.policy.get()) {
+            return;
+        }
+        let (mut truth, anchor) = self.rules.signer(signer, signature);
+        if truth != Truth::No && signer_use.except_count.get() != 0 {
+            truth = truth.and(self.rules.not_excepted(signer_use));
+        }
         let found = Match {
             action,
-            kind: RuleKind::Hash,
-            level: Level::Hash,
-            rule: record.rule.get(),
-            signature: NO_SIGNATURE,
+            kind: RuleKind::Signer,
+            level: level_of(signer, anchor),
+            rule: signer.rule.get(),
+            signature: index,
         };
-        offer(set, record.policy.get(), found, outcomes);
+        self.offer(signer_use.policy.get(), found, truth);
+    }
+
+    /// A signature that could not be read: every signer is unknown, unless the file's attributes settle it.
+    fn unread_signature(&mut self, all: &[SignerUse], reason: Unreadable) {
+        for signer_use in all {
+            let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
+                continue;
+            };
+            let truth = Truth::Unknown(reason)
+                .and(self.rules.attributes_of(signer))
+                .and(self.rules.not_excepted(signer_use));
+            let found = Match {
+                action: action_of(signer_use.action.get()),
+                kind: RuleKind::Signer,
+                level: level_of(signer, Anchor::Above),
+                rule: signer.rule.get(),
+                signature: NO_SIGNATURE,
+            };
+            self.offer(signer_use.policy.get(), found, truth);
+        }
+    }
+
+    /// Whether a signature may satisfy allow rules of a policy, under the options of its base.
+    fn may_grant(&self, signature: &Signature<'_>, policy: u16) -> bool {
+        let records = self.set.policy_records();
+        let Some(record) = records.get(usize::from(policy)) else {
+            return false;
+        };
+        let Some(base) = records.get(usize::from(record.base.get())) else {
+            return false;
+        };
+        let flight_disabled = Options(base.options.get()).contains(Options::DISABLED_FLIGHT_SIGNING);
+        may_grant(signature, record.minimum_digest, flight_disabled)
+    }
+
+    /// Gives a match to the base policy that the rule's policy belongs to.
+    fn offer(&mut self, policy: u16, found: Match, truth: Truth) {
+        let Some(record) = self.set.policy_records().get(usize::from(policy)) else {
+            return;
+        };
+        // A supplemental only ever adds grants.
+        if is_supplemental(record) && found.action == Action::Deny {
+            return;
+        }
+        let Some(outcome) = self.outcomes.get_mut(usize::from(record.base.get())) else {
+            return;
+        };
+        match (truth, found.action) {
+            (Truth::Yes, _) => {
+                if outcome.best.is_none_or(|best| found.precedes(best)) {
+                    outcome.best = Some(found);
+                }
+            }
+            (Truth::No, _) => {}
+            (Truth::Unknown(reason), Action::Allow) => {
+                outcome.unknown_allow = outcome.unknown_allow.or(Some(reason));
+            }
+            (Truth::Unknown(reason), Action::Deny) => {
+                outcome.unknown_deny = outcome.unknown_deny.or(Some(reason));
+            }
+        }
+    }
+
+    /// Notes the policies whose hash rules go by digests that could not be had.
+    fn unknown_hashes(&mut self) {
+        let (missing, reason) = missing_lengths(self.evidence);
+        if missing == 0 {
+            return;
+        }
+        for record in self.set.policy_records() {
+            let Some(outcome) = self.outcomes.get_mut(usize::from(record.base.get())) else {
+                continue;
+            };
+            let lengths = record.hash_lengths.get();
+            if lengths & missing != 0 {
+                outcome.unknown_allow = outcome.unknown_allow.or(Some(reason));
+            }
+            if !is_supplemental(record) && (lengths >> 16) & missing != 0 {
+                outcome.unknown_deny = outcome.unknown_deny.or(Some(reason));
+            }
+        }
     }
 }
 
-/// Gives a match to the base policy that the rule's policy belongs to.
-fn offer(set: &PolicySet<'_>, policy: u16, found: Match, outcomes: &mut [Outcome]) {
-    let Some(record) = set.policy_records().get(usize::from(policy)) else {
-        return;
-    };
-    // A supplemental only ever adds grants.
-    if record.flags.get() & PolicyRecord::SUPPLEMENTAL != 0 && found.action == Action::Deny {
-        return;
+/// The keys of a signature's names, made when first needed.
+#[derive(Clone, Copy)]
+enum Names {
+    /// Not made yet.
+    Unread,
+    /// A name could not be had, so that no key can be made.
+    Unknown,
+    /// The key for each shape of signer that occurs and that the names allow.
+    Keys([Option<u32>; 4]),
+}
+
+impl Names {
+    fn read(&mut self, signature: &Signature<'_>, shapes: u32) -> Self {
+        if matches!(self, Self::Unread) {
+            *self = Self::make(signature, shapes);
+        }
+        *self
     }
-    let Some(outcome) = outcomes.get_mut(usize::from(record.base.get())) else {
-        return;
-    };
-    if outcome.best.is_none_or(|best| found.precedes(best)) {
-        outcome.best = Some(found);
+
+    fn make(signature: &Signature<'_>, shapes: u32) -> Self {
+        let publisher = signature.chain.first().map_or(Fact::Absent, publisher);
+        let oem = signature.oem_id;
+        if matches!(publisher, Fact::Unreadable(_)) || matches!(oem, Fact::Unreadable(_)) {
+            return Self::Unknown;
+        }
+        let (publisher, oem) = (publisher.present(), oem.present());
+        let mut keys = [None; 4];
+        for (shape, key) in (0_u8..).zip(&mut keys) {
+            if shapes.checked_shr(u32::from(shape)).unwrap_or(0) & 1 == 0 {
+                continue;
+            }
+            let by_publisher = shape & SHAPE_PUBLISHER != 0;
+            let by_oem = shape & SHAPE_OEM != 0;
+            if (by_publisher && publisher.is_none()) || (by_oem && oem.is_none()) {
+                continue;
+            }
+            *key = Some(names_key(
+                publisher.filter(|_| by_publisher),
+                oem.filter(|_| by_oem),
+            ));
+        }
+        Self::Keys(keys)
     }
+}
+
+fn action_of(action: u16) -> Action {
+    if action == 0 { Action::Allow } else { Action::Deny }
+}
+
+/// The level that a signer amounts to where it matched.
+fn level_of(signer: &SignerRecord, anchor: Anchor) -> Level {
+    match Level::from_number(signer.level).unwrap_or(Level::PcaCertificate) {
+        Level::PcaCertificate if anchor == Anchor::Leaf => Level::LeafCertificate,
+        level => level,
+    }
+}
+
+fn is_supplemental(record: &PolicyRecord) -> bool {
+    record.flags.get() & PolicyRecord::SUPPLEMENTAL != 0
 }
 
 /// Turns what matched in one base policy into its decision.
-fn conclude(
-    set: &PolicySet<'_>,
-    evidence: &Evidence<'_>,
-    index: usize,
-    record: &PolicyRecord,
-    outcome: &mut Outcome,
-) {
-    let refused = if Options(record.options.get()).contains(Options::AUDIT_MODE) {
+fn conclude(evidence: &Evidence<'_>, record: &PolicyRecord, outcome: &mut Outcome) {
+    let options = Options(record.options.get());
+    let refused = if options.contains(Options::AUDIT_MODE) {
         Decision::WouldRefuse
     } else {
         Decision::Refuse
     };
-    let unknown = unknown_hashes(set, evidence, index);
-    (outcome.decision, outcome.reason) = match (outcome.best.map(|best| best.action), unknown) {
-        (Some(Action::Deny), _) => (refused, Reason::ExplicitlyDenied),
-        (Some(Action::Allow), Unknown { deny: None, .. }) => (Decision::Allow, Reason::Allowed),
-        (
-            Some(Action::Allow),
-            Unknown {
-                deny: Some(reason), ..
-            },
-        )
-        | (
-            None,
-            Unknown {
-                allow: Some(reason), ..
-            },
-        ) => (Decision::Allow, Reason::from(reason)),
-        (None, Unknown { allow: None, .. }) => (refused, Reason::FailsPolicy),
+    let granted = match outcome.best.map(|best| best.action) {
+        Some(Action::Deny) => {
+            outcome.decision = refused;
+            outcome.reason = Reason::ExplicitlyDenied;
+            return;
+        }
+        Some(Action::Allow) => Truth::Yes,
+        None => outcome.unknown_allow.map_or(Truth::No, Truth::Unknown),
     };
-}
-
-/// Why rules of a policy could be neither matched nor ruled out.
-#[derive(Clone, Copy, Default)]
-struct Unknown {
-    allow: Option<Unreadable>,
-    deny: Option<Unreadable>,
-}
-
-/// Whether hash rules of this base policy or its supplementals go by digests that could not be had.
-fn unknown_hashes(set: &PolicySet<'_>, evidence: &Evidence<'_>, base: usize) -> Unknown {
-    let mut unknown = Unknown::default();
-    if let Fact::Unreadable(reason) = evidence.image {
-        unknown.allow = Some(reason);
-    }
-    let (missing, reason) = missing_lengths(evidence);
-    if missing == 0 {
-        return unknown;
-    }
-    for record in set.policy_records() {
-        if usize::from(record.base.get()) != base {
-            continue;
+    let whql = if options.contains(Options::REQUIRED_WHQL) {
+        is_whql(evidence)
+    } else {
+        Truth::Yes
+    };
+    let not_denied = outcome.unknown_deny.map_or(Truth::Yes, Truth::Unknown);
+    let unread = match evidence.image {
+        Fact::Unreadable(reason) => Some(reason),
+        Fact::Present(_) | Fact::Absent => None,
+    };
+    (outcome.decision, outcome.reason) = match (unread, whql, granted.and(not_denied)) {
+        (None, Truth::No, _) => {
+            outcome.best = Some(Match {
+                action: Action::Deny,
+                kind: RuleKind::Option,
+                level: Level::Option,
+                rule: NONE,
+                signature: NO_SIGNATURE,
+            });
+            (refused, Reason::WhqlRequired)
         }
-        let lengths = record.hash_lengths.get();
-        if lengths & missing != 0 {
-            unknown.allow = unknown.allow.or(Some(reason));
-        }
-        let supplemental = record.flags.get() & PolicyRecord::SUPPLEMENTAL != 0;
-        if !supplemental && (lengths >> 16) & missing != 0 {
-            unknown.deny = unknown.deny.or(Some(reason));
-        }
-    }
-    unknown
-}
-
-/// The lengths of hashes of which this file's are not known, as in [`PolicyRecord::hash_lengths`], and why.
-///
-/// SHA-384 and SHA-512 are computed only for signatures that use them, so that their absence says nothing about the file;
-/// rules by them are never unknown.
-fn missing_lengths(evidence: &Evidence<'_>) -> (u32, Unreadable) {
-    let flat = flat_counts(evidence);
-    match evidence.digests {
-        Fact::Absent => (0, Unreadable::NotRecorded),
-        Fact::Unreadable(reason) => (0b1111, reason),
-        Fact::Present(Digests {
-            sha1,
-            sha256,
-            first_page_sha1,
-            first_page_sha256,
-            flat_sha1,
-            flat_sha256,
-            ..
-        }) => {
-            let short = sha1.is_none() || first_page_sha1.is_none() || (flat && flat_sha1.is_none());
-            let long = sha256.is_none() || first_page_sha256.is_none() || (flat && flat_sha256.is_none());
-            (u32::from(short) | (u32::from(long) << 1), Unreadable::NotRecorded)
-        }
-    }
+        (None, _, Truth::No) => (refused, Reason::FailsPolicy),
+        (_, Truth::Yes, Truth::Yes) => (Decision::Allow, Reason::Allowed),
+        (Some(reason), ..)
+        | (None, Truth::Unknown(reason), _)
+        | (None, Truth::Yes, Truth::Unknown(reason)) => (Decision::Allow, Reason::from(reason)),
+    };
 }

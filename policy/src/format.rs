@@ -10,12 +10,12 @@
 //!              the set
 //! ```
 //!
-//! Every table has a fixed stride and, where it is searched, a sort order. The hash tables have a bucket index beside
-//! them: `2^bits + 1` numbers, where bucket `b` holds the entries whose first `bits` bits are `b`.
+//! Every table has a fixed stride and, where it is searched, a sort order. Searched tables have a bucket index beside
+//! them: `2^bits + 1` numbers, where bucket `b` holds the entries whose key starts with the `bits` bits `b`.
 //!
 //! Rules are numbered through the whole set in the order of their policies and documents; [`Table::RuleNames`] holds the id
-//! and name of each in that order, [`Table::RuleNameBlocks`] the offset of every sixteenth. A text is its length in one
-//! byte (below `0x80`) or two (`0x80 | high`, `low`) and its UTF-8 bytes.
+//! and name of each in that order, [`Table::RuleNameBlocks`] the offset of every sixteenth. A pooled value or text is its length in one
+//! byte (below `0x80`) or two (`0x80 | high`, `low`) and its bytes.
 //!
 //! The writer lives in `sipolicy`; nothing else writes this form.
 
@@ -34,8 +34,8 @@ pub const MAGIC: [u8; 4] = *b"GHPS";
 pub const FORMAT_VERSION: u32 = 1;
 /// Largest set that is accepted, in bytes.
 pub const MAX_SET_BYTES: usize = 64 << 20;
-/// Most base policies in one set: each has its own place in a [`Verdict`](crate::Verdict).
-pub const MAX_BASE_POLICIES: usize = 64;
+/// Most base policies in one set: each has its own place in a [`Verdict`](crate::Verdict). Supplementals do not count.
+pub const MAX_BASE_POLICIES: usize = 32;
 /// Most policies in one set, supplementals included.
 pub const MAX_POLICIES: usize = 4096;
 /// Longest text in bytes.
@@ -69,8 +69,10 @@ pub struct Directory {
     pub table_count: U32,
     /// Number of rules in the set.
     pub rule_count: U32,
-    /// Zero.
-    pub reserved: [u8; 8],
+    /// Which names [`AttributeUse::key`]s and [`AttributeRef::key`]s are made of: bit `1 << kind`, see [`NAME_KINDS`].
+    pub name_kinds: U32,
+    /// Which [`SignerRecord`] shapes occur: bit `1 << shape`, see [`SHAPE_PUBLISHER`].
+    pub signer_shapes: U32,
 }
 
 /// Where one table lies.
@@ -111,17 +113,35 @@ pub enum Table {
     Hashes64 = 7,
     /// The bucket index of [`Table::Hashes64`].
     Buckets64 = 8,
-    /// Texts that records refer to by offset: see [`PolicyRecord`].
-    Texts = 9,
+    /// [`AttributeRecord`]s, in rule order.
+    Attributes = 9,
+    /// [`AttributeUse`]s: the file rules that policies refer to by themselves, sorted by key, then attribute.
+    AttributeUses = 10,
+    /// The bucket index of [`Table::AttributeUses`], by key.
+    AttributeBuckets = 11,
+    /// [`SignerRecord`]s, in rule order.
+    Signers = 12,
+    /// [`SignerUse`]s: the signers that policies allow or deny, sorted by both keys, then signer.
+    SignerUses = 13,
+    /// The bucket index of [`Table::SignerUses`], by root key.
+    SignerBuckets = 14,
+    /// [`AttributeRef`]s: the file attributes of each signer, sorted by key within each.
+    AttributeRefs = 15,
+    /// Indexes into [`Table::Attributes`], `u32`s: the exceptions of each signer use.
+    Exceptions = 16,
+    /// Offsets into [`Table::Pool`], `u32`s: the key usages of each signer.
+    Ekus = 17,
+    /// Texts, hashes and object identifiers, each with its length before it; records refer to them by offset.
+    Pool = 18,
     /// Offset into [`Table::RuleNames`] of every [`RULE_NAME_BLOCK`]th rule, `u32`s.
-    RuleNameBlocks = 10,
+    RuleNameBlocks = 19,
     /// Two texts a rule, its id and its name, in rule order.
-    RuleNames = 11,
+    RuleNames = 20,
 }
 
 impl Table {
     /// Number of tables.
-    pub const COUNT: usize = 12;
+    pub const COUNT: usize = 21;
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Policies,
@@ -133,7 +153,16 @@ impl Table {
         Self::Buckets48,
         Self::Hashes64,
         Self::Buckets64,
-        Self::Texts,
+        Self::Attributes,
+        Self::AttributeUses,
+        Self::AttributeBuckets,
+        Self::Signers,
+        Self::SignerUses,
+        Self::SignerBuckets,
+        Self::AttributeRefs,
+        Self::Exceptions,
+        Self::Ekus,
+        Self::Pool,
         Self::RuleNameBlocks,
         Self::RuleNames,
     ];
@@ -143,13 +172,24 @@ impl Table {
         match self {
             Self::Policies => size_of::<PolicyRecord>(),
             Self::Hashes20 => size_of::<HashRecord<20>>(),
+            Self::Buckets20
+            | Self::Buckets32
+            | Self::Buckets48
+            | Self::Buckets64
+            | Self::AttributeBuckets
+            | Self::SignerBuckets
+            | Self::Exceptions
+            | Self::Ekus
+            | Self::RuleNameBlocks => size_of::<U32>(),
             Self::Hashes32 => size_of::<HashRecord<32>>(),
             Self::Hashes48 => size_of::<HashRecord<48>>(),
             Self::Hashes64 => size_of::<HashRecord<64>>(),
-            Self::Buckets20 | Self::Buckets32 | Self::Buckets48 | Self::Buckets64 | Self::RuleNameBlocks => {
-                size_of::<U32>()
-            }
-            Self::Texts | Self::RuleNames => 1,
+            Self::Attributes => size_of::<AttributeRecord>(),
+            Self::AttributeUses => size_of::<AttributeUse>(),
+            Self::Signers => size_of::<SignerRecord>(),
+            Self::SignerUses => size_of::<SignerUse>(),
+            Self::AttributeRefs => size_of::<AttributeRef>(),
+            Self::Pool | Self::RuleNames => size_of::<u8>(),
         }
     }
 
@@ -177,7 +217,7 @@ pub struct PolicyRecord {
     pub version: U64,
     /// The policy's [`Options`](crate::Options).
     pub options: U32,
-    /// Offset in [`Table::Texts`] of the policy's name, followed by its `PolicyInfo` id.
+    /// Offset in [`Table::Pool`] of the policy's name, followed by its `PolicyInfo` id.
     pub texts: U32,
     /// For a base policy its own index; for a supplemental the index of its base, or [`NO_BASE`].
     pub base: U16,
@@ -185,8 +225,10 @@ pub struct PolicyRecord {
     pub flags: U16,
     /// Lengths of the hashes that its allow rules (low half) and deny rules (high half) name: bits 0 to 3 for 20, 32, 48, 64.
     pub hash_lengths: U32,
+    /// The weakest digest that a signature may sign to be allowed by this policy: see [`digest_rank`].
+    pub minimum_digest: u8,
     /// Zero.
-    pub reserved: [u8; 8],
+    pub reserved: [u8; 7],
 }
 
 impl PolicyRecord {
@@ -213,6 +255,147 @@ pub struct HashRecord<const N: usize> {
     pub action: U16,
 }
 
+/// An offset that points nowhere: the record does not ask for this.
+pub const NONE: u32 = u32::MAX;
+/// Kinds of names that attributes go by: `OriginalFilename`, `InternalName`, `FileDescription`, `ProductName`.
+pub const NAME_KINDS: usize = 4;
+/// Bit of a signer's shape: it asks for a publisher.
+pub const SHAPE_PUBLISHER: u8 = 1;
+/// Bit of a signer's shape: it asks for an OEM id.
+pub const SHAPE_OEM: u8 = 2;
+
+/// The names and versions that a file rule asks for. All that it asks for must hold.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct AttributeRecord {
+    /// Offset in [`Table::Pool`] of the [folded](crate::fold) name of each of the [`NAME_KINDS`], or [`NONE`] for any.
+    pub names: [U32; NAME_KINDS],
+    /// Lowest version, if [`AttributeRecord::BOUNDED`].
+    pub min: U64,
+    /// Highest version, if [`AttributeRecord::BOUNDED`].
+    pub max: U64,
+    /// Offset in [`Table::Pool`] of the hash that the file must have, or [`NONE`].
+    pub hash: U32,
+    /// Rule number.
+    pub rule: U32,
+    /// Flags.
+    pub flags: U32,
+    /// Zero.
+    pub reserved: [u8; 4],
+}
+
+impl AttributeRecord {
+    /// Flag: the version must lie between `min` and `max`, both included; a file without version does not match.
+    pub const BOUNDED: u32 = 1;
+    /// Flag: never matches a kernel image (file paths, package families and per-application rules are user mode only).
+    pub const NEVER: u32 = 2;
+    /// All flags that have a meaning.
+    pub const KNOWN_FLAGS: u32 = Self::BOUNDED | Self::NEVER;
+}
+
+/// A file rule that a policy refers to by itself.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct AttributeUse {
+    /// [`name_key`](crate::name_key) of the first name it asks for; 0 if it asks for none.
+    pub key: U32,
+    /// Index into [`Table::Attributes`].
+    pub attribute: U32,
+    /// Index of the policy.
+    pub policy: U16,
+    /// 0 allow, 1 deny.
+    pub action: U16,
+}
+
+/// A file attribute of a signer.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct AttributeRef {
+    /// As [`AttributeUse::key`].
+    pub key: U32,
+    /// Index into [`Table::Attributes`].
+    pub attribute: U32,
+}
+
+/// Who must have signed. All that it asks for must hold.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SignerRecord {
+    /// Offset in [`Table::Pool`] of the TBS hash that some certificate of the chain must have, or [`NONE`] to go by
+    /// `wellknown`.
+    pub tbs: U32,
+    /// Offset of the [folded](crate::fold) `CertPublisher`, or [`NONE`].
+    pub publisher: U32,
+    /// Offset of the folded `CertIssuer`, or [`NONE`].
+    pub issuer: U32,
+    /// Offset of the folded `CertOemID`, or [`NONE`].
+    pub oem: U32,
+    /// `SignTimeAfter` in 100 ns since 1601-01-01; 0 for none.
+    pub sign_after: U64,
+    /// First of its key usages in [`Table::Ekus`].
+    pub eku_first: U32,
+    /// How many of them the leaf must have one of.
+    pub eku_count: U16,
+    /// How many after those the leaf must not have.
+    pub except_eku_count: U16,
+    /// First of its file attributes in [`Table::AttributeRefs`].
+    pub attribute_first: U32,
+    /// How many there are; where there are any, one must match.
+    pub attribute_count: U32,
+    /// Rule number.
+    pub rule: U32,
+    /// Well-known root id, if `tbs` is [`NONE`]; 0 for any root.
+    pub wellknown: u8,
+    /// The [`Level`](crate::Level) it amounts to.
+    pub level: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+/// A signer that a policy allows or denies.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct SignerUse {
+    /// [`tbs_key`] or [`wellknown_key`] of the signer's root.
+    pub root_key: U32,
+    /// [`names_key`](crate::names_key) of its publisher and OEM id.
+    pub names_key: U32,
+    /// Index into [`Table::Signers`].
+    pub signer: U32,
+    /// First of its exceptions in [`Table::Exceptions`].
+    pub except_first: U32,
+    /// How many there are; where one matches, the signer does not.
+    pub except_count: U32,
+    /// Index of the policy.
+    pub policy: U16,
+    /// 0 allow, 1 deny.
+    pub action: U16,
+}
+
+/// The key under which a signer with this TBS hash is found.
+pub fn tbs_key(tbs: &[u8]) -> u32 {
+    tbs.first_chunk::<4>()
+        .map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
+
+/// The key under which a signer with this well-known root is found.
+pub fn wellknown_key(id: u8) -> u32 {
+    // Spread over the buckets as hashes are.
+    u32::from(id).wrapping_mul(0x9e37_79b1)
+}
+
+/// How strong a digest is, from 1 for MD5 to 5 for SHA-512, by its length in bytes; 0 for any other length.
+pub const fn digest_rank(length: usize) -> u8 {
+    match length {
+        16 => 1,
+        20 => 2,
+        32 => 3,
+        48 => 4,
+        64 => 5,
+        _ => 0,
+    }
+}
+
 /// The bucket bits that a table of this many hashes has.
 pub const fn bucket_bits(count: u32) -> u32 {
     if count < 4 {
@@ -229,10 +412,12 @@ pub const fn bucket_bits(count: u32) -> u32 {
     }
 }
 
-/// The bucket of a hash: its first `bits` bits.
-pub fn bucket_of(hash: &[u8], bits: u32) -> u32 {
-    let first = hash
-        .first_chunk::<4>()
-        .map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    first.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0)
+/// The first bits of a hash, by which its bucket goes.
+pub fn bucket_prefix(hash: &[u8]) -> u32 {
+    tbs_key(hash)
+}
+
+/// The bucket of a key: its first `bits` bits.
+pub fn bucket_of(key: u32, bits: u32) -> u32 {
+    key.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0)
 }

@@ -24,22 +24,31 @@
 
 mod decide;
 mod error;
+mod facts;
+mod fold;
 pub mod format;
 mod numbers;
 mod options;
 mod reason;
+mod rules;
 mod set;
+mod truth;
 mod validate;
 mod verdict;
 
 pub use decide::decide;
 pub use error::SetError;
 pub use error::SetFault;
+pub use facts::EKU_WHQL;
+pub use fold::fold;
+pub use fold::name_key;
+pub use fold::names_key;
 pub use options::Options;
 pub use reason::Reason;
 pub use set::PolicySet;
 pub use set::PolicyView;
 pub use set::ValidatedSet;
+pub use truth::Truth;
 pub use verdict::Action;
 pub use verdict::Decision;
 pub use verdict::Level;

@@ -2,40 +2,33 @@
 
 use crate::Options;
 use crate::SetError;
+use crate::format::AttributeRecord;
+use crate::format::AttributeUse;
+use crate::format::Directory;
 use crate::format::HashRecord;
 use crate::format::Header;
 use crate::format::PolicyRecord;
 use crate::format::RULE_NAME_BLOCK;
+use crate::format::SignerRecord;
+use crate::format::SignerUse;
 use crate::format::Table;
+use crate::format::TableEntry;
 use crate::format::bucket_bits;
 use crate::format::bucket_of;
+use crate::format::bucket_prefix;
 use crate::validate::validate;
+use core::cmp::Ordering;
 use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::KnownLayout;
 use zerocopy::Unaligned;
 use zerocopy::little_endian::U32;
 
-/// What validation learnt: where the tables lie. Small and copied freely.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Layout {
-    pub(crate) tables: [Span; Table::COUNT],
-    pub(crate) rule_count: u32,
-    pub(crate) base_count: u16,
-}
-
-/// A table's place in the set, in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
 /// A validated policy set, borrowed. Copying it is cheap; nothing it does can fail.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicySet<'a> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) layout: Layout,
+    pub(crate) base_count: u16,
 }
 
 impl<'a> PolicySet<'a> {
@@ -45,8 +38,8 @@ impl<'a> PolicySet<'a> {
     /// # Errors
     /// [`SetError`] with the first fault found and the byte it was found at.
     pub fn validate(bytes: &'a [u8]) -> Result<Self, SetError> {
-        let layout = validate(bytes)?;
-        Ok(Self { bytes, layout })
+        let base_count = validate(bytes)?;
+        Ok(Self { bytes, base_count })
     }
 
     /// The set without policies, as if none had been pushed: [`decide`](crate::decide) allows everything with
@@ -54,11 +47,7 @@ impl<'a> PolicySet<'a> {
     pub const fn empty() -> Self {
         Self {
             bytes: &[],
-            layout: Layout {
-                tables: [Span { start: 0, end: 0 }; Table::COUNT],
-                rule_count: 0,
-                base_count: 0,
-            },
+            base_count: 0,
         }
     }
 
@@ -68,8 +57,26 @@ impl<'a> PolicySet<'a> {
     }
 
     /// Number of rules.
-    pub const fn rule_count(&self) -> u32 {
-        self.layout.rule_count
+    pub fn rule_count(&self) -> u32 {
+        self.directory().map_or(0, |directory| directory.rule_count.get())
+    }
+
+    /// See [`Directory::name_kinds`].
+    pub(crate) fn name_kinds(&self) -> u32 {
+        self.directory().map_or(0, |directory| directory.name_kinds.get())
+    }
+
+    /// See [`Directory::signer_shapes`].
+    pub(crate) fn signer_shapes(&self) -> u32 {
+        self.directory()
+            .map_or(0, |directory| directory.signer_shapes.get())
+    }
+
+    fn directory(&self) -> Option<&'a Directory> {
+        let body = self.bytes.get(size_of::<Header>()..)?;
+        Directory::ref_from_prefix(body)
+            .ok()
+            .map(|(directory, _)| directory)
     }
 
     /// The policies, base policies first.
@@ -88,15 +95,15 @@ impl<'a> PolicySet<'a> {
 
     /// The id and name of a rule.
     pub fn rule_name(&self, rule: u32) -> Option<(&'a str, &'a str)> {
-        if rule >= self.layout.rule_count {
+        if rule >= self.rule_count() {
             return None;
         }
         let blocks: &[U32] = self.table(Table::RuleNameBlocks);
         let block = rule.checked_div(RULE_NAME_BLOCK)?;
         let within = rule.checked_rem(RULE_NAME_BLOCK)?;
-        let start = blocks.get(usize::try_from(block).ok()?)?.get();
+        let start = blocks.get(as_index(block))?.get();
         let names: &[u8] = self.table(Table::RuleNames);
-        let mut rest = names.get(usize::try_from(start).ok()?..)?;
+        let mut rest = names.get(as_index(start)..)?;
         for _ in 0..within {
             rest = take_text(take_text(rest)?.1)?.1;
         }
@@ -109,6 +116,14 @@ impl<'a> PolicySet<'a> {
         self.table(Table::Policies)
     }
 
+    pub(crate) fn attributes(&self) -> &'a [AttributeRecord] {
+        self.table(Table::Attributes)
+    }
+
+    pub(crate) fn signers(&self) -> &'a [SignerRecord] {
+        self.table(Table::Signers)
+    }
+
     /// The entries that name this hash, the lowest rule number first.
     pub(crate) fn hash_records<const N: usize>(
         &self,
@@ -116,40 +131,90 @@ impl<'a> PolicySet<'a> {
         buckets: Table,
         hash: &[u8; N],
     ) -> &'a [HashRecord<N>] {
-        let records: &'a [HashRecord<N>] = self.table(entries);
+        let within: &'a [HashRecord<N>] = self.bucket(entries, buckets, bucket_prefix(hash));
+        run(within, |record| record.hash.cmp(hash))
+    }
+
+    /// The uses of file attributes under this key.
+    pub(crate) fn attribute_uses(&self, key: u32) -> &'a [AttributeUse] {
+        let within: &'a [AttributeUse] = self.bucket(Table::AttributeUses, Table::AttributeBuckets, key);
+        run(within, |record| record.key.get().cmp(&key))
+    }
+
+    /// The uses of signers under this root key.
+    pub(crate) fn signer_uses(&self, root_key: u32) -> &'a [SignerUse] {
+        let within: &'a [SignerUse] = self.bucket(Table::SignerUses, Table::SignerBuckets, root_key);
+        run(within, |record| record.root_key.get().cmp(&root_key))
+    }
+
+    /// The part of a sorted table that its bucket index gives for keys starting as this one does.
+    fn bucket<T: FromBytes + Immutable + KnownLayout + Unaligned>(
+        &self,
+        entries: Table,
+        buckets: Table,
+        prefix: u32,
+    ) -> &'a [T] {
+        let records: &'a [T] = self.table(entries);
         if records.is_empty() {
             return &[];
         }
         let bits = bucket_bits(u32::try_from(records.len()).unwrap_or(u32::MAX));
         let index: &'a [U32] = self.table(buckets);
-        let bucket = usize::try_from(bucket_of(hash, bits)).unwrap_or(usize::MAX);
-        let bound = |at: usize| index.get(at).and_then(|bound| usize::try_from(bound.get()).ok());
+        let bucket = as_index(bucket_of(prefix, bits));
+        let bound = |at: usize| index.get(at).map(|bound| as_index(bound.get()));
         let (Some(start), Some(end)) = (bound(bucket), bound(bucket.saturating_add(1))) else {
             return &[];
         };
-        let within = records.get(start..end).unwrap_or_default();
-        let first = within.partition_point(|record| record.hash < *hash);
-        let from = within.get(first..).unwrap_or_default();
-        let count = from.iter().take_while(|record| record.hash == *hash).count();
-        from.get(..count).unwrap_or_default()
+        records.get(start..end).unwrap_or_default()
     }
 
-    /// A text of [`Table::Texts`] and what follows it.
-    pub(crate) fn text(&self, offset: u32) -> Option<(&'a str, &'a [u8])> {
-        let texts: &'a [u8] = self.table(Table::Texts);
-        let (text, rest) = take_text(texts.get(usize::try_from(offset).ok()?..)?)?;
-        Some((core::str::from_utf8(text).ok()?, rest))
+    /// A pooled value and what follows it.
+    pub(crate) fn pool_at(&self, offset: u32) -> Option<(&'a [u8], &'a [u8])> {
+        let pool: &'a [u8] = self.table(Table::Pool);
+        take_text(pool.get(as_index(offset)..)?)
+    }
+
+    /// A pooled value.
+    pub(crate) fn pooled(&self, offset: u32) -> &'a [u8] {
+        self.pool_at(offset).map_or(&[], |(value, _)| value)
+    }
+
+    /// A pooled text.
+    pub(crate) fn text(&self, offset: u32) -> &'a str {
+        core::str::from_utf8(self.pooled(offset)).unwrap_or_default()
     }
 
     pub(crate) fn table<T: FromBytes + Immutable + KnownLayout + Unaligned>(&self, table: Table) -> &'a [T] {
-        let Some(span) = self.layout.tables.get(usize::from(table.number())) else {
-            return &[];
-        };
-        self.bytes
-            .get(span.start..span.end)
+        self.span(table)
+            .and_then(|(start, end)| self.bytes.get(start..end))
             .and_then(|bytes| <[T]>::ref_from_bytes(bytes).ok())
             .unwrap_or_default()
     }
+
+    /// Where a table lies, in bytes from the start of the set.
+    pub(crate) fn span(&self, table: Table) -> Option<(usize, usize)> {
+        const FIRST: usize = size_of::<Header>().saturating_add(size_of::<Directory>());
+        let at = usize::from(table.number())
+            .saturating_mul(size_of::<TableEntry>())
+            .saturating_add(FIRST);
+        let (entry, _) = TableEntry::ref_from_prefix(self.bytes.get(at..)?).ok()?;
+        let start = as_index(entry.offset.get());
+        let length = as_index(entry.count.get()).saturating_mul(table.stride());
+        Some((start, start.saturating_add(length)))
+    }
+}
+
+/// An offset, index or count of the format as one of memory.
+pub(crate) fn as_index(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+/// The entries of a sorted table that compare equal.
+fn run<T>(records: &[T], compare: impl Fn(&T) -> Ordering) -> &[T] {
+    let first = records.partition_point(|record| compare(record) == Ordering::Less);
+    let from = records.get(first..).unwrap_or_default();
+    let count = from.partition_point(|record| compare(record) == Ordering::Equal);
+    from.get(..count).unwrap_or_default()
 }
 
 /// Splits a length-prefixed text off the front.
@@ -182,15 +247,13 @@ impl<'a> PolicyView<'a> {
 
     /// The policy's friendly name; empty if it has none.
     pub fn name(&self) -> &'a str {
-        self.set
-            .text(self.record.texts.get())
-            .map_or("", |(name, _)| name)
+        self.set.text(self.record.texts.get())
     }
 
     /// The policy's `PolicyInfo` id; empty if it has none.
     pub fn info_id(&self) -> &'a str {
         self.set
-            .text(self.record.texts.get())
+            .pool_at(self.record.texts.get())
             .and_then(|(_, rest)| take_text(rest))
             .and_then(|(id, _)| core::str::from_utf8(id).ok())
             .unwrap_or_default()
@@ -221,7 +284,7 @@ impl<'a> PolicyView<'a> {
 #[derive(Debug)]
 pub struct ValidatedSet<B> {
     bytes: B,
-    layout: Layout,
+    base_count: u16,
 }
 
 impl<B: AsRef<[u8]>> ValidatedSet<B> {
@@ -230,15 +293,15 @@ impl<B: AsRef<[u8]>> ValidatedSet<B> {
     /// # Errors
     /// [`SetError`]; the bytes are dropped.
     pub fn new(bytes: B) -> Result<Self, SetError> {
-        let layout = validate(bytes.as_ref())?;
-        Ok(Self { bytes, layout })
+        let base_count = validate(bytes.as_ref())?;
+        Ok(Self { bytes, base_count })
     }
 
     /// The set. Costs nothing to speak of and cannot fail.
     pub fn set(&self) -> PolicySet<'_> {
         PolicySet {
             bytes: self.bytes.as_ref(),
-            layout: self.layout,
+            base_count: self.base_count,
         }
     }
 

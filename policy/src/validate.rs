@@ -2,6 +2,11 @@
 
 use crate::error::SetError;
 use crate::error::SetFault;
+use crate::fold::name_key;
+use crate::fold::names_key;
+use crate::format::AttributeRecord;
+use crate::format::AttributeRef;
+use crate::format::AttributeUse;
 use crate::format::Directory;
 use crate::format::FORMAT_VERSION;
 use crate::format::HashRecord;
@@ -11,41 +16,53 @@ use crate::format::MAX_BASE_POLICIES;
 use crate::format::MAX_POLICIES;
 use crate::format::MAX_SET_BYTES;
 use crate::format::NO_BASE;
+use crate::format::NONE;
 use crate::format::PolicyRecord;
 use crate::format::RULE_NAME_BLOCK;
+use crate::format::SHAPE_OEM;
+use crate::format::SHAPE_PUBLISHER;
+use crate::format::SignerUse;
 use crate::format::TABLE_ALIGNMENT;
 use crate::format::Table;
 use crate::format::TableEntry;
 use crate::format::bucket_bits;
 use crate::format::bucket_of;
-use crate::set::Layout;
+use crate::format::bucket_prefix;
+use crate::format::tbs_key;
+use crate::format::wellknown_key;
 use crate::set::PolicySet;
-use crate::set::Span;
+use crate::set::as_index;
 use crate::set::take_text;
+use crate::verdict::Level;
+use core::cmp::Ordering;
+use evidence::Text;
 use sha2::Digest;
 use sha2::Sha256;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
-/// Proves the bytes to be a set and says where its tables lie.
-pub(crate) fn validate(bytes: &[u8]) -> Result<Layout, SetError> {
+/// Proves the bytes to be a set and gives the number of base policies.
+pub(crate) fn validate(bytes: &[u8]) -> Result<u16, SetError> {
     let rule_count = header(bytes)?;
-    let tables = directory(bytes)?;
-    let mut layout = Layout {
-        tables,
-        rule_count,
-        base_count: 0,
-    };
+    directory(bytes)?;
     let checks = Checks {
-        set: PolicySet { bytes, layout },
+        set: PolicySet { bytes, base_count: 0 },
+        rule_count,
     };
-    layout.base_count = checks.policies()?;
+    let base_count = checks.policies()?;
     checks.hashes::<20>(Table::Hashes20, Table::Buckets20)?;
     checks.hashes::<32>(Table::Hashes32, Table::Buckets32)?;
     checks.hashes::<48>(Table::Hashes48, Table::Buckets48)?;
     checks.hashes::<64>(Table::Hashes64, Table::Buckets64)?;
+    checks.attributes()?;
+    checks.attribute_uses()?;
+    checks.attribute_refs()?;
+    checks.exceptions()?;
+    checks.ekus()?;
+    checks.signers()?;
+    checks.signer_uses()?;
     checks.rule_names()?;
-    Ok(layout)
+    Ok(base_count)
 }
 
 const fn fault(fault: SetFault, offset: usize) -> SetError {
@@ -81,14 +98,16 @@ fn header(bytes: &[u8]) -> Result<u32, SetError> {
     if usize::try_from(directory.table_count.get()) != Ok(Table::COUNT) {
         return Err(fault(SetFault::Tables, size_of::<Header>()));
     }
-    if directory.reserved != [0; 8] {
-        return Err(fault(SetFault::Reserved, size_of::<Header>().saturating_add(8)));
+    let kinds = directory.name_kinds.get().checked_shr(4).unwrap_or(0);
+    let shapes = directory.signer_shapes.get().checked_shr(4).unwrap_or(0);
+    if kinds != 0 || shapes != 0 {
+        return Err(fault(SetFault::Value, size_of::<Header>().saturating_add(8)));
     }
     Ok(directory.rule_count.get())
 }
 
 /// Checks the directory's entries and the placement of the tables.
-fn directory(bytes: &[u8]) -> Result<[Span; Table::COUNT], SetError> {
+fn directory(bytes: &[u8]) -> Result<(), SetError> {
     let start = size_of::<Header>().saturating_add(size_of::<Directory>());
     let entries = bytes
         .get(start..)
@@ -96,9 +115,8 @@ fn directory(bytes: &[u8]) -> Result<[Span; Table::COUNT], SetError> {
     let Some((entries, _)) = entries else {
         return Err(fault(SetFault::Truncated, bytes.len()));
     };
-    let mut spans = [Span::default(); Table::COUNT];
     let mut previous_end = start.saturating_add(size_of_val(entries));
-    for (number, ((entry, table), span)) in entries.iter().zip(Table::ALL).zip(&mut spans).enumerate() {
+    for (number, (entry, table)) in entries.iter().zip(Table::ALL).enumerate() {
         let at = start.saturating_add(number.saturating_mul(size_of::<TableEntry>()));
         if entry.kind.get() != table.number() {
             return Err(fault(SetFault::Tables, at));
@@ -128,29 +146,52 @@ fn directory(bytes: &[u8]) -> Result<[Span; Table::COUNT], SetError> {
         if gap.iter().any(|byte| *byte != 0) {
             return Err(fault(SetFault::Reserved, previous_end));
         }
-        *span = Span { start: begin, end };
         previous_end = end;
     }
     if previous_end != bytes.len() {
         return Err(fault(SetFault::Placement, previous_end));
     }
-    Ok(spans)
+    Ok(())
 }
 
 struct Checks<'a> {
     set: PolicySet<'a>,
+    rule_count: u32,
 }
 
 impl Checks<'_> {
     /// Where entry `index` of a table stands.
     fn at(&self, table: Table, index: usize) -> usize {
-        self.set
-            .layout
-            .tables
-            .get(usize::from(table.number()))
-            .map_or(0, |span| {
-                span.start.saturating_add(index.saturating_mul(table.stride()))
-            })
+        self.set.span(table).map_or(0, |(start, _)| {
+            start.saturating_add(index.saturating_mul(table.stride()))
+        })
+    }
+
+    /// Passes if a condition holds of an entry.
+    fn check(&self, holds: bool, what: SetFault, table: Table, index: usize) -> Result<(), SetError> {
+        if holds {
+            Ok(())
+        } else {
+            Err(fault(what, self.at(table, index)))
+        }
+    }
+
+    /// Whether an offset is [`NONE`] or that of a pooled text.
+    fn is_text_or_none(&self, offset: u32) -> bool {
+        let is_text = |value: &[u8]| core::str::from_utf8(value).is_ok();
+        offset == NONE || self.set.pool_at(offset).is_some_and(|(value, _)| is_text(value))
+    }
+
+    /// Whether an offset is [`NONE`] or that of a pooled value.
+    fn is_value_or_none(&self, offset: u32) -> bool {
+        offset == NONE || self.set.pool_at(offset).is_some()
+    }
+
+    /// Whether `first` and `count` lie in a table of `length` entries.
+    fn lies_in(first: u32, count: u32, length: usize) -> bool {
+        first
+            .checked_add(count)
+            .is_some_and(|end| as_index(end) <= length)
     }
 
     /// Checks the policies and gives the number of base policies.
@@ -169,7 +210,7 @@ impl Checks<'_> {
         }
         for (index, record) in records.iter().enumerate() {
             let at = self.at(Table::Policies, index);
-            if record.flags.get() & !PolicyRecord::KNOWN_FLAGS != 0 || record.reserved != [0; 8] {
+            if record.flags.get() & !PolicyRecord::KNOWN_FLAGS != 0 || record.reserved != [0; 7] {
                 return Err(fault(SetFault::Reserved, at));
             }
             if is_base(&record) != (index < bases) {
@@ -186,7 +227,8 @@ impl Checks<'_> {
             }
             let texts = self
                 .set
-                .text(record.texts.get())
+                .pool_at(record.texts.get())
+                .filter(|(name, _)| core::str::from_utf8(name).is_ok())
                 .and_then(|(_, rest)| take_text(rest))
                 .and_then(|(id, _)| core::str::from_utf8(id).ok());
             if texts.is_none() {
@@ -199,69 +241,207 @@ impl Checks<'_> {
     /// Checks one table of hashes and its bucket index.
     fn hashes<const N: usize>(&self, entries: Table, buckets: Table) -> Result<(), SetError> {
         let records: &[HashRecord<N>] = self.set.table(entries);
-        let index: &[U32] = self.set.table(buckets);
-        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let bits = bucket_bits(count);
-        let wanted = if records.is_empty() {
-            Some(0)
-        } else {
-            1_usize
-                .checked_shl(bits)
-                .and_then(|buckets| buckets.checked_add(1))
-        };
-        if wanted != Some(index.len()) {
-            return Err(fault(SetFault::Buckets, self.at(buckets, 0)));
-        }
         let policies = self.set.policy_records().len();
+        let mut scan = BucketScan::new(&self.set, buckets, records.len())
+            .ok_or_else(|| fault(SetFault::Buckets, self.at(buckets, 0)))?;
         let mut previous: Option<&HashRecord<N>> = None;
-        // The bucket that the scan stands in, and where the index says that it ends.
-        let mut bucket = 0_u32;
-        let mut bounds = index.iter().map(|bound| bound.get());
-        if bounds.next().is_some_and(|first| first != 0) {
-            return Err(fault(SetFault::Buckets, self.at(buckets, 0)));
-        }
-        let mut end = bounds.next();
         for (number, record) in (0_u32..).zip(records) {
-            let at = || self.at(entries, usize::try_from(number).unwrap_or(usize::MAX));
+            let wrong = |what: SetFault| Err(fault(what, self.at(entries, as_index(number))));
             if let Some(previous) = previous {
                 let ordered = match previous.hash.cmp(&record.hash) {
-                    core::cmp::Ordering::Less => true,
-                    core::cmp::Ordering::Equal => previous.rule.get() < record.rule.get(),
-                    core::cmp::Ordering::Greater => false,
+                    Ordering::Less => true,
+                    Ordering::Equal => previous.rule.get() < record.rule.get(),
+                    Ordering::Greater => false,
                 };
                 if !ordered {
-                    return Err(fault(SetFault::Order, at()));
+                    return wrong(SetFault::Order);
                 }
             }
-            if usize::from(record.policy.get()) >= policies || record.rule.get() >= self.set.layout.rule_count
-            {
-                return Err(fault(SetFault::Reference, at()));
+            if usize::from(record.policy.get()) >= policies || record.rule.get() >= self.rule_count {
+                return wrong(SetFault::Reference);
             }
             if record.action.get() > 1 {
-                return Err(fault(SetFault::Value, at()));
+                return wrong(SetFault::Value);
             }
-            let here = bucket_of(&record.hash, bits);
-            while bucket < here {
-                if end != Some(number) {
-                    return Err(fault(SetFault::Buckets, at()));
-                }
-                bucket = bucket.saturating_add(1);
-                end = bounds.next();
+            if !scan.step(number, bucket_prefix(&record.hash)) {
+                return wrong(SetFault::Buckets);
             }
             previous = Some(record);
         }
-        // What is left of the index: the last bucket used and the empty ones after it.
-        if !records.is_empty() && (end != Some(count) || bounds.any(|bound| bound != count)) {
-            return Err(fault(SetFault::Buckets, self.at(buckets, 0)));
+        self.check(scan.finish(), SetFault::Buckets, buckets, 0)
+    }
+
+    /// Checks the file attributes.
+    fn attributes(&self) -> Result<(), SetError> {
+        for (index, record) in self.set.attributes().iter().enumerate() {
+            let check = |holds, what| self.check(holds, what, Table::Attributes, index);
+            let texts = record.names.iter().all(|name| self.is_text_or_none(name.get()));
+            check(texts, SetFault::Text)?;
+            check(self.is_value_or_none(record.hash.get()), SetFault::Reference)?;
+            check(record.rule.get() < self.rule_count, SetFault::Reference)?;
+            let known = record.flags.get() & !AttributeRecord::KNOWN_FLAGS == 0;
+            check(known && record.reserved == [0; 4], SetFault::Reserved)?;
         }
         Ok(())
+    }
+
+    /// The key that uses of an attribute must stand under, and the kind of name it is made of.
+    fn attribute_key(&self, attribute: u32) -> Option<(u32, Option<usize>)> {
+        let record = self.set.attributes().get(as_index(attribute))?;
+        let named = record
+            .names
+            .iter()
+            .enumerate()
+            .find(|(_, name)| name.get() != NONE);
+        Some(match named {
+            Some((kind, name)) => (name_key(kind, Text::Utf8(self.set.text(name.get()))), Some(kind)),
+            None => (0, None),
+        })
+    }
+
+    /// Whether a key is the right one for an attribute and its kind of name is listed in the directory.
+    fn attribute_key_is(&self, attribute: u32, key: u32) -> bool {
+        self.attribute_key(attribute).is_some_and(|(wanted, kind)| {
+            let listed = kind.is_none_or(|kind| {
+                u32::try_from(kind)
+                    .is_ok_and(|kind| self.set.name_kinds().checked_shr(kind).unwrap_or(0) & 1 != 0)
+            });
+            wanted == key && listed
+        })
+    }
+
+    fn attribute_uses(&self) -> Result<(), SetError> {
+        let uses: &[AttributeUse] = self.set.table(Table::AttributeUses);
+        let policies = self.set.policy_records().len();
+        let mut scan = BucketScan::new(&self.set, Table::AttributeBuckets, uses.len())
+            .ok_or_else(|| fault(SetFault::Buckets, self.at(Table::AttributeBuckets, 0)))?;
+        let mut previous = None;
+        for (number, record) in (0_u32..).zip(uses) {
+            let check = |holds, what| self.check(holds, what, Table::AttributeUses, as_index(number));
+            let place = (record.key.get(), record.attribute.get(), record.policy.get());
+            check(previous.is_none_or(|previous| previous < place), SetFault::Order)?;
+            check(usize::from(record.policy.get()) < policies, SetFault::Reference)?;
+            check(
+                self.attribute_key_is(record.attribute.get(), record.key.get()),
+                SetFault::Reference,
+            )?;
+            check(record.action.get() <= 1, SetFault::Value)?;
+            check(scan.step(number, record.key.get()), SetFault::Buckets)?;
+            previous = Some(place);
+        }
+        self.check(scan.finish(), SetFault::Buckets, Table::AttributeBuckets, 0)
+    }
+
+    fn attribute_refs(&self) -> Result<(), SetError> {
+        let refs: &[AttributeRef] = self.set.table(Table::AttributeRefs);
+        for (index, record) in refs.iter().enumerate() {
+            let right = self.attribute_key_is(record.attribute.get(), record.key.get());
+            self.check(right, SetFault::Reference, Table::AttributeRefs, index)?;
+        }
+        Ok(())
+    }
+
+    fn exceptions(&self) -> Result<(), SetError> {
+        let exceptions: &[U32] = self.set.table(Table::Exceptions);
+        let attributes = self.set.attributes().len();
+        for (index, attribute) in exceptions.iter().enumerate() {
+            let there = as_index(attribute.get()) < attributes;
+            self.check(there, SetFault::Reference, Table::Exceptions, index)?;
+        }
+        Ok(())
+    }
+
+    fn ekus(&self) -> Result<(), SetError> {
+        let ekus: &[U32] = self.set.table(Table::Ekus);
+        for (index, offset) in ekus.iter().enumerate() {
+            let there = self.set.pool_at(offset.get()).is_some();
+            self.check(there, SetFault::Reference, Table::Ekus, index)?;
+        }
+        Ok(())
+    }
+
+    fn signers(&self) -> Result<(), SetError> {
+        let refs: &[AttributeRef] = self.set.table(Table::AttributeRefs);
+        let ekus: &[U32] = self.set.table(Table::Ekus);
+        for (index, record) in self.set.signers().iter().enumerate() {
+            let check = |holds, what| self.check(holds, what, Table::Signers, index);
+            for text in [record.publisher, record.issuer, record.oem] {
+                check(self.is_text_or_none(text.get()), SetFault::Text)?;
+            }
+            check(self.is_value_or_none(record.tbs.get()), SetFault::Reference)?;
+            check(record.rule.get() < self.rule_count, SetFault::Reference)?;
+            let eku_count =
+                u32::from(record.eku_count.get()).saturating_add(record.except_eku_count.get().into());
+            check(
+                Self::lies_in(record.eku_first.get(), eku_count, ekus.len()),
+                SetFault::Reference,
+            )?;
+            let (first, count) = (record.attribute_first.get(), record.attribute_count.get());
+            check(Self::lies_in(first, count, refs.len()), SetFault::Reference)?;
+            let own = refs
+                .get(as_index(first)..as_index(first.saturating_add(count)))
+                .unwrap_or_default();
+            check(
+                own.is_sorted_by_key(|reference| reference.key.get()),
+                SetFault::Order,
+            )?;
+            check(Level::from_number(record.level).is_some(), SetFault::Value)?;
+            check(record.reserved == [0; 2], SetFault::Reserved)?;
+        }
+        Ok(())
+    }
+
+    fn signer_uses(&self) -> Result<(), SetError> {
+        let uses: &[SignerUse] = self.set.table(Table::SignerUses);
+        let exceptions: &[U32] = self.set.table(Table::Exceptions);
+        let policies = self.set.policy_records().len();
+        let mut scan = BucketScan::new(&self.set, Table::SignerBuckets, uses.len())
+            .ok_or_else(|| fault(SetFault::Buckets, self.at(Table::SignerBuckets, 0)))?;
+        let mut previous = None;
+        for (number, record) in (0_u32..).zip(uses) {
+            let check = |holds, what| self.check(holds, what, Table::SignerUses, as_index(number));
+            let place = (record.root_key.get(), record.names_key.get(), record.signer.get());
+            check(previous.is_none_or(|previous| previous <= place), SetFault::Order)?;
+            check(usize::from(record.policy.get()) < policies, SetFault::Reference)?;
+            check(self.signer_keys_are_right(record), SetFault::Reference)?;
+            check(
+                Self::lies_in(
+                    record.except_first.get(),
+                    record.except_count.get(),
+                    exceptions.len(),
+                ),
+                SetFault::Reference,
+            )?;
+            check(record.action.get() <= 1, SetFault::Value)?;
+            check(scan.step(number, record.root_key.get()), SetFault::Buckets)?;
+            previous = Some(place);
+        }
+        self.check(scan.finish(), SetFault::Buckets, Table::SignerBuckets, 0)
+    }
+
+    fn signer_keys_are_right(&self, record: &SignerUse) -> bool {
+        let Some(signer) = self.set.signers().get(as_index(record.signer.get())) else {
+            return false;
+        };
+        let root = if signer.tbs.get() == NONE {
+            wellknown_key(signer.wellknown)
+        } else {
+            tbs_key(self.set.pooled(signer.tbs.get()))
+        };
+        let text = |offset: U32| (offset.get() != NONE).then(|| Text::Utf8(self.set.text(offset.get())));
+        let (publisher, oem) = (text(signer.publisher), text(signer.oem));
+        let by_publisher = publisher.map_or(0, |_| SHAPE_PUBLISHER);
+        let by_oem = oem.map_or(0, |_| SHAPE_OEM);
+        let shape = u32::from(by_publisher | by_oem);
+        let listed = self.set.signer_shapes().checked_shr(shape).unwrap_or(0) & 1 != 0;
+        listed && root == record.root_key.get() && names_key(publisher, oem) == record.names_key.get()
     }
 
     /// Checks that every rule has an id and a name and that the block offsets are right.
     fn rule_names(&self) -> Result<(), SetError> {
         let names: &[u8] = self.set.table(Table::RuleNames);
         let blocks: &[U32] = self.set.table(Table::RuleNameBlocks);
-        let rules = self.set.layout.rule_count;
+        let rules = self.rule_count;
         if Ok(blocks.len()) != usize::try_from(rules.div_ceil(RULE_NAME_BLOCK)) {
             return Err(fault(SetFault::Count, self.at(Table::RuleNameBlocks, 0)));
         }
@@ -288,5 +468,64 @@ impl Checks<'_> {
             let at = names.len().saturating_sub(rest.len());
             Err(fault(SetFault::Count, self.at(Table::RuleNames, at)))
         }
+    }
+}
+
+/// Checks a bucket index along a scan of the table it indexes.
+struct BucketScan<'a> {
+    bounds: core::slice::Iter<'a, U32>,
+    count: u32,
+    bits: u32,
+    /// The bucket that the scan stands in, and where the index says that it ends.
+    bucket: u32,
+    end: Option<u32>,
+}
+
+impl<'a> BucketScan<'a> {
+    /// Starts; `None` if the index has the wrong size or start.
+    fn new(set: &PolicySet<'a>, buckets: Table, length: usize) -> Option<Self> {
+        let index: &'a [U32] = set.table(buckets);
+        let count = u32::try_from(length).ok()?;
+        let bits = bucket_bits(count);
+        let wanted = if count == 0 {
+            0
+        } else {
+            1_usize.checked_shl(bits)?.checked_add(1)?
+        };
+        if index.len() != wanted {
+            return None;
+        }
+        let mut bounds = index.iter();
+        let first = bounds.next().map(|bound| bound.get());
+        if first.is_some_and(|first| first != 0) {
+            return None;
+        }
+        let end = bounds.next().map(|bound| bound.get());
+        Some(Self {
+            bounds,
+            count,
+            bits,
+            bucket: 0,
+            end,
+        })
+    }
+
+    /// Passes entry `number` with this key; says whether the index puts it there.
+    fn step(&mut self, number: u32, key: u32) -> bool {
+        let here = bucket_of(key, self.bits);
+        while self.bucket < here {
+            if self.end != Some(number) {
+                return false;
+            }
+            self.bucket = self.bucket.saturating_add(1);
+            self.end = self.bounds.next().map(|bound| bound.get());
+        }
+        true
+    }
+
+    /// Whether the rest of the index, the last bucket used and the empty ones after it, ends where the table does.
+    fn finish(mut self) -> bool {
+        self.count == 0
+            || (self.end == Some(self.count) && self.bounds.all(|bound| bound.get() == self.count))
     }
 }

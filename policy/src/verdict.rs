@@ -4,6 +4,7 @@ use crate::PolicySet;
 use crate::PolicyView;
 use crate::Reason;
 use crate::format::MAX_BASE_POLICIES;
+use evidence::Unreadable;
 
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +109,39 @@ pub enum Level {
 }
 
 impl Level {
+    /// Every level, the most specific first.
+    pub const ALL: [Self; 13] = [
+        Self::Option,
+        Self::Hash,
+        Self::FileName,
+        Self::WhqlFilePublisher,
+        Self::FilePublisher,
+        Self::SignedVersion,
+        Self::WhqlPublisher,
+        Self::Publisher,
+        Self::Whql,
+        Self::LeafCertificate,
+        Self::PcaCertificate,
+        Self::RootCertificate,
+        Self::AnyFile,
+    ];
+
+    /// Its number in the compiled set.
+    pub const fn number(self) -> u8 {
+        #[expect(
+            clippy::as_conversions,
+            reason = "the discriminant of a fieldless repr(u8) enum"
+        )]
+        {
+            self as u8
+        }
+    }
+
+    /// The level with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     /// The name, as App Control's tools write it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -143,7 +177,7 @@ impl<'a> Verdict<'a> {
     /// What each base policy says, its supplementals included, in the order of the set.
     pub fn policies(&self) -> impl Iterator<Item = PolicyOutcome<'a>> {
         let set = self.set;
-        let count = usize::from(set.layout.base_count);
+        let count = usize::from(set.base_count);
         (0_u16..)
             .zip(self.outcomes)
             .take(count)
@@ -199,6 +233,10 @@ pub(crate) struct Outcome {
     pub(crate) reason: Reason,
     /// The best match so far: denials before grants, then the level, then the rule number.
     pub(crate) best: Option<Match>,
+    /// Why some allow rule could not be told.
+    pub(crate) unknown_allow: Option<Unreadable>,
+    /// Why some deny rule could not be told.
+    pub(crate) unknown_deny: Option<Unreadable>,
 }
 
 /// A rule that matched.
@@ -220,6 +258,8 @@ impl Outcome {
         decision: Decision::Allow,
         reason: Reason::Allowed,
         best: None,
+        unknown_allow: None,
+        unknown_deny: None,
     };
 
     fn rule_view<'a>(&self, set: &PolicySet<'a>) -> Option<RuleView<'a>> {

@@ -1,76 +1,451 @@
-//! A policy document, whatever form it was read from.
+//! A policy document, whatever form it was read from: every element and attribute of the SiPolicy schema.
 
 use crate::FileVersion;
 use crate::Guid;
 use crate::ReadError;
 use crate::error::Place;
 use policy::Options;
+use std::sync::Arc;
+
+/// Value of the kernel signing scenario.
+pub const KERNEL_SCENARIO: u8 = 131;
+/// `PolicyTypeID` of a policy of the single-policy form.
+pub const SINGLE_POLICY_TYPE: &str = "{A244370E-44C9-4C06-B551-F6016E563076}";
+/// The `PlatformID` that policies carry.
+pub const PLATFORM: &str = "{2E07F7E4-194C-4D20-B7C9-6F44A6C5A234}";
+
+/// Where in its document something stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1; 0 in a binary document.
+    pub line: u32,
+    /// Column in characters, from 1; the byte offset in a binary document.
+    pub column: u32,
+}
 
 /// What kind of policy a document is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PolicyKind {
     /// A base policy.
     #[default]
     Base,
     /// A supplemental policy: it adds grants to a base policy.
     Supplemental,
+    /// An AppID tagging policy: it tags processes and decides nothing about kernel images.
+    AppIdTagging,
+}
+
+impl PolicyKind {
+    /// The schema's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Base => "Base Policy",
+            Self::Supplemental => "Supplemental Policy",
+            Self::AppIdTagging => "AppID Tagging Policy",
+        }
+    }
+}
+
+/// Something the reader assumed, left out or found odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Where.
+    pub position: Position,
+    /// What, and what to write to be explicit.
+    pub message: String,
 }
 
 /// One App Control policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Document {
+    /// The file it was read from, as the caller named it.
+    pub file: Arc<str>,
     /// Where it starts.
-    pub place: Place,
-    /// Base or supplemental.
+    pub position: Position,
+    /// Base, supplemental or tagging.
     pub kind: PolicyKind,
-    /// Its name: `FriendlyName`, or the `PolicyInfo` name; empty if it has none.
-    pub name: String,
-    /// The `PolicyInfo` id; empty if it has none.
-    pub info_id: String,
-    /// `PolicyID`.
-    pub id: Guid,
-    /// `BasePolicyID`.
-    pub base_id: Guid,
+    /// `FriendlyName`.
+    pub friendly_name: Option<String>,
     /// `VersionEx`.
     pub version: FileVersion,
-    /// Its options.
+    /// `PolicyTypeID`.
+    pub policy_type_id: Option<Guid>,
+    /// `PlatformID`.
+    pub platform_id: Option<Guid>,
+    /// `PolicyID`.
+    pub policy_id: Option<Guid>,
+    /// `BasePolicyID`.
+    pub base_policy_id: Option<Guid>,
+    /// Its options that have a bit in the binary form.
     pub options: Options,
-    /// Its file rules, in document order.
+    /// Options without a bit, by name.
+    pub other_options: Vec<String>,
+    /// `EKUs`.
+    pub ekus: Vec<Eku>,
+    /// `FileRules`, in document order.
     pub file_rules: Vec<FileRule>,
-    /// Indexes into `file_rules` that the kernel scenario (131) refers to, in document order.
-    pub kernel_file_rules: Vec<usize>,
+    /// `ArtifactRules`.
+    pub artifact_rules: Vec<ArtifactRule>,
+    /// `Signers`.
+    pub signers: Vec<Signer>,
+    /// `SigningScenarios`.
+    pub scenarios: Vec<Scenario>,
+    /// `UpdatePolicySigners`.
+    pub update_policy_signers: Vec<Reference>,
+    /// `CiSigners`.
+    pub ci_signers: Vec<Reference>,
+    /// `SupplementalPolicySigners`.
+    pub supplemental_policy_signers: Vec<Reference>,
+    /// `HvciOptions`.
+    pub hvci_options: Option<u32>,
+    /// `Settings`.
+    pub settings: Vec<Setting>,
+    /// `Macros`: id and value.
+    pub macros: Vec<(String, String)>,
+    /// `AppSettings`.
+    pub app_settings: Vec<AppSettings>,
+    /// What reading assumed or left out.
+    pub notes: Vec<Note>,
 }
 
 impl Document {
-    /// Reads a policy document. `file` names it in errors.
+    /// Reads a policy document: SiPolicy XML, or the binary form with or without its PKCS #7 envelope, told apart by content.
+    /// `file` names it in errors.
     ///
     /// # Errors
     /// [`ReadError`] with the place of what is malformed.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, ReadError> {
         crate::xml::read(file, bytes)
     }
+
+    /// The place of something in this document.
+    pub fn place(&self, position: Position) -> Place {
+        Place {
+            file: Arc::clone(&self.file),
+            line: position.line,
+            column: position.column,
+        }
+    }
+
+    /// The id that names the policy: its `PolicyID`, or in the single-policy form its `PolicyTypeID`.
+    pub fn id(&self) -> Guid {
+        self.policy_id.or(self.policy_type_id).unwrap_or_default()
+    }
+
+    /// The id of the policy it extends; its own for a base policy.
+    pub fn base_id(&self) -> Guid {
+        self.base_policy_id.unwrap_or_else(|| self.id())
+    }
+
+    /// Its name: the `PolicyInfo` name that events carry, or else the friendly name; empty if it has none.
+    pub fn name(&self) -> &str {
+        self.policy_info("Name")
+            .or(self.friendly_name.as_deref())
+            .unwrap_or_default()
+    }
+
+    /// The `PolicyInfo` id that events carry; empty if it has none.
+    pub fn info_id(&self) -> &str {
+        self.policy_info("Id").unwrap_or_default()
+    }
+
+    fn policy_info(&self, value_name: &str) -> Option<&str> {
+        self.settings.iter().find_map(|setting| match &setting.value {
+            SettingValue::String(text)
+                if setting.provider == "PolicyInfo"
+                    && setting.key == "Information"
+                    && setting.value_name == value_name =>
+            {
+                Some(text.as_str())
+            }
+            _ => None,
+        })
+    }
+}
+
+/// A reference to something by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// Where it stands.
+    pub position: Position,
+    /// The id.
+    pub id: String,
+}
+
+/// An extended key usage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eku {
+    /// Where it stands.
+    pub position: Position,
+    /// Its id.
+    pub id: String,
+    /// `FriendlyName`.
+    pub friendly_name: Option<String>,
+    /// `Value`: the encoded object identifier, its tag byte replaced by 01.
+    pub value: Option<Vec<u8>>,
+    /// `OID`, dotted.
+    pub oid: Option<String>,
 }
 
 /// What a file rule does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FileRuleKind {
-    /// Allows.
-    Allow,
-    /// Denies.
+    /// Denies: `Deny`, or `FileRule` of type `Exclude`.
     Deny,
+    /// Allows: `Allow`, or `FileRule` of type `Match`.
+    Allow,
+    /// Restricts a signer: `FileAttrib`, or `FileRule` of type `Attribute`.
+    Attribute,
 }
 
-/// A file rule that goes by hash.
-#[derive(Clone, Debug)]
+/// A file rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRule {
     /// Where it stands.
-    pub place: Place,
+    pub position: Position,
     /// What it does.
     pub kind: FileRuleKind,
+    /// Whether it is written as the generic `FileRule`.
+    pub generic: bool,
     /// Its id.
     pub id: String,
-    /// `FriendlyName`; empty if it has none.
-    pub name: String,
-    /// `Hash`: 20, 32, 48 or 64 bytes.
+    /// `FriendlyName`.
+    pub friendly_name: Option<String>,
+    /// `Hash`; empty if it has none.
     pub hash: Vec<u8>,
+    /// What it goes by besides.
+    pub attributes: Option<Box<FileAttributes>>,
+}
+
+impl FileRule {
+    /// The attributes, all absent if it has none.
+    pub fn attributes(&self) -> &FileAttributes {
+        static NONE: FileAttributes = FileAttributes::NONE;
+        self.attributes.as_deref().unwrap_or(&NONE)
+    }
+}
+
+/// What a file rule goes by besides a hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileAttributes {
+    /// `FileName`: compared with the version resource's `OriginalFilename`.
+    pub file_name: Option<String>,
+    /// `InternalName`.
+    pub internal_name: Option<String>,
+    /// `FileDescription`.
+    pub file_description: Option<String>,
+    /// `ProductName`.
+    pub product_name: Option<String>,
+    /// `PackageFamilyName`.
+    pub package_family_name: Option<String>,
+    /// `PackageVersion`.
+    pub package_version: Option<FileVersion>,
+    /// `MinimumFileVersion`.
+    pub minimum_version: Option<FileVersion>,
+    /// `MaximumFileVersion`.
+    pub maximum_version: Option<FileVersion>,
+    /// `AppIDs`.
+    pub app_ids: Option<String>,
+    /// `FilePath`.
+    pub file_path: Option<String>,
+    /// `RequireHotpatchID`.
+    pub require_hotpatch_id: Option<String>,
+    /// `MinimumHotpatchSequence`.
+    pub minimum_hotpatch_sequence: Option<u32>,
+    /// `MaximumHotpatchSequence`.
+    pub maximum_hotpatch_sequence: Option<u32>,
+}
+
+impl FileAttributes {
+    const NONE: Self = Self {
+        file_name: None,
+        internal_name: None,
+        file_description: None,
+        product_name: None,
+        package_family_name: None,
+        package_version: None,
+        minimum_version: None,
+        maximum_version: None,
+        app_ids: None,
+        file_path: None,
+        require_hotpatch_id: None,
+        minimum_hotpatch_sequence: None,
+        maximum_hotpatch_sequence: None,
+    };
+
+    /// The names a kernel image can have, in the order of `policy::format::NAME_KINDS`.
+    pub fn names(&self) -> [Option<&str>; 4] {
+        [
+            self.file_name.as_deref(),
+            self.internal_name.as_deref(),
+            self.file_description.as_deref(),
+            self.product_name.as_deref(),
+        ]
+    }
+
+    /// Whether it goes by something that only user-mode files have.
+    pub fn is_user_mode_only(&self) -> bool {
+        self.file_path.is_some() || self.package_family_name.is_some() || self.app_ids.is_some()
+    }
+}
+
+/// A rule about catalogues or composite images; it decides nothing about one kernel image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactRule {
+    /// Where it stands.
+    pub position: Position,
+    /// Its id.
+    pub id: String,
+    /// `ArtifactType`: `CIM` or `Catalog`.
+    pub artifact_type: String,
+    /// `Action`: `Deny` or `Allow`.
+    pub action: String,
+    /// `FriendlyName`.
+    pub friendly_name: Option<String>,
+    /// `ArtifactName`.
+    pub name: Option<String>,
+    /// `ArtifactDescription`.
+    pub description: Option<String>,
+    /// `MinimumVersion`.
+    pub minimum_version: Option<FileVersion>,
+    /// `MaximumVersion`.
+    pub maximum_version: Option<FileVersion>,
+    /// Its hash; empty if it has none.
+    pub hash: Vec<u8>,
+}
+
+/// The certificate a signer goes by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CertRoot {
+    /// The TBS hash of some certificate of the chain.
+    Tbs(Vec<u8>),
+    /// A well-known root.
+    Wellknown(u8),
+}
+
+/// A key usage that a signer asks for or excepts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertEku {
+    /// The EKU.
+    pub eku: Reference,
+    /// `Condition="Except"`: the leaf must not have it.
+    pub except: bool,
+}
+
+/// A signer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Where it stands.
+    pub position: Position,
+    /// Its id.
+    pub id: String,
+    /// `Name`.
+    pub name: Option<String>,
+    /// `SignTimeAfter`, in 100 ns since 1601-01-01.
+    pub sign_time_after: Option<i64>,
+    /// `CertRoot`.
+    pub root: CertRoot,
+    /// `CertEKU`s.
+    pub ekus: Vec<CertEku>,
+    /// `CertIssuer`.
+    pub issuer: Option<String>,
+    /// `CertPublisher`.
+    pub publisher: Option<String>,
+    /// `CertOemID`.
+    pub oem_id: Option<String>,
+    /// `FileAttribRef`s.
+    pub file_attributes: Vec<Reference>,
+    /// `ArtifactRuleRef`s.
+    pub artifact_rules: Vec<Reference>,
+}
+
+/// A signing scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scenario {
+    /// Where it stands.
+    pub position: Position,
+    /// Its id.
+    pub id: String,
+    /// `FriendlyName`.
+    pub friendly_name: Option<String>,
+    /// `Value`: 131 kernel, 12 user.
+    pub value: u8,
+    /// `InheritedScenarios`.
+    pub inherited: Vec<Reference>,
+    /// `MinimumHashAlgorithm`, a CALG number.
+    pub minimum_hash_algorithm: Option<u16>,
+    /// `ProductSigners`.
+    pub product: SignerGroup,
+    /// `ArtifactSigners`; its rules are artifact rules.
+    pub artifact: Option<SignerGroup>,
+    /// `TestSigners`.
+    pub test: Option<SignerGroup>,
+    /// `TestSigningSigners`.
+    pub test_signing: Option<SignerGroup>,
+    /// `AppIDTags`.
+    pub app_id_tags: Option<AppIdTags>,
+}
+
+/// What a scenario allows and denies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignerGroup {
+    /// `AllowedSigners`.
+    pub allowed: Vec<SignerUse>,
+    /// `DeniedSigners`.
+    pub denied: Vec<SignerUse>,
+    /// `FileRulesRef`, or `ArtifactRulesRef`.
+    pub rules: Vec<Reference>,
+}
+
+/// A signer that a scenario allows or denies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignerUse {
+    /// The signer.
+    pub signer: Reference,
+    /// `ExceptDenyRule`s or `ExceptAllowRule`s.
+    pub exceptions: Vec<Reference>,
+}
+
+/// `AppIDTags`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppIdTags {
+    /// `EnforceDLL`.
+    pub enforce_dll: Option<bool>,
+    /// Keys and values.
+    pub tags: Vec<(String, String)>,
+}
+
+/// A secure setting.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Setting {
+    /// `Provider`.
+    pub provider: String,
+    /// `Key`.
+    pub key: String,
+    /// `ValueName`.
+    pub value_name: String,
+    /// Its value.
+    pub value: SettingValue,
+}
+
+/// The value of a secure setting.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SettingValue {
+    /// `Boolean`.
+    Boolean(bool),
+    /// `DWord`.
+    DWord(u32),
+    /// `Binary`.
+    Binary(Vec<u8>),
+    /// `String`.
+    String(String),
+}
+
+/// The settings of one application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppSettings {
+    /// `Manifest`.
+    pub manifest: String,
+    /// Names and values.
+    pub settings: Vec<(Option<String>, Vec<String>)>,
 }

@@ -23,7 +23,7 @@ impl FromStr for Guid {
         if !groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
             return Err(());
         }
-        let printed = crate::xml::hex(&groups.concat()).ok_or(())?;
+        let printed = crate::hex::decode(&groups.concat()).ok_or(())?;
         let mut bytes = [0; 16];
         for (byte, from) in bytes.iter_mut().zip(ORDER) {
             *byte = *printed.get(from).ok_or(())?;

@@ -6,20 +6,28 @@
 #![forbid(unsafe_code)]
 
 mod compile;
-mod document;
+pub mod document;
 mod error;
 mod guid;
+mod hex;
+mod options;
+mod semantics;
+mod time;
 mod version;
 mod write_set;
 mod xml;
 
+pub use compile::CompileNote;
+pub use compile::Compiled;
 pub use compile::compile;
+pub use compile::compile_with_notes;
 pub use document::Document;
-pub use document::FileRule;
-pub use document::FileRuleKind;
 pub use document::PolicyKind;
 pub use error::CompileError;
 pub use error::Place;
 pub use error::ReadError;
 pub use guid::Guid;
+pub use options::OPTIONS;
+pub use options::OptionName;
 pub use version::FileVersion;
+pub use xml::MAX_DOCUMENT_BYTES;

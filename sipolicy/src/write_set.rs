@@ -1,5 +1,8 @@
 //! Writing the bytes of a compiled set; see `policy::format`.
 
+use policy::format::AttributeRecord;
+use policy::format::AttributeRef;
+use policy::format::AttributeUse;
 use policy::format::Directory;
 use policy::format::FORMAT_VERSION;
 use policy::format::HashRecord;
@@ -8,13 +11,17 @@ use policy::format::MAGIC;
 use policy::format::MAX_TEXT_BYTES;
 use policy::format::PolicyRecord;
 use policy::format::RULE_NAME_BLOCK;
+use policy::format::SignerRecord;
+use policy::format::SignerUse;
 use policy::format::TABLE_ALIGNMENT;
 use policy::format::Table;
 use policy::format::TableEntry;
 use policy::format::bucket_bits;
 use policy::format::bucket_of;
+use policy::format::bucket_prefix;
 use sha2::Digest;
 use sha2::Sha256;
+use std::collections::HashMap;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
 
@@ -26,7 +33,19 @@ pub(crate) struct SetWriter {
     pub(crate) hashes32: Vec<HashRecord<32>>,
     pub(crate) hashes48: Vec<HashRecord<48>>,
     pub(crate) hashes64: Vec<HashRecord<64>>,
-    texts: Vec<u8>,
+    pub(crate) attributes: Vec<AttributeRecord>,
+    pub(crate) attribute_uses: Vec<AttributeUse>,
+    pub(crate) signers: Vec<SignerRecord>,
+    pub(crate) signer_uses: Vec<SignerUse>,
+    pub(crate) attribute_refs: Vec<AttributeRef>,
+    pub(crate) exceptions: Vec<U32>,
+    pub(crate) ekus: Vec<U32>,
+    /// Kinds of names that keys are made of; see `Directory::name_kinds`.
+    pub(crate) name_kinds: u32,
+    /// Shapes of signers that occur; see `Directory::signer_shapes`.
+    pub(crate) signer_shapes: u32,
+    pool: Vec<u8>,
+    pooled: HashMap<Box<[u8]>, u32>,
     rule_name_blocks: Vec<U32>,
     rule_names: Vec<u8>,
     rule_count: u32,
@@ -47,10 +66,21 @@ impl SetWriter {
 
     /// Adds texts that follow one another and gives the offset of the first.
     pub(crate) fn add_texts(&mut self, texts: &[&str]) -> u32 {
-        let offset = u32_of(self.texts.len());
+        let offset = u32_of(self.pool.len());
         for text in texts {
-            push_text(&mut self.texts, text);
+            push_text(&mut self.pool, text);
         }
+        offset
+    }
+
+    /// Adds a value, once, and gives its offset.
+    pub(crate) fn pool(&mut self, value: &[u8]) -> u32 {
+        if let Some(&offset) = self.pooled.get(value) {
+            return offset;
+        }
+        let offset = u32_of(self.pool.len());
+        push_value(&mut self.pool, value);
+        self.pooled.insert(value.into(), offset);
         offset
     }
 
@@ -60,6 +90,12 @@ impl SetWriter {
         let buckets32 = index_hashes(&mut self.hashes32);
         let buckets48 = index_hashes(&mut self.hashes48);
         let buckets64 = index_hashes(&mut self.hashes64);
+        self.attribute_uses
+            .sort_by_key(|found| (found.key.get(), found.attribute.get(), found.policy.get()));
+        let attribute_buckets = index(&self.attribute_uses, |found| found.key.get());
+        self.signer_uses
+            .sort_by_key(|found| (found.root_key.get(), found.names_key.get(), found.signer.get()));
+        let signer_buckets = index(&self.signer_uses, |found| found.root_key.get());
         let contents = |table: Table| -> &[u8] {
             match table {
                 Table::Policies => self.policies.as_bytes(),
@@ -71,7 +107,16 @@ impl SetWriter {
                 Table::Buckets48 => buckets48.as_bytes(),
                 Table::Hashes64 => self.hashes64.as_bytes(),
                 Table::Buckets64 => buckets64.as_bytes(),
-                Table::Texts => &self.texts,
+                Table::Attributes => self.attributes.as_bytes(),
+                Table::AttributeUses => self.attribute_uses.as_bytes(),
+                Table::AttributeBuckets => attribute_buckets.as_bytes(),
+                Table::Signers => self.signers.as_bytes(),
+                Table::SignerUses => self.signer_uses.as_bytes(),
+                Table::SignerBuckets => signer_buckets.as_bytes(),
+                Table::AttributeRefs => self.attribute_refs.as_bytes(),
+                Table::Exceptions => self.exceptions.as_bytes(),
+                Table::Ekus => self.ekus.as_bytes(),
+                Table::Pool => &self.pool,
                 Table::RuleNameBlocks => self.rule_name_blocks.as_bytes(),
                 Table::RuleNames => &self.rule_names,
             }
@@ -80,7 +125,8 @@ impl SetWriter {
         let directory = Directory {
             table_count: u32_of(Table::COUNT).into(),
             rule_count: self.rule_count.into(),
-            reserved: [0; 8],
+            name_kinds: self.name_kinds.into(),
+            signer_shapes: self.signer_shapes.into(),
         };
         bytes.extend_from_slice(directory.as_bytes());
         let mut end = bytes.len() + Table::COUNT * size_of::<TableEntry>();
@@ -119,30 +165,41 @@ pub(crate) fn u32_of(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
+/// Adds a text, cut at a character where it is longer than texts may be.
 fn push_text(pool: &mut Vec<u8>, text: &str) {
     let mut length = text.len().min(MAX_TEXT_BYTES);
     while !text.is_char_boundary(length) {
         length -= 1;
     }
-    if let Ok(short @ 0..0x80) = u8::try_from(length) {
+    push_value(pool, &text.as_bytes()[..length]);
+}
+
+fn push_value(pool: &mut Vec<u8>, value: &[u8]) {
+    let value = &value[..value.len().min(MAX_TEXT_BYTES)];
+    if let Ok(short @ 0..0x80) = u8::try_from(value.len()) {
         pool.push(short);
     } else {
-        let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+        let [high, low] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
         pool.extend_from_slice(&[high | 0x80, low]);
     }
-    pool.extend_from_slice(&text.as_bytes()[..length]);
+    pool.extend_from_slice(value);
 }
 
 /// Sorts a hash table and makes its bucket index.
 fn index_hashes<const N: usize>(records: &mut [HashRecord<N>]) -> Vec<U32> {
+    records.sort_unstable_by_key(|record| (record.hash, record.rule.get()));
+    index(records, |record| bucket_prefix(&record.hash))
+}
+
+/// The bucket index of a sorted table.
+fn index<T>(records: &[T], key: impl Fn(&T) -> u32) -> Vec<U32> {
     if records.is_empty() {
         return Vec::new();
     }
-    records.sort_unstable_by_key(|record| (record.hash, record.rule.get()));
     let bits = bucket_bits(u32_of(records.len()));
     let mut bounds = vec![0_u32; (1 << bits) + 1];
-    for record in records.iter() {
-        bounds[bucket_of(&record.hash, bits) as usize + 1] += 1;
+    for record in records {
+        bounds[bucket_of(key(record), bits) as usize + 1] += 1;
     }
     let mut sum = 0;
     bounds

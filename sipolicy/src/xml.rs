@@ -1,105 +1,92 @@
 //! Reading SiPolicy XML.
 
+mod parts;
+
 use crate::Document;
-use crate::FileRule;
-use crate::FileRuleKind;
-use crate::FileVersion;
-use crate::Guid;
 use crate::PolicyKind;
 use crate::ReadError;
+use crate::document::AppSettings;
+use crate::document::Note;
+use crate::document::PLATFORM;
+use crate::document::Position;
+use crate::document::Reference;
+use crate::document::SINGLE_POLICY_TYPE;
+use crate::document::Setting;
+use crate::document::SettingValue;
 use crate::error::Place;
+use crate::hex;
+use crate::options::CERTIFICATE_REMAPPING;
+use crate::options::OPTIONS;
 use policy::Options;
 use roxmltree::Node;
 use roxmltree::ParsingOptions;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-const NAMESPACE: &str = "urn:schemas-microsoft-com:sipolicy";
+/// The namespace of policies.
+pub(crate) const NAMESPACE: &str = "urn:schemas-microsoft-com:sipolicy";
 /// Largest document read, in bytes.
-pub(crate) const MAX_DOCUMENT_BYTES: usize = 256 << 20;
-
-/// The option names of the schema and their bits in the binary form.
-const OPTIONS: [(&str, u32); 23] = [
-    ("Enabled:UMCI", 2),
-    ("Enabled:Boot Menu Protection", 3),
-    ("Enabled:Intelligent Security Graph Authorization", 4),
-    ("Enabled:Invalidate EAs on Reboot", 5),
-    ("Required:WHQL", 7),
-    ("Enabled:Developer Mode Dynamic Code Trust", 8),
-    ("Enabled:Allow Supplemental Policies", 10),
-    ("Disabled:Runtime FilePath Rule Protection", 11),
-    ("Enabled:Revoked Expired As Unsigned", 13),
-    ("Enabled:Audit Mode", 16),
-    ("Disabled:Flight Signing", 17),
-    ("Enabled:Inherit Default Policy", 18),
-    ("Enabled:Unsigned System Integrity Policy", 19),
-    ("Enabled:Dynamic Code Security", 20),
-    ("Required:EV Signers", 21),
-    ("Enabled:Boot Audit On Failure", 22),
-    ("Enabled:Advanced Boot Options Menu", 23),
-    ("Disabled:Script Enforcement", 24),
-    ("Required:Enforce Store Applications", 25),
-    ("Enabled:Secure Setting Policy", 26),
-    ("Enabled:Managed Installer", 27),
-    ("Enabled:Update Policy No Reboot", 28),
-    ("Enabled:Conditional Windows Lockdown Policy", 29),
-];
+pub const MAX_DOCUMENT_BYTES: usize = 64 << 20;
 
 /// Reads a SiPolicy document.
 pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
     let file: Arc<str> = file.into();
-    let start = Place {
-        file: Arc::clone(&file),
-        line: 1,
-        column: 1,
-    };
-    let fail = |place: Place, message: &str| ReadError {
-        place,
-        message: message.to_owned(),
+    let fail = |line: u32, column: u32, message: String| ReadError {
+        place: Place {
+            file: Arc::clone(&file),
+            line,
+            column,
+        },
+        message,
     };
     if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(fail(
-            start,
-            "the document is larger than 256 MiB; split the policy",
-        ));
+        let message = format!(
+            "the document has {} MiB; {} MiB are read at most: split the policy",
+            bytes.len() >> 20,
+            MAX_DOCUMENT_BYTES >> 20
+        );
+        return Err(fail(1, 1, message));
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(fail(start, "the document is not UTF-8; save it as UTF-8"));
-    };
-    let text = text.trim_start_matches('\u{feff}');
+    let decoded =
+        decode(bytes).ok_or_else(|| fail(1, 1, "the document is not UTF-8; save it as UTF-8".to_owned()))?;
+    let text = decoded.trim_start_matches('\u{feff}');
     let tree = roxmltree::Document::parse_with_options(text, ParsingOptions::default()).map_err(|error| {
         let at = error.pos();
-        let place = Place {
-            file: Arc::clone(&file),
-            line: at.row,
-            column: at.col,
+        let message = match error {
+            roxmltree::Error::DtdDetected => {
+                "the document has a document type definition; policies have none: remove it".to_owned()
+            }
+            other => format!("not well-formed XML: {other}"),
         };
-        fail(place, &format!("not well-formed XML: {error}"))
+        fail(at.row, at.col, message)
     })?;
-    let reader = Reader {
+    let mut reader = Reader {
         lines: LineIndex::new(text),
-        file,
+        document: Document {
+            file: Arc::clone(&file),
+            ..Document::default()
+        },
+        ids: HashSet::new(),
     };
-    reader.policy(tree.root_element())
+    reader.policy(tree.root_element())?;
+    Ok(reader.document)
 }
 
-/// The bytes that a string of hexadecimal digits stands for.
-pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.trim().as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
+/// The text of a document in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
+fn decode(bytes: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+    let wide = |convert: fn([u8; 2]) -> u16| {
+        let units = bytes.as_chunks::<2>().0.iter().copied().map(convert);
+        char::decode_utf16(units)
+            .collect::<Result<String, _>>()
+            .ok()
+            .map(Into::into)
     };
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
+    match bytes {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        _ => std::str::from_utf8(bytes).ok().map(Into::into),
+    }
 }
 
 /// Finds line and column of a byte without walking the text from its start each time.
@@ -115,41 +102,79 @@ impl<'t> LineIndex<'t> {
         Self { text, starts }
     }
 
-    fn place(&self, at: usize) -> (u32, u32) {
+    fn position(&self, at: usize) -> Position {
         let line = self.starts.partition_point(|start| *start <= at);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self
-            .text
-            .get(start..at)
-            .map_or(0, |before| before.chars().count());
+        let before = self.text.get(start..at).unwrap_or_default();
+        // Documents written on one line would make this quadratic.
+        let column = if before.len() > 4096 {
+            before.len()
+        } else {
+            before.chars().count()
+        };
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        (number(line), number(column + 1))
+        Position {
+            line: number(line),
+            column: number(column + 1),
+        }
     }
 }
 
 struct Reader<'t> {
-    file: Arc<str>,
     lines: LineIndex<'t>,
+    document: Document,
+    /// Ids used so far; they are unique over all elements.
+    ids: HashSet<String>,
 }
 
+type Element<'a, 't> = Node<'a, 't>;
+
 impl Reader<'_> {
-    fn place(&self, node: Node<'_, '_>) -> Place {
-        let (line, column) = self.lines.place(node.range().start);
-        Place {
-            file: Arc::clone(&self.file),
-            line,
-            column,
-        }
+    fn position(&self, node: Element<'_, '_>) -> Position {
+        self.lines.position(node.range().start)
     }
 
-    fn error(&self, node: Node<'_, '_>, message: impl Into<String>) -> ReadError {
+    fn error(&self, node: Element<'_, '_>, message: impl Into<String>) -> ReadError {
         ReadError {
-            place: self.place(node),
+            place: self.document.place(self.position(node)),
             message: message.into(),
         }
     }
 
-    fn policy(&self, root: Node<'_, '_>) -> Result<Document, ReadError> {
+    fn note(&mut self, node: Element<'_, '_>, message: impl Into<String>) {
+        let position = self.position(node);
+        self.document.notes.push(Note {
+            position,
+            message: message.into(),
+        });
+    }
+
+    fn unknown_element(&mut self, node: Element<'_, '_>) {
+        let name = node.tag_name().name().to_owned();
+        self.note(
+            node,
+            format!("<{name}> is not in the schema here; it was left out"),
+        );
+    }
+
+    fn unknown_attribute(&mut self, node: Element<'_, '_>, attribute: &str) {
+        let name = node.tag_name().name().to_owned();
+        self.note(
+            node,
+            format!("{attribute} is not an attribute of <{name}>; it was left out"),
+        );
+    }
+
+    /// Reports attributes other than these.
+    fn only_attributes(&mut self, node: Element<'_, '_>, known: &[&str]) {
+        for attribute in node.attributes() {
+            if !known.contains(&attribute.name()) && attribute.namespace().is_none() {
+                self.unknown_attribute(node, attribute.name());
+            }
+        }
+    }
+
+    fn policy(&mut self, root: Element<'_, '_>) -> Result<(), ReadError> {
         let name = root.tag_name();
         if name.name() != "SiPolicy" {
             return Err(self.error(
@@ -166,73 +191,112 @@ impl Reader<'_> {
                 format!("<SiPolicy> is not in the App Control namespace; write xmlns=\"{NAMESPACE}\""),
             ));
         }
-        let mut document = Document {
-            place: self.place(root),
-            kind: PolicyKind::Base,
-            name: root.attribute("FriendlyName").unwrap_or_default().to_owned(),
-            info_id: String::new(),
-            id: Guid::default(),
-            base_id: Guid::default(),
-            version: FileVersion::default(),
-            options: Options::default(),
-            file_rules: Vec::new(),
-            kernel_file_rules: Vec::new(),
-        };
-        document.kind = match root.attribute("PolicyType") {
-            None | Some("Base Policy") => PolicyKind::Base,
-            Some("Supplemental Policy") => PolicyKind::Supplemental,
-            Some(other) => {
-                return Err(self.error(
+        self.only_attributes(root, &["FriendlyName", "PolicyType"]);
+        self.document.position = self.position(root);
+        self.document.friendly_name = root.attribute("FriendlyName").map(str::to_owned);
+        self.document.kind = match root.attribute("PolicyType") {
+            None => PolicyKind::Base,
+            Some(text) => [
+                PolicyKind::Base,
+                PolicyKind::Supplemental,
+                PolicyKind::AppIdTagging,
+            ]
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| {
+                self.error(
                     root,
                     format!(
-                        "PolicyType=\"{other}\" cannot be weighed for kernel images; write \"Base Policy\" or \
-                         \"Supplemental Policy\""
+                        "\"{text}\" is no PolicyType; write \"Base Policy\", \"Supplemental Policy\" or \"AppID \
+                         Tagging Policy\""
                     ),
+                )
+            })?,
+        };
+        let mut seen = HashSet::new();
+        for child in elements(root) {
+            let name = child.tag_name().name();
+            if !seen.insert(name) {
+                return Err(self.error(
+                    child,
+                    format!("<{name}> stands here a second time; put its content into the first"),
                 ));
             }
-        };
-        let mut ids = HashMap::new();
-        let mut policy_type = None;
-        let (mut id, mut base_id) = (None, None);
-        // Scenarios refer to rules that may stand after them, for the schema fixes no order.
-        let mut scenarios = None;
-        for child in elements(root) {
-            match child.tag_name().name() {
-                "VersionEx" => document.version = self.parse(child, "a version such as 10.0.0.0")?,
-                "PolicyTypeID" => policy_type = Some(self.parse(child, "a GUID in braces")?),
-                "PolicyID" => id = Some(self.parse(child, "a GUID in braces")?),
-                "BasePolicyID" => base_id = Some(self.parse(child, "a GUID in braces")?),
-                "Rules" => document.options = self.options(child)?,
-                "FileRules" => self.file_rules(child, &mut document.file_rules, &mut ids)?,
-                "SigningScenarios" => scenarios = Some(child),
-                "Settings" => self.policy_info(child, &mut document),
-                "PlatformID" | "HvciOptions" | "UpdatePolicySigners" | "CiSigners" | "Macros" => {}
-                "EKUs" | "Signers" if elements(child).next().is_none() => {}
-                other => {
-                    return Err(self.error(
-                        child,
-                        format!("<{other}> is not supported yet; only hash rules are"),
-                    ));
-                }
-            }
+            self.part(child, name)?;
         }
-        // The single-policy form has a PolicyTypeID and no PolicyID.
-        document.id = id.or(policy_type).unwrap_or_default();
-        document.base_id = base_id.unwrap_or(document.id);
-        if document.kind == PolicyKind::Base && document.base_id != document.id {
-            return Err(self.error(
+        self.assume(root, &seen);
+        self.check_ids(root)
+    }
+
+    fn part(&mut self, child: Element<'_, '_>, name: &str) -> Result<(), ReadError> {
+        match name {
+            "VersionEx" => self.document.version = self.parse(child, "a version such as 10.0.0.0")?,
+            "PolicyTypeID" => self.document.policy_type_id = Some(self.parse(child, "a GUID in braces")?),
+            "PlatformID" => self.document.platform_id = Some(self.parse(child, "a GUID in braces")?),
+            "PolicyID" => self.document.policy_id = Some(self.parse(child, "a GUID in braces")?),
+            "BasePolicyID" => self.document.base_policy_id = Some(self.parse(child, "a GUID in braces")?),
+            "Rules" => self.options(child)?,
+            "EKUs" => self.ekus(child)?,
+            "FileRules" => self.file_rules(child)?,
+            "ArtifactRules" => self.artifact_rules(child)?,
+            "Signers" => self.signers(child)?,
+            "SigningScenarios" => self.scenarios(child)?,
+            "UpdatePolicySigners" => {
+                self.document.update_policy_signers =
+                    self.references(child, "UpdatePolicySigner", "SignerId")?;
+            }
+            "CiSigners" => self.document.ci_signers = self.references(child, "CiSigner", "SignerId")?,
+            "SupplementalPolicySigners" => {
+                self.document.supplemental_policy_signers =
+                    self.references(child, "SupplementalPolicySigner", "SignerId")?;
+            }
+            "HvciOptions" => self.document.hvci_options = Some(self.parse(child, "a number")?),
+            "Settings" => self.settings(child)?,
+            "Macros" => self.macros(child)?,
+            "AppSettings" => self.app_settings(child),
+            _ => self.unknown_element(child),
+        }
+        Ok(())
+    }
+
+    /// Says what is assumed for the elements that the schema requires and the document lacks.
+    fn assume(&mut self, root: Element<'_, '_>, seen: &HashSet<&str>) {
+        if !seen.contains("VersionEx") {
+            self.note(root, "there is no <VersionEx>; 0.0.0.0 is assumed");
+        }
+        if !seen.contains("PlatformID") {
+            self.note(root, format!("there is no <PlatformID>; {PLATFORM} is assumed"));
+            self.document.platform_id = PLATFORM.parse().ok();
+        }
+        if !seen.contains("Rules") {
+            self.note(root, "there are no <Rules>; no option is assumed to be set");
+        }
+        if !seen.contains("PolicyID") && !seen.contains("PolicyTypeID") {
+            self.note(
+                root,
+                format!("there is neither <PolicyID> nor <PolicyTypeID>; PolicyTypeID {SINGLE_POLICY_TYPE} is assumed"),
+            );
+            self.document.policy_type_id = SINGLE_POLICY_TYPE.parse().ok();
+        }
+    }
+
+    fn check_ids(&self, root: Element<'_, '_>) -> Result<(), ReadError> {
+        let same = self.document.base_id() == self.document.id();
+        match self.document.kind {
+            PolicyKind::Base if !same => Err(self.error(
                 root,
                 "a base policy's BasePolicyID must equal its PolicyID; make them equal, or write \
                  PolicyType=\"Supplemental Policy\"",
-            ));
+            )),
+            PolicyKind::Supplemental if same => Err(self.error(
+                root,
+                "a supplemental policy's BasePolicyID must name the policy it extends; write that policy's PolicyID",
+            )),
+            _ => Ok(()),
         }
-        if let Some(scenarios) = scenarios {
-            self.scenarios(scenarios, &ids, &mut document.kernel_file_rules)?;
-        }
-        Ok(document)
     }
 
-    fn parse<T: FromStr>(&self, node: Node<'_, '_>, wanted: &str) -> Result<T, ReadError> {
+    fn parse<T: FromStr>(&self, node: Element<'_, '_>, wanted: &str) -> Result<T, ReadError> {
         let text = node.text().unwrap_or_default().trim();
         text.parse().map_err(|_| {
             let name = node.tag_name().name();
@@ -240,144 +304,178 @@ impl Reader<'_> {
         })
     }
 
-    fn options(&self, rules: Node<'_, '_>) -> Result<Options, ReadError> {
-        let mut options = Options::default();
-        for option in elements(rules).flat_map(elements) {
-            let text = option.text().unwrap_or_default().trim();
-            let bit = OPTIONS.iter().find(|(name, _)| *name == text);
-            match bit {
-                Some((_, 7)) => {
-                    return Err(self.error(option, "Required:WHQL is not supported yet; only hash rules are"));
-                }
-                Some((_, bit)) => options = options.with(Options(1 << bit)),
-                // Stored as a secure setting, not as a bit.
-                None if text == "Disabled:Default Windows Certificate Remapping" => {}
-                None => {
-                    return Err(self.error(
-                        option,
-                        format!(
-                            "\"{text}\" is no policy option; write one of the names of the SiPolicy schema"
-                        ),
-                    ));
-                }
-            }
-        }
-        Ok(options)
+    /// The value of an attribute that must be there.
+    fn required<'a>(&self, node: Element<'a, '_>, attribute: &str) -> Result<&'a str, ReadError> {
+        node.attribute(attribute).ok_or_else(|| {
+            let name = node.tag_name().name();
+            self.error(node, format!("<{name}> has no {attribute}; add it"))
+        })
     }
 
-    fn file_rules(
-        &self,
-        rules: Node<'_, '_>,
-        found: &mut Vec<FileRule>,
-        ids: &mut HashMap<String, usize>,
-    ) -> Result<(), ReadError> {
-        for rule in elements(rules) {
-            let kind = match rule.tag_name().name() {
-                "Allow" => FileRuleKind::Allow,
-                "Deny" => FileRuleKind::Deny,
-                other => {
-                    return Err(self.error(
-                        rule,
-                        format!("<{other}> is not supported yet; only hash rules are"),
-                    ));
-                }
-            };
-            let Some(id) = rule.attribute("ID") else {
-                return Err(self.error(rule, "the rule has no ID; give it one such as ID_ALLOW_A_1"));
-            };
-            let Some(hash) = rule.attribute("Hash") else {
-                return Err(self.error(
-                    rule,
-                    format!("rule {id} has no Hash; only hash rules are supported yet"),
-                ));
-            };
-            let hash = hex(hash).filter(|hash| matches!(hash.len(), 20 | 32 | 48 | 64));
-            let Some(hash) = hash else {
-                return Err(self.error(
-                    rule,
-                    format!("the Hash of {id} is not one; write 40, 64, 96 or 128 hexadecimal digits"),
-                ));
-            };
-            match ids.entry(id.to_owned()) {
-                Entry::Occupied(_) => {
-                    return Err(
-                        self.error(rule, format!("the ID {id} is used twice; give each rule its own"))
-                    );
-                }
-                Entry::Vacant(entry) => entry.insert(found.len()),
-            };
-            found.push(FileRule {
-                place: self.place(rule),
-                kind,
-                id: id.to_owned(),
-                name: rule.attribute("FriendlyName").unwrap_or_default().to_owned(),
-                hash,
-            });
+    /// Takes an id, which no other element may have.
+    fn id(&mut self, node: Element<'_, '_>) -> Result<String, ReadError> {
+        let id = self.required(node, "ID")?.to_owned();
+        if !self.ids.insert(id.clone()) {
+            return Err(self.error(
+                node,
+                format!("the ID {id} is used twice; give each element its own"),
+            ));
         }
-        Ok(())
+        Ok(id)
     }
 
-    fn scenarios(
-        &self,
-        scenarios: Node<'_, '_>,
-        ids: &HashMap<String, usize>,
-        rules: &mut Vec<usize>,
-    ) -> Result<(), ReadError> {
-        for scenario in elements(scenarios).filter(|scenario| scenario.attribute("Value") == Some("131")) {
-            for group in elements(scenario).filter(|group| group.tag_name().name() == "ProductSigners") {
-                for list in elements(group) {
-                    if list.tag_name().name() != "FileRulesRef" {
-                        if elements(list).next().is_none() {
-                            continue;
-                        }
-                        let name = list.tag_name().name();
-                        return Err(self.error(
-                            list,
-                            format!("<{name}> is not supported yet; only hash rules are"),
-                        ));
-                    }
-                    for reference in elements(list) {
-                        let id = reference.attribute("RuleID").unwrap_or_default();
-                        let Some(rule) = ids.get(id) else {
-                            return Err(self.error(
-                                reference,
-                                format!("no rule has the ID {id}; correct the RuleID or add the rule"),
-                            ));
-                        };
-                        rules.push(*rule);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes name and id from the settings that App Control shows in its events.
-    #[expect(
-        clippy::unused_self,
-        reason = "stands beside the readers of the other elements"
-    )]
-    fn policy_info(&self, settings: Node<'_, '_>, document: &mut Document) {
-        for setting in elements(settings) {
-            if setting.attribute("Provider") != Some("PolicyInfo")
-                || setting.attribute("Key") != Some("Information")
-            {
+    fn references(
+        &mut self,
+        list: Element<'_, '_>,
+        element: &str,
+        attribute: &str,
+    ) -> Result<Vec<Reference>, ReadError> {
+        let mut found = Vec::new();
+        for child in elements(list) {
+            if child.tag_name().name() != element {
+                self.unknown_element(child);
                 continue;
             }
-            let value = elements(setting)
-                .flat_map(elements)
-                .find_map(|value| value.text())
-                .unwrap_or_default()
-                .trim();
-            match setting.attribute("ValueName") {
-                Some("Id") => value.clone_into(&mut document.info_id),
-                Some("Name") => value.clone_into(&mut document.name),
-                _ => {}
+            found.push(self.reference(child, attribute)?);
+        }
+        Ok(found)
+    }
+
+    fn reference(&mut self, node: Element<'_, '_>, attribute: &str) -> Result<Reference, ReadError> {
+        // Articles on the web write SignerID for SignerId.
+        let variant = node
+            .attributes()
+            .find(|found| found.name() != attribute && found.name().eq_ignore_ascii_case(attribute));
+        let id = if let Some(variant) = variant {
+            let message = format!("{} was read as {attribute}; write {attribute}", variant.name());
+            self.note(node, message);
+            variant.value()
+        } else {
+            self.required(node, attribute)?
+        };
+        Ok(Reference {
+            position: self.position(node),
+            id: id.to_owned(),
+        })
+    }
+
+    fn options(&mut self, rules: Element<'_, '_>) -> Result<(), ReadError> {
+        for rule in elements(rules) {
+            for option in elements(rule) {
+                if option.tag_name().name() != "Option" {
+                    self.unknown_element(option);
+                    continue;
+                }
+                let text = option.text().unwrap_or_default().trim();
+                if let Some(known) = OPTIONS.iter().find(|known| known.name == text) {
+                    let bit = Options(1 << known.bit);
+                    if self.document.options.contains(bit) {
+                        self.note(option, format!("{text} is set a second time; once is enough"));
+                    }
+                    self.document.options = self.document.options.with(bit);
+                } else if text == CERTIFICATE_REMAPPING || text == "Allowed:Debug Policy Augmented" {
+                    self.document.other_options.push(text.to_owned());
+                } else {
+                    let near = OPTIONS.iter().find(|known| squeeze(known.name) == squeeze(text));
+                    let hint = near.map_or("one of the names of the SiPolicy schema", |known| known.name);
+                    return Err(self.error(option, format!("\"{text}\" is no policy option; write {hint}")));
+                }
             }
+        }
+        Ok(())
+    }
+
+    fn settings(&mut self, settings: Element<'_, '_>) -> Result<(), ReadError> {
+        for setting in elements(settings) {
+            if setting.tag_name().name() != "Setting" {
+                self.unknown_element(setting);
+                continue;
+            }
+            self.only_attributes(setting, &["Provider", "Key", "ValueName"]);
+            let value = elements(setting)
+                .find(|child| child.tag_name().name() == "Value")
+                .and_then(|value| elements(value).next());
+            let Some(value) = value else {
+                return Err(self.error(
+                    setting,
+                    "the setting has no value; write <Value><String>...</String></Value> or another kind",
+                ));
+            };
+            let text = value.text().unwrap_or_default();
+            let value = match value.tag_name().name() {
+                "Boolean" => match text.trim() {
+                    "true" | "1" => SettingValue::Boolean(true),
+                    "false" | "0" => SettingValue::Boolean(false),
+                    _ => {
+                        return Err(
+                            self.error(value, format!("\"{text}\" is no Boolean; write true or false"))
+                        );
+                    }
+                },
+                "DWord" => SettingValue::DWord(self.parse(value, "a number below 4294967296")?),
+                "Binary" => SettingValue::Binary(hex::decode(text).ok_or_else(|| {
+                    self.error(
+                        value,
+                        "the binary value is not hexadecimal; write pairs of digits",
+                    )
+                })?),
+                "String" => SettingValue::String(text.to_owned()),
+                other => {
+                    let message =
+                        format!("<{other}> is no kind of value; write Boolean, DWord, Binary or String");
+                    return Err(self.error(value, message));
+                }
+            };
+            let setting = Setting {
+                provider: self.required(setting, "Provider")?.to_owned(),
+                key: self.required(setting, "Key")?.to_owned(),
+                value_name: self.required(setting, "ValueName")?.to_owned(),
+                value,
+            };
+            self.document.settings.push(setting);
+        }
+        Ok(())
+    }
+
+    fn macros(&mut self, macros: Element<'_, '_>) -> Result<(), ReadError> {
+        for child in elements(macros) {
+            let id = self.required(child, "Id")?.to_owned();
+            let value = self.required(child, "Value")?.to_owned();
+            if self.document.macros.iter().any(|(other, _)| *other == id) {
+                return Err(self.error(child, format!("the macro {id} is defined twice; leave one out")));
+            }
+            self.document.macros.push((id, value));
+        }
+        Ok(())
+    }
+
+    fn app_settings(&mut self, settings: Element<'_, '_>) {
+        for app in elements(settings) {
+            let settings = elements(app)
+                .map(|setting| {
+                    let values = elements(setting)
+                        .map(|value| value.text().unwrap_or_default().to_owned())
+                        .collect();
+                    (setting.attribute("Name").map(str::to_owned), values)
+                })
+                .collect();
+            self.document.app_settings.push(AppSettings {
+                manifest: app.attribute("Manifest").unwrap_or_default().to_owned(),
+                settings,
+            });
         }
     }
 }
 
-fn elements<'a, 't>(node: Node<'a, 't>) -> impl Iterator<Item = Node<'a, 't>> {
+/// The child elements.
+fn elements<'a, 't>(node: Element<'a, 't>) -> impl Iterator<Item = Element<'a, 't>> {
     node.children().filter(Node::is_element)
+}
+
+/// A name without blanks and case, to find the one that was meant.
+fn squeeze(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_whitespace())
+        .map(|character| character.to_ascii_lowercase())
+        .collect()
 }

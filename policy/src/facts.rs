@@ -1,0 +1,244 @@
+//! What evidence says to a rule: one named function for each reading of the specification.
+
+use crate::fold::folds_to;
+use crate::fold::name_key;
+use crate::format::NAME_KINDS;
+use crate::format::digest_rank;
+use crate::truth::Truth;
+use evidence::Certificate;
+use evidence::Digests;
+use evidence::Evidence;
+use evidence::Fact;
+use evidence::Key;
+use evidence::Signature;
+use evidence::SignatureFault;
+use evidence::Text;
+use evidence::Unreadable;
+use evidence::Version;
+
+/// DER content octets of 1.3.6.1.4.1.311.10.3.5, Windows hardware driver verification.
+pub const EKU_WHQL: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x0a, 3, 5];
+/// 1.3.6.1.4.1.311.10.3.6, Windows system component verification.
+const EKU_WINDOWS: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x0a, 3, 6];
+/// 1.3.6.1.4.1.311.61.4.1, early launch anti-malware.
+const EKU_ELAM: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x3d, 4, 1];
+/// 1.3.6.1.4.1.311.61.5.1, HAL extension.
+const EKU_HAL: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x3d, 5, 1];
+/// Well-known ids of the roots of WHQL: Product 1997, 2001 and 2010.
+const WHQL_ROOTS: [u8; 3] = [4, 5, 6];
+/// Well-known id of the root of flight (preview) signing.
+const FLIGHT_ROOT: u8 = 0x0e;
+/// Longest RSA key of a leaf that code integrity verifies, in bits.
+const MAX_RSA_BITS: u16 = 4096;
+/// 1970-01-01 as seconds since 1601-01-01.
+const UNIX_EPOCH: i64 = 11_644_473_600;
+
+/// The names of a file that rules go by, in the order of [`NAME_KINDS`].
+pub(crate) fn names<'e>(evidence: &Evidence<'e>) -> [Fact<Text<'e>>; NAME_KINDS] {
+    match evidence.version {
+        Fact::Present(Version {
+            original_filename,
+            internal_name,
+            file_description,
+            product_name,
+            ..
+        }) => [original_filename, internal_name, file_description, product_name],
+        Fact::Absent => [Fact::Absent; NAME_KINDS],
+        Fact::Unreadable(reason) => [Fact::Unreadable(reason); NAME_KINDS],
+    }
+}
+
+/// The keys of a file's names.
+#[derive(Clone, Copy)]
+pub(crate) struct NameKeys {
+    keys: [u32; NAME_KINDS],
+    /// Whether every name that rules are looked up by is known.
+    pub(crate) known: bool,
+}
+
+impl NameKeys {
+    /// The keys of those kinds of names that the set uses.
+    pub(crate) fn of(evidence: &Evidence<'_>, kinds: u32) -> Self {
+        let mut found = Self {
+            keys: [0; NAME_KINDS],
+            known: true,
+        };
+        for ((kind, name), key) in names(evidence).into_iter().enumerate().zip(&mut found.keys) {
+            let used = u32::try_from(kind).is_ok_and(|kind| kinds.checked_shr(kind).unwrap_or(0) & 1 != 0);
+            match name {
+                Fact::Present(text) if used => *key = name_key(kind, text),
+                Fact::Unreadable(_) if used => found.known = false,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// The keys to look under: that of rules which go by no name, then those of the names.
+    pub(crate) fn iter(self) -> impl Iterator<Item = u32> {
+        core::iter::once(0).chain(self.keys.into_iter().filter(|key| *key != 0))
+    }
+}
+
+/// Whether a name is the one a rule asks for.
+pub(crate) fn name_is(name: Fact<Text<'_>>, folded: &str) -> Truth {
+    match name {
+        Fact::Present(text) => folds_to(text, folded).into(),
+        Fact::Absent => Truth::No,
+        Fact::Unreadable(reason) => Truth::Unknown(reason),
+    }
+}
+
+/// Whether the file version lies in a range. A file without version resource lies in none.
+pub(crate) fn version_within(evidence: &Evidence<'_>, min: u64, max: u64) -> Truth {
+    match evidence.version {
+        Fact::Present(version) => (min <= version.file_version && version.file_version <= max).into(),
+        Fact::Absent => Truth::No,
+        Fact::Unreadable(reason) => Truth::Unknown(reason),
+    }
+}
+
+/// Whether flat file hashes count: only for an image that code integrity cannot page-hash.
+pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
+    matches!(evidence.image, Fact::Present(image) if !image.conformant)
+}
+
+/// The lengths of hashes of which this file's are not all known, as in
+/// [`PolicyRecord::hash_lengths`](crate::format::PolicyRecord::hash_lengths), and why.
+///
+/// SHA-384 and SHA-512 are computed only when asked for, so that their absence says nothing about the file; rules by
+/// them simply do not match.
+pub(crate) fn missing_lengths(evidence: &Evidence<'_>) -> (u32, Unreadable) {
+    let flat = flat_counts(evidence);
+    match &evidence.digests {
+        Fact::Absent => (0, Unreadable::NotRecorded),
+        Fact::Unreadable(reason) => (0b1111, *reason),
+        Fact::Present(Digests {
+            sha1,
+            sha256,
+            first_page_sha1,
+            first_page_sha256,
+            flat_sha1,
+            flat_sha256,
+            ..
+        }) => {
+            let short = sha1.is_none() || first_page_sha1.is_none() || (flat && flat_sha1.is_none());
+            let long = sha256.is_none() || first_page_sha256.is_none() || (flat && flat_sha256.is_none());
+            (u32::from(short) | (u32::from(long) << 1), Unreadable::NotRecorded)
+        }
+    }
+}
+
+/// Whether the file has this hash among those that rules go by.
+pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Truth {
+    let found = match &evidence.digests {
+        Fact::Present(digests) => {
+            let flat = flat_counts(evidence);
+            let short = [
+                digests.sha1,
+                digests.first_page_sha1,
+                digests.flat_sha1.filter(|_| flat),
+            ];
+            let long = [
+                digests.sha256,
+                digests.first_page_sha256,
+                digests.flat_sha256.filter(|_| flat),
+            ];
+            short.iter().flatten().any(|digest| digest == hash)
+                || long.iter().flatten().any(|digest| digest == hash)
+                || digests.sha384.is_some_and(|digest| digest == hash)
+                || digests.sha512.is_some_and(|digest| digest == hash)
+        }
+        Fact::Absent | Fact::Unreadable(_) => false,
+    };
+    let (missing, reason) = missing_lengths(evidence);
+    let length = match hash.len() {
+        20 => 1,
+        32 => 2,
+        48 => 4,
+        _ => 8,
+    };
+    if found {
+        Truth::Yes
+    } else if missing & length != 0 {
+        Truth::Unknown(reason)
+    } else {
+        Truth::No
+    }
+}
+
+/// Whether code integrity would weigh a signature at all: it is valid, over this image, and by an RSA key of at most
+/// 4096 bits. Only then can it satisfy or hit a signer rule; an ECC signature never does. Of a signature whose verification
+/// stopped at a cap it cannot be told.
+pub(crate) fn is_usable(signature: &Signature<'_>) -> Truth {
+    if signature.fault == Some(SignatureFault::CapReached) {
+        return Truth::Unknown(Unreadable::CapReached);
+    }
+    let rsa = signature
+        .chain
+        .first()
+        .is_some_and(|leaf| matches!(leaf.key, Key::Rsa(bits) if bits <= MAX_RSA_BITS));
+    (signature.digest_valid && signature.signature_valid && rsa).into()
+}
+
+/// Whether a usable signature may satisfy an allow rule of a policy: its digest is at least the scenario's minimum, and its
+/// root is not the flight root where flight signing is disabled. Deny rules ask for neither.
+pub(crate) fn may_grant(signature: &Signature<'_>, minimum_digest: u8, flight_disabled: bool) -> bool {
+    let rank = digest_rank(signature.signed_digest.as_bytes().len());
+    rank >= minimum_digest && !(flight_disabled && signature.root.wellknown == Some(FLIGHT_ROOT))
+}
+
+/// Whether the chain of a signature ends in a well-known root. Id 0 is any root.
+pub(crate) fn ends_in(signature: &Signature<'_>, wellknown: u8) -> bool {
+    wellknown == 0 || (signature.root.verified && signature.root.wellknown == Some(wellknown))
+}
+
+/// The name that `CertPublisher` is compared with: the leaf's subject.
+pub(crate) fn publisher<'e>(leaf: &Certificate<'e>) -> Fact<Text<'e>> {
+    leaf.subject_cn
+}
+
+/// The name that `CertIssuer` is compared with: the leaf's issuer.
+pub(crate) fn issuer<'e>(leaf: &Certificate<'e>) -> Fact<Text<'e>> {
+    leaf.issuer_cn
+}
+
+/// Whether the trusted signing time is later than a `SignTimeAfter` in 100 ns since 1601. Without a timestamp it is not.
+pub(crate) fn signed_after(signature: &Signature<'_>, filetime: u64) -> Truth {
+    match signature.timestamp {
+        Fact::Present(timestamp) => {
+            let signed = timestamp
+                .time
+                .checked_add(UNIX_EPOCH)
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .and_then(|seconds| seconds.checked_mul(10_000_000));
+            signed.is_some_and(|signed| signed > filetime).into()
+        }
+        Fact::Absent => Truth::No,
+        Fact::Unreadable(reason) => Truth::Unknown(reason),
+    }
+}
+
+/// Whether the file is WHQL-signed as `Required:WHQL` demands: some usable signature chains to a Microsoft product root and its
+/// leaf is a WHQL, Windows, ELAM or HAL one.
+pub(crate) fn is_whql(evidence: &Evidence<'_>) -> Truth {
+    let signatures = match evidence.signatures {
+        Fact::Present(signatures) => signatures,
+        Fact::Absent => return Truth::No,
+        Fact::Unreadable(reason) => return Truth::Unknown(reason),
+    };
+    let mut truth = Truth::No;
+    for signature in signatures {
+        let has_eku = signature.chain.first().is_some_and(|leaf| {
+            [EKU_WHQL, EKU_WINDOWS, EKU_ELAM, EKU_HAL]
+                .into_iter()
+                .any(|eku| leaf.ekus.contains(eku))
+        });
+        let rooted = WHQL_ROOTS.into_iter().any(|root| ends_in(signature, root));
+        truth = truth.or(match is_usable(signature) {
+            Truth::Yes => (has_eku && rooted).into(),
+            unusable => unusable,
+        });
+    }
+    truth
+}

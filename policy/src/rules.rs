@@ -1,0 +1,198 @@
+//! Whether one rule holds for one file.
+
+use crate::PolicySet;
+use crate::facts::NameKeys;
+use crate::facts::ends_in;
+use crate::facts::has_hash;
+use crate::facts::issuer;
+use crate::facts::name_is;
+use crate::facts::names;
+use crate::facts::publisher;
+use crate::facts::signed_after;
+use crate::facts::version_within;
+use crate::format::AttributeRecord;
+use crate::format::AttributeRef;
+use crate::format::NONE;
+use crate::format::SignerRecord;
+use crate::format::SignerUse;
+use crate::format::Table;
+use crate::set::as_index;
+use crate::truth::Truth;
+use evidence::Certificate;
+use evidence::Evidence;
+use evidence::Fact;
+use evidence::Signature;
+use evidence::Text;
+use zerocopy::little_endian::U32;
+
+/// Where in its chain a signature satisfies a signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// The leaf itself.
+    Leaf,
+    /// A certificate above it, or a well-known root.
+    Above,
+}
+
+/// Weighs the file against rules of one set.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'s, 'e> {
+    pub(crate) set: PolicySet<'s>,
+    pub(crate) evidence: &'e Evidence<'e>,
+    pub(crate) keys: NameKeys,
+}
+
+impl<'s, 'e> Rules<'s, 'e> {
+    pub(crate) fn new(set: PolicySet<'s>, evidence: &'e Evidence<'e>) -> Self {
+        Self {
+            set,
+            evidence,
+            keys: NameKeys::of(evidence, set.name_kinds()),
+        }
+    }
+
+    /// Whether the file has all that an attribute rule asks for.
+    pub(crate) fn attribute(&self, record: &AttributeRecord) -> Truth {
+        let flags = record.flags.get();
+        if flags & AttributeRecord::NEVER != 0 {
+            return Truth::No;
+        }
+        let mut truth = Truth::Yes;
+        for (offset, name) in record.names.iter().zip(names(self.evidence)) {
+            if offset.get() != NONE {
+                truth = truth.and(name_is(name, self.set.text(offset.get())));
+            }
+        }
+        if flags & AttributeRecord::BOUNDED != 0 {
+            truth = truth.and(version_within(self.evidence, record.min.get(), record.max.get()));
+        }
+        if record.hash.get() != NONE {
+            truth = truth.and(has_hash(self.evidence, self.set.pooled(record.hash.get())));
+        }
+        truth
+    }
+
+    fn attribute_at(&self, index: u32) -> Truth {
+        self.set
+            .attributes()
+            .get(as_index(index))
+            .map_or(Truth::No, |record| self.attribute(record))
+    }
+
+    /// Whether the file has one of a signer's file attributes, or the signer asks for none.
+    pub(crate) fn attributes_of(&self, signer: &SignerRecord) -> Truth {
+        let count = as_index(signer.attribute_count.get());
+        if count == 0 {
+            return Truth::Yes;
+        }
+        let all: &[AttributeRef] = self.set.table(Table::AttributeRefs);
+        let first = as_index(signer.attribute_first.get());
+        let refs = all.get(first..first.saturating_add(count)).unwrap_or_default();
+        let any = |refs: &[AttributeRef]| {
+            let mut truth = Truth::No;
+            for reference in refs {
+                truth = truth.or(self.attribute_at(reference.attribute.get()));
+                if truth == Truth::Yes {
+                    break;
+                }
+            }
+            truth
+        };
+        if !self.keys.known {
+            return any(refs);
+        }
+        let mut truth = Truth::No;
+        for key in self.keys.iter() {
+            let from = refs.partition_point(|reference| reference.key.get() < key);
+            let run = refs.get(from..).unwrap_or_default();
+            let length = run.partition_point(|reference| reference.key.get() == key);
+            truth = truth.or(any(run.get(..length).unwrap_or_default()));
+        }
+        truth
+    }
+
+    /// Whether none of the exceptions of a signer's use holds.
+    pub(crate) fn not_excepted(&self, signer_use: &SignerUse) -> Truth {
+        let all: &[U32] = self.set.table(Table::Exceptions);
+        let first = as_index(signer_use.except_first.get());
+        let count = as_index(signer_use.except_count.get());
+        let mut truth = Truth::No;
+        for index in all.get(first..first.saturating_add(count)).unwrap_or_default() {
+            truth = truth.or(self.attribute_at(index.get()));
+        }
+        truth.not()
+    }
+
+    /// Whether a signature has the root that a signer asks for, and where.
+    pub(crate) fn root(&self, signer: &SignerRecord, signature: &Signature<'_>) -> (Truth, Anchor) {
+        if signer.tbs.get() == NONE {
+            return (ends_in(signature, signer.wellknown).into(), Anchor::Above);
+        }
+        let wanted = self.set.pooled(signer.tbs.get());
+        let mut truth = Truth::No;
+        for (depth, certificate) in signature.chain.iter().enumerate() {
+            match &certificate.tbs {
+                Fact::Present(hash) if hash.as_bytes() == wanted => {
+                    let anchor = if depth == 0 { Anchor::Leaf } else { Anchor::Above };
+                    return (Truth::Yes, anchor);
+                }
+                Fact::Present(_) | Fact::Absent => {}
+                Fact::Unreadable(reason) => truth = truth.or(Truth::Unknown(*reason)),
+            }
+        }
+        (truth, Anchor::Above)
+    }
+
+    /// Whether the leaf and the signature have the names that a signer asks for.
+    pub(crate) fn signer_names(&self, signer: &SignerRecord, signature: &Signature<'_>) -> Truth {
+        let Some(leaf) = signature.chain.first() else {
+            return Truth::No;
+        };
+        let asks = |offset: U32, name: Fact<Text<'_>>| {
+            if offset.get() == NONE {
+                Truth::Yes
+            } else {
+                name_is(name, self.set.text(offset.get()))
+            }
+        };
+        asks(signer.publisher, publisher(leaf))
+            .and(asks(signer.oem, signature.oem_id))
+            .and(asks(signer.issuer, issuer(leaf)))
+    }
+
+    /// Whether the leaf has one of the key usages that a signer asks for, and none that it excepts.
+    pub(crate) fn ekus(&self, signer: &SignerRecord, leaf: &Certificate<'_>) -> bool {
+        let all: &[U32] = self.set.table(Table::Ekus);
+        let first = as_index(signer.eku_first.get());
+        let wanted = usize::from(signer.eku_count.get());
+        let excepted = usize::from(signer.except_eku_count.get());
+        let middle = first.saturating_add(wanted);
+        let has = |offset: &U32| leaf.ekus.contains(self.set.pooled(offset.get()));
+        let any = all.get(first..middle).unwrap_or_default().iter().any(has);
+        let none = !all
+            .get(middle..middle.saturating_add(excepted))
+            .unwrap_or_default()
+            .iter()
+            .any(has);
+        (wanted == 0 || any) && none
+    }
+
+    /// Whether a usable signature satisfies a signer, its file attributes included.
+    pub(crate) fn signer(&self, signer: &SignerRecord, signature: &Signature<'_>) -> (Truth, Anchor) {
+        let (root, anchor) = self.root(signer, signature);
+        if root == Truth::No {
+            return (root, anchor);
+        }
+        let Some(leaf) = signature.chain.first() else {
+            return (Truth::No, anchor);
+        };
+        let mut truth = root.and(self.signer_names(signer, signature));
+        if truth == Truth::No || !self.ekus(signer, leaf) {
+            return (Truth::No, anchor);
+        }
+        if signer.sign_after.get() != 0 {
+            truth = truth.and(signed_after(signature, signer.sign_after.get()));
+        }
+        (truth.and(self.attributes_of(signer)), anchor)
+    }
+}
