@@ -410,7 +410,7 @@ fn action_of(action: u16) -> Action {
 
 /// The level that a signer amounts to where it matched.
 fn level_of(signer: &SignerRecord, anchor: Anchor) -> Level {
-    match Level::from_number(signer.level).unwrap_or(Level::PcaCertificate) {
+    match Level::from_number(signer.level.into()).unwrap_or(Level::PcaCertificate) {
         Level::PcaCertificate if anchor == Anchor::Leaf => Level::LeafCertificate,
         level => level,
     }

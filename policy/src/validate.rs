@@ -385,7 +385,7 @@ impl Checks<'_> {
                 own.is_sorted_by_key(|reference| reference.key.get()),
                 SetFault::Order,
             )?;
-            check(Level::from_number(record.level).is_some(), SetFault::Value)?;
+            check(Level::from_number(record.level.into()).is_some(), SetFault::Value)?;
             check(record.reserved == [0; 2], SetFault::Reserved)?;
         }
         Ok(())

@@ -109,39 +109,6 @@ pub enum Level {
 }
 
 impl Level {
-    /// Every level, the most specific first.
-    pub const ALL: [Self; 13] = [
-        Self::Option,
-        Self::Hash,
-        Self::FileName,
-        Self::WhqlFilePublisher,
-        Self::FilePublisher,
-        Self::SignedVersion,
-        Self::WhqlPublisher,
-        Self::Publisher,
-        Self::Whql,
-        Self::LeafCertificate,
-        Self::PcaCertificate,
-        Self::RootCertificate,
-        Self::AnyFile,
-    ];
-
-    /// Its number in the compiled set.
-    pub const fn number(self) -> u8 {
-        #[expect(
-            clippy::as_conversions,
-            reason = "the discriminant of a fieldless repr(u8) enum"
-        )]
-        {
-            self as u8
-        }
-    }
-
-    /// The level with this number.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
-    }
-
     /// The name, as App Control's tools write it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -104,6 +104,8 @@ pub struct Document {
     pub macros: Vec<(String, String)>,
     /// `AppSettings`.
     pub app_settings: Vec<AppSettings>,
+    /// Format version of the binary form it was read from.
+    pub format_version: Option<u32>,
     /// What reading assumed or left out.
     pub notes: Vec<Note>,
 }
@@ -115,7 +117,18 @@ impl Document {
     /// # Errors
     /// [`ReadError`] with the place of what is malformed.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, ReadError> {
-        crate::xml::read(file, bytes)
+        // A binary policy starts with a small format version, or with an envelope; XML with neither.
+        let binary = matches!(bytes, [_, 0, 0, 0, ..]) || crate::binary::is_envelope(bytes);
+        if binary {
+            crate::binary::read(file, bytes)
+        } else {
+            crate::xml::read(file, bytes)
+        }
+    }
+
+    /// The policy as SiPolicy XML: everything but comments, and what [`Document::notes`] say was left out on reading.
+    pub fn to_xml(&self) -> String {
+        crate::xml::write(self)
     }
 
     /// The place of something in this document.

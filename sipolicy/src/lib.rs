@@ -1,10 +1,12 @@
-//! App Control policy documents: SiPolicy XML, and its compilation to the compiled set of `policy`.
+//! App Control policy documents: SiPolicy XML and the binary form, and their compilation to the compiled set of `policy`.
 //!
 //! Used by the `gatehouse` command; never reachable from the driver.
 //!
-//! [`Document::read`] takes the bytes of a document, [`compile`] any number of documents to one compiled set.
+//! [`Document::read`] takes the bytes of a document in any form, [`Document::to_xml`] and [`to_binary`] write one,
+//! [`compile`] takes any number of documents to one compiled set.
 #![forbid(unsafe_code)]
 
+mod binary;
 mod compile;
 pub mod document;
 mod error;
@@ -17,6 +19,11 @@ mod version;
 mod write_set;
 mod xml;
 
+pub use binary::Binary;
+pub use binary::NEWEST_FORMAT;
+pub use binary::OLDEST_FORMAT;
+pub use binary::WriteError;
+pub use binary::to_binary;
 pub use compile::CompileNote;
 pub use compile::Compiled;
 pub use compile::compile;

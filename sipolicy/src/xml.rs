@@ -1,6 +1,9 @@
 //! Reading SiPolicy XML.
 
 mod parts;
+mod write;
+
+pub(crate) use write::write;
 
 use crate::Document;
 use crate::PolicyKind;

@@ -79,7 +79,7 @@ fn a_million_decisions_equal_the_reference_model() {
         println!("{decision:13} {how:25} {count}");
     }
     // The generator must reach every level, or agreement would say little.
-    for level in policy::Level::ALL {
+    for level in policy::Level::ALL.iter().copied() {
         let reached = counts.keys().any(|(_, how)| how.ends_with(level.name()));
         assert!(
             reached,

@@ -29,7 +29,7 @@ fn set_bytes(rules: usize) -> Vec<u8> {
     }
     let _ = write!(
         text,
-        "</FileRules><SigningScenarios><SigningScenario Value=\"131\"><ProductSigners><FileRulesRef>{references}\
+        "</FileRules><SigningScenarios><SigningScenario Value=\"131\" ID=\"ID_SIGNINGSCENARIO_K\"><ProductSigners><FileRulesRef>{references}\
          </FileRulesRef></ProductSigners></SigningScenario></SigningScenarios></SiPolicy>"
     );
     compile(&[Document::read("made.xml", text.as_bytes()).unwrap()]).unwrap()

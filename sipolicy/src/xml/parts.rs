@@ -114,10 +114,10 @@ impl Reader<'_> {
                     "PackageFamilyName" => attributes.package_family_name = Some(text.to_owned()),
                     "PackageVersion" => attributes.package_version = Some(self.version(node, name, text)?),
                     "MinimumFileVersion" => {
-                        attributes.minimum_version = Some(self.version(node, name, text)?)
+                        attributes.minimum_version = Some(self.version(node, name, text)?);
                     }
                     "MaximumFileVersion" => {
-                        attributes.maximum_version = Some(self.version(node, name, text)?)
+                        attributes.maximum_version = Some(self.version(node, name, text)?);
                     }
                     "AppIDs" => attributes.app_ids = Some(text.to_owned()),
                     "FilePath" => attributes.file_path = Some(text.to_owned()),

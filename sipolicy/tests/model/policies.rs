@@ -67,6 +67,7 @@ pub struct Use {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a policy option of its own")]
 pub struct Policy {
     pub number: usize,
     /// Place in the compiled set: bases first.
@@ -269,7 +270,10 @@ fn generate_policy(
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
 }
 
 fn version(value: u64) -> String {
