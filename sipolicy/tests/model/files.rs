@@ -160,6 +160,7 @@ fn signature(random: &mut Random, publishers: &[Text<'static>]) -> Signature<'st
         root: Root {
             wellknown: random.percent(70).then(|| *random.pick(&WELLKNOWN)),
             verified: random.percent(85),
+            known: random.percent(80),
         },
         oem_id: maybe(random, 2, 40, oem),
         more_info_url: Fact::Absent,
