@@ -137,10 +137,15 @@ pub enum Error {
 }
 
 /// The driver's protocol version, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TheirVersion {
     /// It said so.
-    Known(u16),
+    Known {
+        /// The protocol version it speaks.
+        protocol: u16,
+        /// Its own version.
+        driver: String,
+    },
     /// It only said that it is another one.
     Other,
 }
@@ -148,8 +153,8 @@ pub enum TheirVersion {
 impl fmt::Display for TheirVersion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Known(version) => write!(formatter, "version {version}"),
-            Self::Other => formatter.write_str("does not"),
+            Self::Known { protocol, driver } => write!(formatter, "({driver}) version {protocol}"),
+            Self::Other => formatter.write_str("another one"),
         }
     }
 }

@@ -51,27 +51,22 @@ impl Client {
         expect(dead_code, reason = "only Windows has a driver to talk to")
     )]
     pub fn over(mut transport: Box<dyn Transport>) -> Result<Self, Error> {
-        const NAME: &str = "hello";
-        let request = HelloRequest {
-            oldest: protocol::VERSION.into(),
-            newest: protocol::VERSION.into(),
-            reserved: 0.into(),
+        let ours = protocol::VERSION;
+        let error = match greet(transport.as_mut(), ours, ours) {
+            Ok(hello) if hello.version.get() == ours => return Ok(Self { transport, hello }),
+            Ok(hello) => return Err(other_version(hello)),
+            Err(error) => error,
         };
-        let hello: Hello = ask(transport.as_mut(), NAME, ioctl::HELLO, request.as_bytes())?;
-        if hello.version.get() == protocol::VERSION {
-            Ok(Self { transport, hello })
-        } else {
-            Err(Error::Version {
-                ours: protocol::VERSION,
-                theirs: TheirVersion::Known(hello.version.get()),
-            })
+        if !matches!(error, Error::Version { .. }) {
+            return Err(error);
         }
+        // To name the driver's version: a greeting that any version can answer.
+        Err(greet(transport.as_mut(), 0, u16::MAX).map_or(error, other_version))
     }
 
     /// Version of the driver: major, minor, patch.
     pub fn driver_version(&self) -> String {
-        let [major, minor, patch] = self.hello.driver;
-        format!("{major}.{minor}.{patch}")
+        dotted(self.hello)
     }
 
     /// State and counters.
@@ -201,6 +196,31 @@ impl Client {
     ) -> Result<&'o [u8], Error> {
         send(self.transport.as_mut(), name, code, input, output)
     }
+}
+
+/// Says which versions are spoken here and learns which one the driver will speak.
+fn greet(transport: &mut dyn Transport, oldest: u16, newest: u16) -> Result<Hello, Error> {
+    let request = HelloRequest {
+        oldest: oldest.into(),
+        newest: newest.into(),
+        reserved: 0.into(),
+    };
+    ask(transport, "hello", ioctl::HELLO, request.as_bytes())
+}
+
+fn other_version(hello: Hello) -> Error {
+    Error::Version {
+        ours: protocol::VERSION,
+        theirs: TheirVersion::Known {
+            protocol: hello.version.get(),
+            driver: dotted(hello),
+        },
+    }
+}
+
+fn dotted(hello: Hello) -> String {
+    let [major, minor, patch] = hello.driver;
+    format!("{major}.{minor}.{patch}")
 }
 
 fn send<'o>(

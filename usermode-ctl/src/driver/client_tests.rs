@@ -103,19 +103,21 @@ fn a_rejected_push_leaves_the_generation_and_says_where() {
     assert_eq!(client.pull().expect("answered"), Some((1, set)));
 }
 
-/// A driver of another protocol version.
+/// A driver of protocol version 7.
 struct OtherVersion {
-    /// What it answers to the greeting; `None` for a refusal.
-    version: Option<u16>,
+    /// Whether it answers a greeting that leaves it the choice.
+    tells: bool,
 }
 
 impl Transport for OtherVersion {
     fn request(&mut self, code: u32, input: &[u8], output: &mut [u8]) -> Result<usize, SystemError> {
         assert_eq!(code, ioctl::HELLO, "nothing else is asked of it");
-        HelloRequest::read_from_bytes(input).expect("a greeting");
-        let version = self.version.ok_or(SystemError::REVISION_MISMATCH)?;
+        let greeting = HelloRequest::read_from_bytes(input).expect("a greeting");
+        if !self.tells || !(greeting.oldest.get()..=greeting.newest.get()).contains(&7) {
+            return Err(SystemError::REVISION_MISMATCH);
+        }
         let answer = Hello {
-            version: version.into(),
+            version: 7.into(),
             driver: [9.into(), 8.into(), 7.into()],
         };
         output.copy_from_slice(answer.as_bytes());
@@ -125,14 +127,31 @@ impl Transport for OtherVersion {
 
 #[test]
 fn a_driver_of_another_version_is_named() {
-    for (version, says) in [(Some(7), "the driver version 7"), (None, "the driver does not")] {
-        let error = Client::over(Box::new(OtherVersion { version }))
+    for (tells, says) in [
+        (true, "protocol version 1, the driver (9.8.7) version 7;"),
+        (false, "protocol version 1, the driver another one;"),
+    ] {
+        let error = Client::over(Box::new(OtherVersion { tells }))
             .err()
             .expect("refused");
         assert!(matches!(error, Error::Version { .. }));
         assert!(error.to_string().contains(says), "{error}");
-        assert!(error.to_string().contains("speaks protocol version 1"), "{error}");
     }
+}
+
+/// gate answers a greeting that leaves it the choice; the error message above rests on that.
+#[test]
+fn the_driver_tells_its_version_to_a_controller_of_any_version() {
+    let request = HelloRequest {
+        oldest: 0.into(),
+        newest: u16::MAX.into(),
+        reserved: 0.into(),
+    };
+    let mut output = [0; size_of::<Hello>()];
+    let answered = Loopback::start().request(ioctl::HELLO, request.as_bytes(), &mut output);
+    assert_eq!(answered, Ok(output.len()));
+    let hello = Hello::read_from_bytes(&output).expect("an answer");
+    assert_eq!(hello.version.get(), protocol::VERSION);
 }
 
 /// A driver that answers every request but the greeting with the same bytes.

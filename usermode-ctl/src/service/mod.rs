@@ -55,6 +55,9 @@ pub fn install(arguments: &Install) -> Result<ServiceRecord, Error> {
             problem: "it is running; stop it first with `gatehouse stop`".to_owned(),
         });
     }
+    if let Some(service) = &existing {
+        must_be_ours(service, "install the driver")?;
+    }
     let was_there = target.exists();
     if source != target {
         copy(&source, &target)?;
@@ -86,10 +89,8 @@ pub fn uninstall() -> Result<ServiceRecord, Error> {
     let Some(service) = find(&manager)? else {
         return Ok(ServiceRecord::new("uninstall", false, "not-installed"));
     };
+    let path = must_be_ours(&service, "uninstall the driver")?;
     stop_and_wait(&service)?;
-    let path = service
-        .path()
-        .map_err(|error| failed("ask for the service's file", error))?;
     service
         .delete()
         .map_err(|error| failed("delete the service", error))?;
@@ -175,6 +176,23 @@ fn installed(what: &str) -> Result<Service, Error> {
     manager
         .service(SERVICE_NAME, Rights::Use)
         .map_err(|error| failed(what, error))
+}
+
+/// The service's file, unless the service belongs to a driver package: what a package made, only removing the package undoes.
+fn must_be_ours(service: &Service, what: &str) -> Result<PathBuf, Error> {
+    let path = service
+        .path()
+        .map_err(|error| failed("ask for the service's file", error))?;
+    let place = path.to_string_lossy().to_ascii_lowercase();
+    if place.contains(r"\driverstore\filerepository\") {
+        return Err(Error::Service {
+            what: what.to_owned(),
+            problem: "it was installed as a driver package; find its oemNN.inf with `pnputil /enum-drivers` and remove it \
+                      with `pnputil /delete-driver oemNN.inf /uninstall`"
+                .to_owned(),
+        });
+    }
+    Ok(path)
 }
 
 /// Where a driver's file belongs.
