@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::bytes::fill;
 use crate::bytes::filled;
 use crate::bytes::to_usize;
+use crate::catalog_index::CatalogIndex;
 use crate::chain::BUDGET;
 use crate::chain::ProvenLinks;
 use crate::chain::Prover;
@@ -87,6 +88,16 @@ impl Workspace {
             links: filled(1, ProvenLinks::new())?,
         })
     }
+
+    /// A prover with the budget of one file.
+    pub(crate) fn prover(&mut self) -> Option<Prover<'_>> {
+        let Self { scratch, links, .. } = self;
+        Some(Prover {
+            scratch: scratch.first_mut()?,
+            links: links.first_mut()?,
+            budget: BUDGET,
+        })
+    }
 }
 
 /// Room for the signatures and certificates found in one file. It borrows from the [`Workspace`] that its file was examined
@@ -96,6 +107,8 @@ pub struct Findings<'w> {
     /// Every chain, one after the other.
     pub(crate) certificates: Vec<Certificate<'w>>,
     pub(crate) signatures: Vec<Signature<'w>>,
+    /// The bytes of the certificates, for those who pass them on.
+    pub(crate) raw: Vec<&'w [u8]>,
 }
 
 impl Findings<'_> {
@@ -104,6 +117,7 @@ impl Findings<'_> {
         Self {
             certificates: Vec::new(),
             signatures: Vec::new(),
+            raw: Vec::new(),
         }
     }
 }
@@ -127,6 +141,20 @@ impl Findings<'_> {
 pub fn examine<'w, S: Source + ?Sized>(
     source: &mut S,
     options: &Options,
+    workspace: &'w mut Workspace,
+    findings: &'w mut Findings<'w>,
+) -> Result<Evidence<'w>, ExamineError> {
+    examine_with_catalogs(source, options, None, workspace, findings)
+}
+
+/// [`examine`], with the catalogues that may vouch for the file: their signatures come after its own.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
+    source: &mut S,
+    options: &Options,
+    catalogs: Option<&CatalogIndex<'w>>,
     workspace: &'w mut Workspace,
     findings: &'w mut Findings<'w>,
 ) -> Result<Evidence<'w>, ExamineError> {
@@ -180,19 +208,16 @@ pub fn examine<'w, S: Source + ?Sized>(
     let digests = digest_image(source, &headers, &mut extras, chunk)?;
     let pages = pages.map(|pages| pages.map(|pages| (pages.table(), pages.finish(&digests))));
     let version = pe::read_version(source, &headers, sections, version)?;
+    let prover = Prover {
+        scratch,
+        links,
+        budget: BUDGET,
+    };
+    let computed = Computed { digests, pages };
+    let collected = collect(table, catalogs, &computed, prover, findings).map_err(ErrorKind::from)?;
     let signatures = match table_state {
-        Fact::Absent => Fact::Present(&[][..]),
         Fact::Unreadable(reason) => Fact::Unreadable(reason),
-        Fact::Present(()) => {
-            let prover = Prover {
-                scratch,
-                links,
-                budget: BUDGET,
-            };
-            let computed = Computed { digests, pages };
-            let collected = collect(table, &computed, prover, findings);
-            Fact::Present(collected.map_err(ErrorKind::from)?)
-        }
+        Fact::Absent | Fact::Present(()) => Fact::Present(collected),
     };
     Ok(Evidence {
         image: Fact::Present(headers.image),

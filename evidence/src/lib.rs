@@ -20,6 +20,10 @@
 )]
 
 mod bytes;
+mod catalog;
+mod catalog_index;
+#[cfg(test)]
+mod catalog_tests;
 mod chain;
 mod crypto;
 mod der;
@@ -51,6 +55,11 @@ mod timestamp;
 mod trust;
 mod x509;
 
+pub use catalog::Catalog;
+pub use catalog::CatalogError;
+pub use catalog::examine_catalog;
+pub use catalog_index::CatalogIndex;
+pub use catalog_index::CatalogIndexBuilder;
 pub use error::Defect;
 pub use error::ErrorKind;
 pub use error::ExamineError;
@@ -61,6 +70,7 @@ pub use examine::Findings;
 pub use examine::Options;
 pub use examine::Workspace;
 pub use examine::examine;
+pub use examine::examine_with_catalogs;
 
 pub use facts::Certificate;
 pub use facts::Digests;

@@ -8,12 +8,14 @@ use crate::bytes::push;
 use crate::bytes::to_usize;
 use crate::bytes::u16_at;
 use crate::bytes::u32_at;
+use crate::catalog_index::CatalogIndex;
 use crate::chain::Chain;
 use crate::chain::Prover;
 use crate::chain::may_serve;
 use crate::digest::Algorithm;
 use crate::error::NoMemory;
 use crate::examine::Findings;
+use crate::facts::Certificate;
 use crate::facts::Digests;
 use crate::facts::Fact;
 use crate::facts::Hash;
@@ -173,14 +175,16 @@ pub(crate) struct Collector<'a, 's, 'p> {
     pub(crate) prover: Prover<'p>,
     pub(crate) computed: &'s Computed<'a>,
     pool: Vec<X509<'a>>,
-    certificates: &'s mut Vec<crate::facts::Certificate<'a>>,
+    certificates: &'s mut Vec<Certificate<'a>>,
+    raw: &'s mut Vec<&'a [u8]>,
     /// Each signature, and where its chain stands in `certificates`.
     drafts: Vec<(Signature<'a>, usize, usize)>,
 }
 
-/// The signatures of `table`, in the order found: each entry's, then those nested in it.
+/// The signatures of `table`, in the order found: each entry's, then those nested in it, then those of catalogues that list the image.
 pub(crate) fn collect<'w>(
     table: &'w [u8],
+    catalogs: Option<&CatalogIndex<'w>>,
     computed: &Computed<'w>,
     prover: Prover<'_>,
     findings: &'w mut Findings<'w>,
@@ -188,19 +192,60 @@ pub(crate) fn collect<'w>(
     let Findings {
         certificates,
         signatures,
+        raw,
     } = findings;
     let mut collector = Collector {
         prover,
         computed,
         pool: Vec::new(),
         certificates,
+        raw,
         drafts: Vec::new(),
     };
     for entry in table_entries(table) {
         collector.add(entry, SignatureSource::Embedded, 0)?;
     }
+    if let Some(catalogs) = catalogs {
+        catalogs.collect(&computed.digests, collector.certificates, &mut collector.drafts)?;
+    }
     let drafts = collector.drafts;
-    let certificates: &'w [_] = certificates;
+    hand_over(drafts, certificates, signatures)
+}
+
+/// The signatures of a catalogue: its own, and those nested in it that sign the same list.
+pub(crate) fn collect_catalog<'w>(
+    bytes: &'w [u8],
+    prover: Prover<'_>,
+    findings: &'w mut Findings<'w>,
+) -> Result<(&'w [Signature<'w>], &'w [&'w [u8]]), NoMemory> {
+    let Findings {
+        certificates,
+        signatures,
+        raw,
+    } = findings;
+    let computed = Computed {
+        digests: Digests::default(),
+        pages: [None, None],
+    };
+    let mut collector = Collector {
+        prover,
+        computed: &computed,
+        pool: Vec::new(),
+        certificates,
+        raw,
+        drafts: Vec::new(),
+    };
+    collector.add_list(bytes)?;
+    let drafts = collector.drafts;
+    Ok((hand_over(drafts, certificates, signatures)?, raw))
+}
+
+/// Gives each signature its chain.
+fn hand_over<'w>(
+    drafts: Vec<(Signature<'w>, usize, usize)>,
+    certificates: &'w [Certificate<'w>],
+    signatures: &'w mut Vec<Signature<'w>>,
+) -> Result<&'w [Signature<'w>], NoMemory> {
     for (mut signature, start, length) in drafts {
         signature.chain = certificates
             .get(start..)
@@ -231,20 +276,48 @@ impl<'a> Collector<'a, '_, '_> {
         };
         let (proof, signer) = prove(&message, &mut self.pool, &mut self.prover)?;
         let signature = self.judge(&data, &proof, source);
-        let start = self.certificates.len();
-        for place in proof.chain.iter().flat_map(super::chain::Chain::places) {
-            if let Some(certificate) = self.pool.get(*place) {
-                push(self.certificates, certificate.facts())?;
-            }
-        }
-        let length = self.certificates.len().saturating_sub(start);
-        push(&mut self.drafts, (signature, start, length))?;
+        self.keep(signature, &proof)?;
         if depth < MAX_NESTING
             && let Some(signer) = signer
         {
             for nested in signer.unsigned_attribute(oid::NESTED_SIGNATURE) {
                 self.add(nested.raw, SignatureSource::Nested, depth.saturating_add(1))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the signature and its chain into the findings.
+    fn keep(&mut self, signature: Signature<'a>, proof: &Proof<'a>) -> Result<(), NoMemory> {
+        let start = self.certificates.len();
+        for place in proof.chain.iter().flat_map(super::chain::Chain::places) {
+            if let Some(certificate) = self.pool.get(*place) {
+                push(self.certificates, certificate.facts())?;
+                push(self.raw, certificate.raw)?;
+            }
+        }
+        let length = self.certificates.len().saturating_sub(start);
+        push(&mut self.drafts, (signature, start, length))
+    }
+
+    /// Adds the signatures of a catalogue.
+    fn add_list(&mut self, bytes: &'a [u8]) -> Result<(), NoMemory> {
+        let Some(message) = SignedData::read(bytes) else {
+            return Ok(());
+        };
+        let (proof, signer) = prove(&message, &mut self.pool, &mut self.prover)?;
+        self.keep(list_signature(&proof), &proof)?;
+        let nested = signer
+            .iter()
+            .flat_map(|signer| signer.unsigned_attribute(oid::NESTED_SIGNATURE));
+        for nested in nested.take(MAX_SIGNATURES) {
+            // Others sign something else, plain data for instance: they say nothing about the list.
+            let Some(inner) = SignedData::read(nested.raw).filter(|inner| inner.content == message.content)
+            else {
+                continue;
+            };
+            let (proof, _) = prove(&inner, &mut self.pool, &mut self.prover)?;
+            self.keep(list_signature(&proof), &proof)?;
         }
         Ok(())
     }
@@ -285,6 +358,24 @@ impl<'a> Collector<'a, '_, '_> {
             fault: digest_fault.or(signature_fault),
             catalog: None,
         }
+    }
+}
+
+/// The signature of a catalogue, before a file is looked up in it.
+fn list_signature<'a>(proof: &Proof<'a>) -> Signature<'a> {
+    Signature {
+        source: SignatureSource::Catalog,
+        signed_digest: Hash::Md([0; 16]),
+        digest_valid: proof.fault.is_none(),
+        signature_valid: proof.fault.is_none(),
+        page_hashes: false,
+        chain: &[],
+        root: proof.chain.map_or(Root::default(), |chain| chain.root),
+        oem_id: proof.opus.program_name,
+        more_info_url: proof.opus.more_info,
+        timestamp: proof.timestamp,
+        fault: proof.fault,
+        catalog: None,
     }
 }
 

@@ -76,15 +76,16 @@ fn prove_token<'a>(
     let Some(message) = SignedData::read(token.raw) else {
         return Ok(None);
     };
-    // The token's own certificates first: they are the ones meant.
+    let own = pool.len();
     push_certificates(pool, message.certificates.clone())?;
-    Ok(prove_signed_token(&message, signer, pool, prover))
+    Ok(prove_signed_token(&message, signer, pool, own, prover))
 }
 
 fn prove_signed_token(
     message: &SignedData<'_>,
     signer: &SignerInfo<'_>,
     pool: &[X509<'_>],
+    own: usize,
     prover: &mut Prover<'_>,
 ) -> Option<i64> {
     let content = message
@@ -98,7 +99,23 @@ fn prove_signed_token(
     }
     let authority = message.signer()?;
     let digest = content_digest(authority.digest_algorithm().ok()?, &content);
-    prove_authority(&authority, Some(oid::TST_INFO), &digest, time, pool, prover)
+    // Issuer and serial number may be those of a certificate beside the token; the token's own is the one meant.
+    let place = pool
+        .get(own..)
+        .and_then(|tail| authority.find_certificate(tail))
+        .map_or_else(
+            || authority.find_certificate(pool),
+            |place| place.checked_add(own),
+        )?;
+    prove_authority(
+        &authority,
+        Some(oid::TST_INFO),
+        &digest,
+        time,
+        pool,
+        place,
+        prover,
+    )
 }
 
 /// Message imprint and time of a TSTInfo.
@@ -124,10 +141,11 @@ fn prove_countersignature(
     let authority = SignerInfo::read(value)?;
     let time = der::time(&authority.signed_attribute(oid::SIGNING_TIME)?)?;
     let digest = authority.digest_algorithm().ok()?.digest(&[signer.signature]);
-    prove_authority(&authority, None, &digest, time, pool, prover)
+    let place = authority.find_certificate(pool)?;
+    prove_authority(&authority, None, &digest, time, pool, place, prover)
 }
 
-/// `time`, if the authority signed this digest, is one for timestamps, chains to a known root, and every certificate up to it was
+/// `time`, if the authority, whose certificate is at `place`, signed this digest, is one for timestamps, chains to a known root, and every certificate up to it was
 /// valid at that time.
 fn prove_authority(
     authority: &SignerInfo<'_>,
@@ -135,9 +153,9 @@ fn prove_authority(
     digest: &Hash,
     time: i64,
     pool: &[X509<'_>],
+    place: usize,
     prover: &mut Prover<'_>,
 ) -> Option<i64> {
-    let place = authority.find_certificate(pool)?;
     let certificate = pool.get(place)?;
     if !is_for_timestamps(certificate) || !prover.spend() {
         return None;

@@ -377,3 +377,56 @@ pub(crate) fn ladder(steps: usize, key: usize) -> Vec<Vec<u8>> {
         })
         .collect()
 }
+
+/// How a catalogue's member is written.
+pub(crate) enum Member {
+    /// SHA-1 as text in the tag, and again in the data: version 1.
+    Text([u8; 20]),
+    /// A raw SHA-256 tag with data: version 2.
+    Raw([u8; 32]),
+    /// A raw SHA-1 tag and nothing else: version 2.
+    Bare([u8; 20]),
+}
+
+impl Member {
+    fn build(&self) -> Vec<u8> {
+        const SHA1: &[u8] = &[0x2b, 0x0e, 0x03, 0x02, 0x1a];
+        let data = |algorithm, digest: &[u8]| {
+            let data = indirect_data(algorithm, digest, &[]);
+            tlv(0x31, &[&attribute(oid::SPC_INDIRECT_DATA, &data)])
+        };
+        let (tag, attributes) = match self {
+            Self::Text(hash) => {
+                let digits: String = hash
+                    .iter()
+                    .map(|byte| format!("{byte:02X}"))
+                    .chain(["\0".to_string()])
+                    .collect();
+                let tag: Vec<u8> = digits.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                (tag, data(SHA1, hash))
+            }
+            Self::Raw(hash) => (hash.to_vec(), data(SHA256, hash)),
+            Self::Bare(hash) => (hash.to_vec(), Vec::new()),
+        };
+        sequence(&[&tlv(0x04, &[&tag]), &attributes])
+    }
+}
+
+impl Message {
+    /// A catalogue of these members.
+    pub(crate) fn catalog(members: &[Member], signer: &Spec, certificates: &[Vec<u8>]) -> Self {
+        let list: Vec<u8> = members.iter().flat_map(Member::build).collect();
+        let kind = |last| object(&[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x0c, 0x01, last]);
+        let content = sequence(&[
+            &sequence(&[&kind(1)]),
+            &tlv(0x04, &[&[5; 16]]),
+            &tlv(0x17, &[b"250601120000Z"]),
+            &sequence(&[&kind(3), &[0x05, 0x00]]),
+            &sequence(&[&list]),
+        ]);
+        Self {
+            content_type: oid::TRUST_LIST,
+            ..Self::over_data(content, signer, certificates)
+        }
+    }
+}
