@@ -67,6 +67,9 @@ pub struct Scan {
     /// Files, and folders to be searched to the bottom.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
+    #[arg(long, value_name = "DIR")]
+    pub catalogs: Vec<PathBuf>,
     /// How many files to read at once [default: one for each processor].
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,
@@ -78,6 +81,9 @@ pub struct Explain {
     /// The file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Folders of catalogues (.cat), or single ones, that may vouch for the file.
+    #[arg(long, value_name = "DIR")]
+    pub catalogs: Vec<PathBuf>,
 }
 
 /// Work on policies.

@@ -7,6 +7,7 @@
 //! * `records`: what is reported, as JSON has it. `output`: how it is shown.
 
 mod args;
+mod catalogs;
 mod commands;
 mod driver;
 mod error;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use crate::args::Explain;
+use crate::catalogs;
 use crate::commands::Context;
 use crate::commands::scan::examine_file;
 use crate::error::Error;
@@ -21,7 +22,8 @@ use crate::records::Stated;
 
 /// Examines the file and shows everything it proves.
 pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error> {
-    let record = examine_file(&arguments.file, &mut None);
+    let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
+    let record = examine_file(&arguments.file, catalogs::read_index(&index).as_ref(), &mut None);
     if record.is_unreadable() {
         let why = record.error.as_deref().unwrap_or_default();
         context

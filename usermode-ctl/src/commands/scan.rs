@@ -11,14 +11,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
+use evidence::CatalogIndex;
 use evidence::Findings;
 use evidence::Options;
 use evidence::Source;
 use evidence::Workspace;
-use evidence::examine;
+use evidence::examine_with_catalogs;
 use walkdir::WalkDir;
 
 use crate::args::Scan;
+use crate::catalogs;
 use crate::commands::Context;
 use crate::error::Error;
 use crate::error::Outcome;
@@ -46,13 +48,15 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
         context.output.failure(failure);
         outcome = Outcome::Failed;
     });
+    let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
+    let index = catalogs::read_index(&index);
     let jobs = arguments
         .jobs
         .or(thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get);
     let mut report = Report::new(&context.output);
     let mut passed_over = 0_u64;
-    examine_all(&candidates, jobs, |candidate, record| {
+    examine_all(&candidates, index.as_ref(), jobs, |candidate, record| {
         if record.status == EvidenceStatus::NotPe && !candidate.named {
             passed_over = passed_over.saturating_add(1);
             return Ok(());
@@ -114,6 +118,7 @@ fn cause(error: &walkdir::Error) -> String {
 /// Examines the candidates on several threads and hands each record on, in the order of the candidates.
 fn examine_all(
     candidates: &[Candidate],
+    catalogs: Option<&CatalogIndex<'_>>,
     jobs: usize,
     mut done: impl FnMut(&Candidate, EvidenceRecord) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -126,7 +131,7 @@ fn examine_all(
             scope.spawn(move || {
                 let mut workspace = None;
                 while let Some((index, candidate)) = take(candidates, next) {
-                    let record = examine_file(&candidate.path, &mut workspace);
+                    let record = examine_file(&candidate.path, catalogs, &mut workspace);
                     if sender.send((index, candidate, record)).is_err() {
                         break;
                     }
@@ -153,7 +158,11 @@ fn take<'c>(candidates: &'c [Candidate], next: &AtomicUsize) -> Option<(usize, &
 }
 
 /// The evidence of one file. The workspace is made for the first file and used again for the next.
-pub fn examine_file(path: &Path, workspace: &mut Option<Workspace>) -> EvidenceRecord {
+pub fn examine_file(
+    path: &Path,
+    catalogs: Option<&CatalogIndex<'_>>,
+    workspace: &mut Option<Workspace>,
+) -> EvidenceRecord {
     let name = path.display().to_string();
     let mut source = match FileSource::open(path) {
         Ok(source) => source,
@@ -172,8 +181,8 @@ pub fn examine_file(path: &Path, workspace: &mut Option<Workspace>) -> EvidenceR
     };
     let mut findings = Findings::new();
     let size = source.size();
-    let examined = examine(&mut source, &options, workspace, &mut findings);
-    EvidenceRecord::of_file(name, size, &examined)
+    let examined = examine_with_catalogs(&mut source, &options, catalogs, workspace, &mut findings);
+    EvidenceRecord::of_file(name, size, &examined, catalogs)
 }
 
 /// JSON goes out as it comes; a table is shown when it is whole.

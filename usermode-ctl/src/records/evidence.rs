@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use evidence::CatalogIndex;
 use evidence::Defect;
 use evidence::Digests;
 use evidence::ErrorKind;
@@ -163,8 +164,13 @@ impl EvidenceRecord {
         }
     }
 
-    /// What an examination of a file found.
-    pub fn of_file(path: String, size: u64, examined: &Result<Evidence<'_>, ExamineError>) -> Self {
+    /// What an examination of a file found. `catalogs` are those it was given, for their names.
+    pub fn of_file(
+        path: String,
+        size: u64,
+        examined: &Result<Evidence<'_>, ExamineError>,
+        catalogs: Option<&CatalogIndex<'_>>,
+    ) -> Self {
         let (status, error, evidence) = match examined {
             Ok(evidence) => (Status::Ok, None, *evidence),
             Err(error) => (Status::of(&error.kind), Some(error.to_string()), error.evidence()),
@@ -185,7 +191,12 @@ impl EvidenceRecord {
         };
         // Of a file that is no image nothing is trusted, and nothing distrusted.
         if let (Fact::Present(_), Fact::Present(signatures)) = (evidence.image, evidence.signatures) {
-            record.signatures = Some(signatures.iter().map(SignatureRecord::of).collect());
+            record.signatures = Some(
+                signatures
+                    .iter()
+                    .map(|signature| SignatureRecord::of(signature, catalogs))
+                    .collect(),
+            );
             if let Fact::Present(trust) = Trust::of(&evidence) {
                 record.trust = Some(TrustRecord(trust.class));
                 record.trust_reason = Some(trust.to_string());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 use std::time::SystemTime;
 
+use evidence::CatalogIndex;
 use evidence::Certificate;
 use evidence::Fact;
 use evidence::Hash;
@@ -75,15 +76,16 @@ pub struct TimestampRecord {
 }
 
 impl SignatureRecord {
-    /// The record of a signature.
-    pub fn of(signature: &Signature<'_>) -> Self {
+    /// The record of a signature; `catalogs` give the name of its catalogue.
+    pub fn of(signature: &Signature<'_>, catalogs: Option<&CatalogIndex<'_>>) -> Self {
+        let catalog = signature.catalog.and_then(|number| catalogs?.name(number));
         Self {
             source: match signature.source {
                 SignatureSource::Embedded => "embedded",
                 SignatureSource::Nested => "nested",
                 SignatureSource::Catalog => "catalog",
             },
-            catalog: None,
+            catalog: catalog.map(str::to_owned),
             digest_algorithm: algorithm(&signature.signed_digest),
             digest_valid: signature.digest_valid,
             signature_valid: signature.signature_valid,
