@@ -162,7 +162,11 @@ impl fmt::Display for TheirVersion {
 impl Error {
     /// Whether nobody reads standard output any more, which is not an error.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        /// `ERROR_PIPE_NOT_CONNECTED`: what the other end of a named pipe leaves behind, and Wine's of any pipe.
+        const PIPE_NOT_CONNECTED: i32 = 233;
+        let Self::Output(error) = self else { return false };
+        error.kind() == io::ErrorKind::BrokenPipe
+            || (cfg!(windows) && error.raw_os_error() == Some(PIPE_NOT_CONNECTED))
     }
 
     /// The exit code, as `interfaces.md` fixes it.
