@@ -206,7 +206,7 @@ impl Search<'_, '_, '_> {
         };
         self.offer(chain);
         if top.is_self_issued() && self.is_signed_by(top, &top.key) {
-            let known = known_roots().find(|root| root.key.raw == top.key.raw);
+            let known = known_roots().find(|root| root.has_key(top.key.raw));
             self.offer(match known {
                 Some(root) if root.wellknown.is_some() => chain.ending(End::Wellknown, root.wellknown),
                 Some(_) => chain.ending(End::Known, None),
@@ -218,18 +218,19 @@ impl Search<'_, '_, '_> {
             if self.stopped {
                 return;
             }
-            if root.is_named(&top.issuer) && self.is_signed_by(top, &root.key) {
-                let end = if root.wellknown.is_some() {
-                    End::Wellknown
-                } else {
-                    End::Known
-                };
-                let embedded = pool
-                    .iter()
-                    .position(|other| other.is_self_issued() && other.key.raw == root.key.raw);
-                let chain = embedded.and_then(|place| chain.with(place)).unwrap_or(chain);
-                self.offer(chain.ending(end, root.wellknown));
+            if !root.is_named(&top.issuer) || !root.key().is_some_and(|key| self.is_signed_by(top, &key)) {
+                continue;
             }
+            let end = if root.wellknown.is_some() {
+                End::Wellknown
+            } else {
+                End::Known
+            };
+            let embedded = pool
+                .iter()
+                .position(|other| other.is_self_issued() && root.has_key(other.key.raw));
+            let chain = embedded.and_then(|place| chain.with(place)).unwrap_or(chain);
+            self.offer(chain.ending(end, root.wellknown));
         }
         self.extend_in_pool(&chain, top);
     }
