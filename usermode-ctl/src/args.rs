@@ -95,7 +95,7 @@ pub enum Policy {
 /// Compile policy documents into the one set that the driver takes.
 #[derive(Args, Debug)]
 pub struct Compile {
-    /// SiPolicy XML documents: base policies and their supplementals.
+    /// Policy documents, base policies and their supplementals: SiPolicy XML, or binary (.cip, .p7b).
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Where the compiled set goes; `-` is standard output.
@@ -145,7 +145,7 @@ pub struct Status {}
 /// rejects leaves the generation in force as it is, and the exit code is 6.
 #[derive(Args, Debug)]
 pub struct Push {
-    /// SiPolicy XML documents, or one compiled set; told apart by their content.
+    /// Policy documents (SiPolicy XML, .cip, .p7b), or one compiled set; told apart by their content.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Expert: hand the one file to the driver as it is, whatever it holds.

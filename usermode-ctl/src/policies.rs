@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use policy::PolicySet;
 use policy::format::MAGIC;
 use policy::format::MAX_SET_BYTES;
+use sipolicy::Compiled;
 use sipolicy::Document;
 
 use crate::error::Error;
 use crate::files;
+use crate::output::Output;
 
 /// A policy file and what it holds.
 pub struct PolicyFile {
@@ -34,8 +36,8 @@ impl PolicyFile {
     }
 }
 
-/// Compiles documents to one set.
-pub fn compile(files: &[PolicyFile]) -> Result<Vec<u8>, Error> {
+/// Compiles documents to one set, and tells what the set leaves out.
+pub fn compile(files: &[PolicyFile], output: &mut Output) -> Result<Compiled, Error> {
     let mut documents = Vec::new();
     for file in files {
         if file.is_compiled() {
@@ -51,7 +53,12 @@ pub fn compile(files: &[PolicyFile]) -> Result<Vec<u8>, Error> {
             Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))?;
         documents.push(document);
     }
-    sipolicy::compile(&documents).map_err(|error| Error::Document(error.to_string()))
+    let compiled =
+        sipolicy::compile_with_notes(&documents).map_err(|error| Error::Document(error.to_string()))?;
+    for note in &compiled.notes {
+        output.note(note);
+    }
+    Ok(compiled)
 }
 
 /// Proves a compiled set whole, as the driver will.

@@ -350,6 +350,28 @@ fn compile_writes_the_set_and_says_what_is_in_it() {
 }
 
 #[test]
+fn compile_tells_what_has_no_effect() {
+    let run = Run::new();
+    let document = policy(&[("ID_ALLOW_A", true, &"12".repeat(32))]);
+    let reference = r#"<FileRuleRef RuleID="ID_ALLOW_A"/>"#;
+    run.file("p.xml", document.replace(reference, &reference.repeat(2)));
+    let ran = run
+        .run(&["policy", "compile", "p.xml", "-o", "p.ghp", "--json"])
+        .code(0);
+    let record = ran.records().remove(0);
+    let note = record["notes"][0].as_str().expect("a note");
+    assert!(
+        note.starts_with("p.xml:") && note.contains("ID_ALLOW_A"),
+        "{note}"
+    );
+    assert!(ran.stderr().contains(note), "{}", ran.stderr());
+    let ran = run
+        .run(&["policy", "compile", "p.xml", "-o", "p.ghp", "--quiet"])
+        .code(0);
+    assert_eq!(ran.stderr(), "");
+}
+
+#[test]
 fn a_malformed_document_exits_with_3_and_names_the_place() {
     let run = Run::new();
     run.file("p.xml", policy(&[("ID_ALLOW_A", true, "zz")]));

@@ -1,5 +1,7 @@
 //! `policy compile`: documents to the one set that the driver takes.
 
+use sipolicy::Compiled;
+
 use crate::args::Compile;
 use crate::commands::Context;
 use crate::error::Error;
@@ -16,10 +18,11 @@ use crate::records::SetRecord;
 pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error> {
     let files = arguments.files.iter().map(|path| PolicyFile::read(path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    let set = policies::compile(&files)?;
+    let Compiled { bytes: set, notes } = policies::compile(&files, &mut context.output)?;
     let view = policies::validate(&arguments.output, &set)?;
     let to_output = arguments.output.as_os_str() == "-";
-    let record = SetRecord::new(arguments.output.display().to_string(), &set, &view);
+    let mut record = SetRecord::new(arguments.output.display().to_string(), &set, &view);
+    record.notes = notes.iter().map(ToString::to_string).collect();
     files::write_result(&mut context.output, &arguments.output, &set)?;
     // The set itself is the result when it goes to standard output.
     if !to_output {

@@ -1,7 +1,5 @@
 //! `push`: policies to the driver.
 
-use std::path::PathBuf;
-
 use protocol::message::PushOutcome;
 use serde::Serialize;
 
@@ -29,7 +27,7 @@ struct PushRecord {
 
 /// Compiles where needed, validates, pushes.
 pub fn run(arguments: &Push, context: &mut Context) -> Result<Outcome, Error> {
-    let set = set(&arguments.files, arguments.unchecked)?;
+    let set = set(arguments, context)?;
     let outcome = context.driver("push", Access::Write)?.push(&set)?;
     let record = record(&outcome, set.len());
     if context.output.is_json() {
@@ -49,8 +47,10 @@ pub fn run(arguments: &Push, context: &mut Context) -> Result<Outcome, Error> {
 }
 
 /// The bytes to push.
-fn set(paths: &[PathBuf], unchecked: bool) -> Result<Vec<u8>, Error> {
-    let mut files = paths
+fn set(arguments: &Push, context: &mut Context) -> Result<Vec<u8>, Error> {
+    let unchecked = arguments.unchecked;
+    let mut files = arguments
+        .files
         .iter()
         .map(|path| PolicyFile::read(path))
         .collect::<Result<Vec<_>, _>>()?;
@@ -64,7 +64,7 @@ fn set(paths: &[PathBuf], unchecked: bool) -> Result<Vec<u8>, Error> {
         _ => false,
     };
     if !alone {
-        return policies::compile(&files);
+        return Ok(policies::compile(&files, &mut context.output)?.bytes);
     }
     let file = files.remove(0);
     if !unchecked {

@@ -20,6 +20,9 @@ pub struct SetRecord {
     pub bytes: usize,
     pub rules: u32,
     pub policies: Vec<SetPolicyRecord>,
+    /// What the documents hold and the set leaves out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One policy of a set.
@@ -43,6 +46,7 @@ impl SetRecord {
             bytes: bytes.len(),
             rules: set.rule_count(),
             policies: set.policies().map(|view| SetPolicyRecord::new(&view)).collect(),
+            notes: Vec::new(),
         }
     }
 }
