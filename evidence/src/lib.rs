@@ -43,6 +43,8 @@ mod pages;
 mod pe;
 mod pkcs7;
 mod roots;
+#[cfg(test)]
+mod seed_tests;
 mod sha512;
 mod signatures;
 mod source;

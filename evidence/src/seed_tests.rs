@@ -1,0 +1,92 @@
+//! The first inputs of the fuzz targets, written where `GATEHOUSE_CORPUS` says.
+
+extern crate std;
+
+use std::vec::Vec;
+
+use crate::CatalogIndex;
+use crate::CatalogIndexBuilder;
+use crate::Findings;
+use crate::Options;
+use crate::Workspace;
+use crate::examine;
+use crate::examine_catalog;
+use crate::oid;
+use crate::testing::Pe;
+use crate::testing::issue;
+use crate::testing::issue::Member;
+use crate::testing::issue::Message;
+use crate::testing::issue::ROOT;
+use crate::testing::issue::ROOT_KEY;
+use crate::testing::issue::Spec;
+
+fn save(target: &str, name: &str, bytes: &[u8]) {
+    if let Some(folder) = std::env::var_os("GATEHOUSE_CORPUS") {
+        let folder = std::path::Path::new(&folder).join(target);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+/// Every seed reaches the reader it is a seed for.
+#[test]
+fn seeds_reach_their_readers() {
+    let authority = Spec::authority("Contoso CA", 1040, ROOT, ROOT_KEY);
+    let leaf = Spec::leaf("Contoso Ltd", 1056, "Contoso CA", 1040);
+    let clock = Spec {
+        serial: 9,
+        ekus: std::vec![oid::EKU_TIME_STAMPING],
+        ..Spec::new("Clock", 1072, ROOT, ROOT_KEY)
+    };
+    let certificates = [authority.issue(), leaf.issue(), clock.issue()];
+    let plain = Message::over(&[7; 32], &leaf, &certificates);
+    let stamp = issue::token(&plain.signature(), "20250601120000Z", &clock, &[clock.issue()]);
+    let counter = issue::countersignature(&plain.signature(), "250601120000Z", &clock);
+    let curve = Spec {
+        key_info: Some(issue::explicit_curve_key()),
+        ..leaf.clone()
+    };
+    let messages: [(&str, Vec<u8>); 5] = [
+        ("plain", plain.build(&[])),
+        ("timestamps", plain.build(&[stamp, counter])),
+        ("nested", plain.build(&[issue::nested(&plain)])),
+        (
+            "pages",
+            Message::with_pages(&[7; 32], &[5; 108], &leaf, &certificates).build(&[]),
+        ),
+        (
+            "curve",
+            Message::over(&[7; 32], &curve, &[curve.issue()]).build(&[]),
+        ),
+    ];
+    let mut workspace = Workspace::try_new(4096).unwrap();
+    for (name, message) in &messages {
+        save("signature", name, message);
+        let file = Pe {
+            table: issue::table(core::slice::from_ref(message)),
+            ..Pe::default()
+        }
+        .build();
+        save("image", name, &file);
+        let mut findings = Findings::new();
+        let evidence = examine(&mut &file[..], &Options::default(), &mut workspace, &mut findings).unwrap();
+        let signatures = evidence.signatures.present().unwrap();
+        assert!(
+            !signatures.is_empty() && signatures.iter().all(|signature| !signature.chain.is_empty()),
+            "{name}"
+        );
+    }
+    save("image", "unsigned", &Pe::default().build());
+
+    let members = [Member::Text([1; 20]), Member::Raw([2; 32]), Member::Bare([3; 20])];
+    let bytes = Message::catalog(&members, &leaf, &certificates).build(&[]);
+    save("catalog", "members", &bytes);
+    let mut findings = Findings::new();
+    let catalog = examine_catalog(&bytes, &mut workspace, &mut findings).unwrap();
+    assert_eq!(catalog.members().count(), 3);
+    let mut builder = CatalogIndexBuilder::new();
+    builder.add("members.cat", &catalog).unwrap();
+    let index = builder.finish().unwrap();
+    save("catalog_index", "one", &index);
+    assert_eq!(CatalogIndex::read(&index).unwrap().len(), 1);
+}

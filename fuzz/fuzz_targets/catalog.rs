@@ -1,0 +1,24 @@
+#![no_main]
+
+use evidence::CatalogIndex;
+use evidence::CatalogIndexBuilder;
+use evidence::Findings;
+use evidence::Workspace;
+use evidence::examine_catalog;
+use gatehouse_fuzz::check_signature;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let mut workspace = Workspace::try_new(0).expect("memory");
+    let mut findings = Findings::new();
+    let Ok(catalog) = examine_catalog(bytes, &mut workspace, &mut findings) else {
+        return;
+    };
+    catalog.signatures.iter().for_each(check_signature);
+    let mut builder = CatalogIndexBuilder::new();
+    let sound = builder.add("catalogue", &catalog).expect("memory");
+    let index = builder.finish().expect("memory");
+    assert_eq!(
+        CatalogIndex::read(&index).expect("our own index").len(),
+        usize::from(sound)
+    );
+});
