@@ -98,9 +98,14 @@ pub(crate) fn version_within(evidence: &Evidence<'_>, min: u64, max: u64) -> Tru
     }
 }
 
-/// Whether flat file hashes count: only for an image that code integrity cannot page-hash.
+/// Whether flat file hashes count: only for an image that code integrity cannot page-hash, and for a file that is no image
+/// and so has no other hash.
 pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
-    matches!(evidence.image, Fact::Present(image) if !image.conformant)
+    match evidence.image {
+        Fact::Present(image) => !image.conformant,
+        Fact::Absent => true,
+        Fact::Unreadable(_) => false,
+    }
 }
 
 /// The lengths of hashes of which this file's are not all known, as in
@@ -110,6 +115,12 @@ pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
 /// them simply do not match.
 pub(crate) fn missing_lengths(evidence: &Evidence<'_>) -> (u32, Unreadable) {
     let flat = flat_counts(evidence);
+    let image = !matches!(evidence.image, Fact::Absent);
+    // Headers that cannot be read are why there are no hashes of the image.
+    let why = match evidence.image {
+        Fact::Unreadable(reason) => reason,
+        _ => Unreadable::NotRecorded,
+    };
     match &evidence.digests {
         Fact::Absent => (0, Unreadable::NotRecorded),
         Fact::Unreadable(reason) => (0b1111, *reason),
@@ -122,9 +133,11 @@ pub(crate) fn missing_lengths(evidence: &Evidence<'_>) -> (u32, Unreadable) {
             flat_sha256,
             ..
         }) => {
-            let short = sha1.is_none() || first_page_sha1.is_none() || (flat && flat_sha1.is_none());
-            let long = sha256.is_none() || first_page_sha256.is_none() || (flat && flat_sha256.is_none());
-            (u32::from(short) | (u32::from(long) << 1), Unreadable::NotRecorded)
+            let short =
+                (image && (sha1.is_none() || first_page_sha1.is_none())) || (flat && flat_sha1.is_none());
+            let long = (image && (sha256.is_none() || first_page_sha256.is_none()))
+                || (flat && flat_sha256.is_none());
+            (u32::from(short) | (u32::from(long) << 1), why)
         }
     }
 }

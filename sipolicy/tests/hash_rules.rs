@@ -240,6 +240,25 @@ fn flat_hashes_count_only_for_images_that_cannot_be_page_hashed() {
     assert_eq!(decide(&set.set(), &file(&flat, false)).decision, Decision::Allow);
 }
 
+#[test]
+fn a_file_that_is_no_image_is_judged_by_its_flat_hash() {
+    let set = set_of(&[base(vec![rule(false, &[9; 32])])]);
+    let text = |sha256: [u8; 32]| Evidence {
+        image: Fact::Absent,
+        digests: Fact::Present(Digests {
+            flat_sha1: Some([8; 20]),
+            flat_sha256: Some(sha256),
+            ..Digests::default()
+        }),
+        version: Fact::Absent,
+        signatures: Fact::Present(&[]),
+    };
+    assert_eq!(decide(&set.set(), &text([9; 32])).decision, Decision::Allow);
+    let unlisted = decide(&set.set(), &text([1; 32]));
+    assert_eq!(unlisted.decision, Decision::Refuse);
+    assert_eq!(unlisted.reason, Reason::FailsPolicy);
+}
+
 /// The reference model: the rules read one by one, as the specification words them.
 fn model(policies: &[Policy], digests: &Digests) -> (Decision, Vec<Decision>) {
     let hashes: Vec<&[u8]> = [

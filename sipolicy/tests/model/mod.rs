@@ -89,15 +89,24 @@ fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Maybe {
         Fact::Absent => return Some(false),
         Fact::Unreadable(_) => return None,
     };
-    let flat = evidence.image.present().is_some_and(|image| !image.conformant);
+    // What is no image has flat hashes and no others.
+    let no_image = matches!(evidence.image, Fact::Absent);
+    let flat = no_image || evidence.image.present().is_some_and(|image| !image.conformant);
+    let of_image = |own: Option<Vec<u8>>| {
+        if no_image {
+            Some(own.unwrap_or_default())
+        } else {
+            own
+        }
+    };
     let mut have: Vec<Option<Vec<u8>>> = match hash.len() {
         20 => vec![
-            digests.sha1.map(|hash| hash.to_vec()),
-            digests.first_page_sha1.map(|hash| hash.to_vec()),
+            of_image(digests.sha1.map(|hash| hash.to_vec())),
+            of_image(digests.first_page_sha1.map(|hash| hash.to_vec())),
         ],
         32 => vec![
-            digests.sha256.map(|hash| hash.to_vec()),
-            digests.first_page_sha256.map(|hash| hash.to_vec()),
+            of_image(digests.sha256.map(|hash| hash.to_vec())),
+            of_image(digests.first_page_sha256.map(|hash| hash.to_vec())),
         ],
         48 => vec![Some(digests.sha384.map_or(vec![], |hash| hash.to_vec()))],
         _ => vec![Some(digests.sha512.map_or(vec![], |hash| hash.to_vec()))],
