@@ -12,6 +12,10 @@ use crate::command;
 pub const DRIVER_BUILD: [&str; 4] = ["clang", "lld", "llvm", "mingw-w64-x86-64-dev"];
 /// What links the controller for Windows.
 pub const CONTROLLER_BUILD: [&str; 1] = ["gcc-mingw-w64-x86-64-win32"];
+/// What opens packages.
+pub const ARCHIVES: [&str; 1] = ["7zip"];
+/// What fetches packages, where python3 has no pip of its own.
+pub const PIP: [&str; 1] = ["python3-pip"];
 /// What makes the root that Wine runs in.
 pub const WINE_ROOT: [&str; 1] = ["mmdebstrap"];
 /// Debian's Rust with the sources of its standard library, for machines whose toolchain lacks the Windows targets.

@@ -1,14 +1,22 @@
 //! The verbs of the front-door script `./x`.
 
+mod lab_verb;
+mod test_verb;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
-use anyhow::bail;
 
 const USAGE: &str = "\
 usage: ./x VERB
 
-  build    build gatehouse.sys for Windows, on this machine, and print its path
+  lab [--keep]       build everything, load real kernel images in Wine and show how they were weighed;
+                     writes target/lab/events.ndjson and target/lab/report.json; --keep leaves it up
+  lab exec CMD...    run a Windows command in the lab that was left up
+  lab stop           end the lab that was left up
+  test [--quick]     everything that must pass; --quick leaves out what needs the lab
+  build              build gatehouse.sys on this machine and print its path
+  build controller   build gatehouse.exe on this machine and print its path
 ";
 
 fn main() -> ExitCode {
@@ -25,13 +33,19 @@ fn run() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["lab"] => return lab_verb::run(false),
+        ["lab", "--keep"] => return lab_verb::run(true),
+        ["lab", "exec", command @ ..] => return lab_verb::exec(command),
+        ["lab", "stop"] => return lab_verb::stop(),
+        ["test"] => return test_verb::run(false),
+        ["test", "--quick"] => return test_verb::run(true),
         ["build"] => println!("{}", lab::build_driver()?.display()),
+        ["build", "controller"] => println!("{}", lab::build_controller()?.display()),
         ["help" | "--help" | "-h"] => print!("{USAGE}"),
-        [] => {
+        _ => {
             eprint!("{USAGE}");
             return Ok(ExitCode::from(2));
         }
-        _ => bail!("unknown verb or argument: {}\n{USAGE}", words.join(" ")),
     }
     Ok(ExitCode::SUCCESS)
 }

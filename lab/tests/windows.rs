@@ -5,7 +5,6 @@ use lab::lab::KILLED;
 use lab::services::DRIVERS;
 
 #[test]
-#[ignore = "boots a Windows in Wine; ./x test runs it"]
 fn the_driver_loads_and_unloads_and_two_labs_do_not_disturb_each_other() {
     let driver = lab::build_driver().unwrap();
     let one = Lab::start().unwrap();
@@ -28,7 +27,6 @@ fn the_driver_loads_and_unloads_and_two_labs_do_not_disturb_each_other() {
 }
 
 #[test]
-#[ignore = "boots a Windows in Wine; ./x test runs it"]
 fn a_command_that_hangs_is_killed_and_the_lab_goes_on() {
     let lab = Lab::start().unwrap();
     lab.write(r"C:\forever.bat", b":again\r\n@goto again\r\n")
@@ -40,7 +38,6 @@ fn a_command_that_hangs_is_killed_and_the_lab_goes_on() {
 }
 
 #[test]
-#[ignore = "boots a Windows in Wine; ./x test runs it"]
 fn nothing_of_a_run_outlives_it() {
     let lab = Lab::start().unwrap();
     let folder = lab.folder().to_owned();

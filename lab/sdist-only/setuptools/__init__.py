@@ -1,0 +1,1 @@
+"""Stands in for setuptools while pip downloads a source package, so that nothing of the package's own is run."""
