@@ -15,8 +15,8 @@ use wdk_sys::PDRIVER_DISPATCH;
 
 /// `STATUS_OBJECT_NAME_NOT_FOUND`.
 const NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_0034);
-/// `STATUS_DELETE_PENDING`: the driver is stopping.
-const STOPPING: NtStatus = NtStatus::from_bits(0xc000_0056);
+/// `STATUS_DEVICE_DOES_NOT_EXIST`: the driver is stopping.
+const STOPPING: NtStatus = NtStatus::from_bits(0xc000_00c0);
 
 /// Tells the kernel which requests the device takes; it refuses all others with `STATUS_INVALID_DEVICE_REQUEST`.
 ///

@@ -6,10 +6,13 @@ use crate::kernel::file::File;
 use crate::kernel::file::FileObject;
 use crate::kernel::lock::FastMutex;
 use crate::kernel::lock::SpinLock;
+use crate::kernel::registry::system_root;
 use crate::kernel::shared::Shared;
+use crate::kernel::string::ascii;
 use crate::kernel::time::Clock;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering;
+use gate::Path;
 use gate::host::Authority;
 use gate::host::Host;
 use gate::host::NoMemory;
@@ -72,7 +75,10 @@ impl Host for Kernel {
         authority: Authority,
         loaded: Option<&FileObject>,
     ) -> Result<Opened<File>, NtStatus> {
-        let file = File::open(path, authority)?;
+        let file = File::open(path, authority).or_else(|status| {
+            let path = below_system_root(path).ok_or(status)?;
+            File::open(path.units(), authority)
+        })?;
         let same_file = loaded.is_some_and(|loaded| file.is_file_of(loaded));
         Ok(Opened { file, same_file })
     }
@@ -89,4 +95,18 @@ impl Host for Kernel {
     fn features(&self) -> u32 {
         self.features.load(Ordering::Relaxed)
     }
+}
+
+/// The path of a file below `\SystemRoot` by way of the drive letter: not every kernel that lists its modules by that name has
+/// the object. IRQL: PASSIVE_LEVEL.
+fn below_system_root(path: &[u16]) -> Option<Path> {
+    const LINK: [u16; 11] = ascii(r"\SystemRoot");
+    const DRIVES: [u16; 4] = ascii(r"\??\");
+    let (link, rest) = path.split_at_checked(LINK.len())?;
+    if link != LINK || rest.first() != Some(&u16::from(b'\\')) {
+        return None;
+    }
+    let root = system_root().ok()?;
+    let path = Path::new(DRIVES.iter().chain(root.units()).chain(rest).copied());
+    (!path.is_cut()).then_some(path)
 }

@@ -216,7 +216,7 @@ impl Lab {
         // thread:class:channel:function level:component: text
         let lines = log.lines().filter(|line| line.contains("debugstr:vDbgPrintEx"));
         Ok(lines
-            .filter_map(|line| line.splitn(3, ": ").last())
+            .filter_map(|line| line.split_once(": ").map(|(_, text)| text))
             .map(|text| text.trim_end().to_owned())
             .collect())
     }

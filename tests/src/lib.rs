@@ -15,8 +15,8 @@ use serde_json::Value;
 /// Where the probe lies in the lab's Windows.
 const PROBE: &str = r"C:\probe.exe";
 
-/// Wine's own http.sys: a small driver that starts and stops cleanly.
-pub const SUBJECT: &str = r"C:\windows\system32\drivers\http.sys";
+/// Wine's own mouhid.sys: a small driver that starts and stops cleanly, any number of times.
+pub const SUBJECT: &str = r"C:\windows\system32\drivers\mouhid.sys";
 
 struct Built {
     driver: PathBuf,
@@ -160,7 +160,7 @@ impl Rig {
         Ok(output.stdout)
     }
 
-    /// Creates the service `subject` of Wine's own http.sys.
+    /// Creates the service `subject` of [`SUBJECT`].
     pub fn create_subject(&self) -> Result<()> {
         self.lab.create_service("subject", SUBJECT)
     }

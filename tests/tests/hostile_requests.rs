@@ -16,6 +16,7 @@ const ERROR_INVALID_FUNCTION: u32 = 1;
 const ERROR_FILE_NOT_FOUND: u32 = 2;
 const ERROR_INVALID_PARAMETER: u32 = 87;
 const ERROR_INSUFFICIENT_BUFFER: u32 = 122;
+const ERROR_FILE_TOO_LARGE: u32 = 223;
 const ERROR_REVISION_MISMATCH: u32 = 1306;
 
 fn push_line(set: &[u8]) -> String {
@@ -87,13 +88,11 @@ fn a_rejected_push_says_what_was_wrong_and_where() -> Result<()> {
     *altered.last_mut().expect("bytes") ^= 1;
     let mut newer = set.clone();
     newer[4] = 0x63;
-    let oversized = vec![0x47; policy_limit() + 1];
     for (what, bytes, expected) in [
         ("not a set", &b"<SiPolicy/>"[..], "not a compiled policy set"),
         ("truncated", &set[..set.len() - 1], "length"),
         ("altered", &altered, "SHA-256"),
         ("another format version", &newer, "version"),
-        ("oversized", &oversized, "larger"),
     ] {
         let output = rig.push_unchecked(bytes)?;
         assert_eq!(output.code, 6, "{what}: {}", output.stderr);
@@ -113,9 +112,21 @@ fn a_rejected_push_says_what_was_wrong_and_where() -> Result<()> {
     Ok(())
 }
 
-/// Largest set that the driver takes, in bytes.
-fn policy_limit() -> usize {
-    64 << 20
+#[test]
+fn an_oversized_push_is_refused_before_it_is_looked_at() -> Result<()> {
+    let rig = Rig::start()?;
+    let line = |length: usize| format!("{:x} zeros:{length:x} 1000", ioctl::PUSH);
+    let largest = (64 << 20) + size_of::<Request>();
+    let answers = rig.probe(&[line(largest + 1), line(largest)])?;
+    assert_eq!(answers[0], format!("error {ERROR_FILE_TOO_LARGE}"));
+    // One byte less is looked at, and its version is wrong.
+    assert_eq!(answers[1], format!("error {ERROR_REVISION_MISMATCH}"));
+    let status = rig.status()?;
+    assert_eq!(
+        (&status["generation"], &status["requests_refused"]),
+        (&0.into(), &2.into())
+    );
+    Ok(())
 }
 
 #[test]
@@ -123,7 +134,7 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
     let rig = Rig::start()?;
     let current = hex(Request::new().as_bytes());
     let old = format!("0000{}", &current[4..]);
-    let name = hex(&r"\??\C:\windows\system32\drivers\http.sys"
+    let name = hex(&r"\??\C:\windows\system32\drivers\mouhid.sys"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect::<Vec<_>>());

@@ -1,5 +1,7 @@
 //! Start, stop and everything at once: several controllers, events being read, images being loaded.
 
+use std::io::BufRead;
+use std::io::BufReader;
 use std::io::Read;
 
 use anyhow::Result;
@@ -51,15 +53,22 @@ fn stopping_while_events_are_read_ends_the_readers() -> Result<()> {
             &["events", "--follow", "--json", "--interval", "1ms"],
         )?);
     }
+    let mut outputs = Vec::new();
+    for reader in &mut readers {
+        let mut output = BufReader::new(reader.stdout.take().expect("its output"));
+        let mut first = String::new();
+        output.read_line(&mut first)?;
+        assert!(
+            first.contains(r#""kind":"started""#),
+            "the reader sees events: {first}"
+        );
+        outputs.push(output);
+    }
     rig.lab.net_start("subject")?;
     rig.done(&["stop"])?;
-    for reader in &mut readers {
-        let mut said = String::new();
-        reader
-            .stdout
-            .take()
-            .expect("its output")
-            .read_to_string(&mut said)?;
+    for (mut reader, mut output) in readers.into_iter().zip(outputs) {
+        let mut rest = String::new();
+        output.read_to_string(&mut rest)?;
         let mut talk = String::new();
         reader
             .stderr
@@ -67,10 +76,6 @@ fn stopping_while_events_are_read_ends_the_readers() -> Result<()> {
             .expect("its talk")
             .read_to_string(&mut talk)?;
         let code = reader.wait()?.code();
-        assert!(
-            said.contains(r#""kind":"started""#),
-            "the reader saw events: {said}"
-        );
         assert!(
             matches!(code, Some(0 | 4)),
             "the reader ended by itself with {code:?}: {talk}"

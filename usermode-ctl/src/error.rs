@@ -78,6 +78,7 @@ pub enum Error {
     #[cfg(windows)]
     #[error("the gatehouse driver is not installed; install it with `gatehouse install`")]
     NotInstalled,
+    #[cfg_attr(not(windows), expect(dead_code, reason = "only Windows asks for rights"))]
     /// The system refused access.
     #[error("access denied: {what}; run this command as an administrator")]
     AccessDenied {

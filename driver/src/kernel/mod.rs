@@ -11,6 +11,7 @@ pub mod lock;
 pub mod modules;
 pub mod notify;
 pub mod pool;
+pub mod registry;
 pub mod routine;
 pub mod rundown;
 pub mod security;

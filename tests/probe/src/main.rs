@@ -4,8 +4,8 @@
 //! probe open NAME        opens a device name; prints `opened` or `error CODE`
 //! probe send NAME FILE   sends each line of FILE: CODE INPUT OUTPUT, in hexadecimal
 //! ```
-//! INPUT is the bytes, `-` for none, or `null:LENGTH` for a null pointer that claims a length; OUTPUT is a length, or
-//! `null:LENGTH`. Each line is answered with `ok BYTES` or `error CODE` (a Win32 error, decimal).
+//! INPUT is the bytes, `-` for none, `zeros:LENGTH` for that many zeros, or `null:LENGTH` for a null pointer that claims a
+//! length; OUTPUT is a length, or `null:LENGTH`. Each line is answered with `ok BYTES` or `error CODE` (a Win32 error, decimal).
 
 #[cfg(windows)]
 mod device;
@@ -82,14 +82,17 @@ mod request {
             return None;
         };
         let number = |text: &str| u32::from_str_radix(text, 16).ok();
-        let input = match (input.strip_prefix("null:"), *input) {
-            (Some(length), _) => Buffer::Null(number(length)?),
+        let zeros = |length: &str| Some(vec![0; usize::try_from(number(length)?).ok()?]);
+        let input = match (input.split_once(':'), *input) {
+            (Some(("null", length)), _) => Buffer::Null(number(length)?),
+            (Some(("zeros", length)), _) => Buffer::Bytes(zeros(length)?),
+            (Some(_), _) => return None,
             (None, "-") => Buffer::Bytes(Vec::new()),
             (None, hex) => Buffer::Bytes(bytes(hex)?),
         };
         let output = match output.strip_prefix("null:") {
             Some(length) => Buffer::Null(number(length)?),
-            None => Buffer::Bytes(vec![0; usize::try_from(number(output)?).ok()?]),
+            None => Buffer::Bytes(zeros(output)?),
         };
         Some(Request {
             code: number(code)?,

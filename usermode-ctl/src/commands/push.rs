@@ -40,7 +40,7 @@ pub fn run(arguments: &Push, context: &mut Context) -> Result<Outcome, Error> {
     match &record.error {
         None => Ok(Outcome::Done),
         Some(fault) => Err(Error::PolicyRejected {
-            fault: format!("{} (code {}) at byte {}", fault.name, fault.code, fault.offset),
+            fault: fault.to_string(),
             in_force: in_force(&record),
         }),
     }

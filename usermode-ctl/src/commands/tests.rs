@@ -271,7 +271,9 @@ fn a_rejected_push_exits_with_6_and_names_the_fault() {
     assert_eq!(error.exit_code(), 6);
     let shown = error.to_string();
     assert!(
-        shown.contains("truncated (code 1) at byte ") && shown.contains("generation 1 is in force"),
+        shown.contains("ends before its header")
+            && shown.contains("at byte")
+            && shown.contains("generation 1 is in force"),
         "{shown}"
     );
     let record: Value = serde_json::from_str(&text).expect("JSON");

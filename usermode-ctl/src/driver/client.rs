@@ -255,10 +255,11 @@ fn failed(request: &'static str, error: SystemError) -> Error {
             ours: protocol::VERSION,
             theirs: TheirVersion::Other,
         },
-        SystemError::ACCESS_DENIED => Error::AccessDenied {
-            what: format!("the driver refuses the {request} request"),
-        },
-        SystemError::NO_SUCH_DEVICE | SystemError::DEVICE_GONE => Error::NotRunning,
+        // Rights are checked when the device is opened: on an open one, access is denied only where the driver is unloaded under
+        // a request (Wine says it so).
+        SystemError::NO_SUCH_DEVICE | SystemError::DEVICE_GONE | SystemError::ACCESS_DENIED => {
+            Error::NotRunning
+        }
         SystemError(code) => Error::Request {
             request,
             problem: error.to_string(),

@@ -1,7 +1,9 @@
 //! The event record: what the driver saw, with evidence and verdict.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use policy::SetError;
 use policy::SetFault;
 use protocol::event::Kind;
 use protocol::event::Record;
@@ -155,6 +157,17 @@ impl FaultRecord {
             None => format!("unknown-{code}").into(),
         };
         Self { code, name, offset }
+    }
+}
+
+impl fmt::Display for FaultRecord {
+    /// What is wrong, where, and what to do, in the words of `policy` where it is the set's own fault.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let offset = self.offset;
+        match u16::try_from(self.code).ok().and_then(SetFault::from_code) {
+            Some(fault) => SetError { fault, offset }.fmt(formatter),
+            None => write!(formatter, "{} (code {}, at byte {offset})", self.name, self.code),
+        }
     }
 }
 
