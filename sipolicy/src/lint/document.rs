@@ -1,0 +1,476 @@
+//! Faults of one document.
+
+use super::Code;
+use super::Finding;
+use crate::Document;
+use crate::PolicyKind;
+use crate::describe::file_rule;
+use crate::document::CertRoot;
+use crate::document::FileRule;
+use crate::document::FileRuleKind;
+use crate::document::KERNEL_SCENARIO;
+use crate::document::Position;
+use crate::document::Reference;
+use crate::document::Scenario;
+use crate::document::Signer;
+use crate::document::SignerGroup;
+use crate::hex;
+use crate::options::OPTIONS;
+use crate::semantics::is_wildcard;
+use policy::EKU_WHQL;
+use policy::Options;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+/// Bits of the options that have a meaning in a supplemental policy.
+const SUPPLEMENTAL_OPTIONS: u32 = 1 << 18 | 1 << 19 | 1 << 27 | 1 << 4 | 1 << 11;
+/// `Required:EV Signers`.
+const EV_SIGNERS: Options = Options(1 << 21);
+/// Vendors of drivers as their certificates spell them: to find names that were cut short.
+const VENDORS: [&str; 12] = [
+    "NVIDIA Corporation",
+    "Intel Corporation",
+    "Realtek Semiconductor Corp.",
+    "Advanced Micro Devices, Inc.",
+    "Advanced Micro Devices Inc.",
+    "Dell Inc.",
+    "Dell Technologies Inc.",
+    "HP Inc.",
+    "Lenovo",
+    "Broadcom Inc.",
+    "Qualcomm Atheros",
+    "VMware, Inc.",
+];
+
+pub(super) fn lint(document: &Document, findings: &mut Vec<Finding>) {
+    let mut linter = Linter {
+        document,
+        findings,
+        rules: document
+            .file_rules
+            .iter()
+            .map(|rule| (rule.id.as_str(), rule))
+            .collect(),
+        signers: document
+            .signers
+            .iter()
+            .map(|signer| (signer.id.as_str(), signer))
+            .collect(),
+        used: HashSet::new(),
+    };
+    linter.notes();
+    linter.ekus();
+    linter.signers();
+    for scenario in &document.scenarios {
+        linter.scenario(scenario);
+    }
+    linter.policy();
+    linter.file_rules();
+    linter.unreferenced();
+}
+
+/// Whether a signer asks for the WHQL key usage.
+fn asks_whql(document: &Document, signer: &Signer) -> bool {
+    signer.ekus.iter().filter(|eku| !eku.except).any(|cert_eku| {
+        let eku = document.ekus.iter().find(|eku| eku.id == cert_eku.eku.id);
+        let value = eku.and_then(|eku| eku.value.clone().or_else(|| hex::encode_oid(eku.oid.as_deref()?)));
+        value.is_some_and(|value| hex::oid_content(&value) == Some(EKU_WHQL))
+    })
+}
+
+struct Linter<'d, 'f> {
+    document: &'d Document,
+    findings: &'f mut Vec<Finding>,
+    rules: HashMap<&'d str, &'d FileRule>,
+    signers: HashMap<&'d str, &'d Signer>,
+    /// Ids that something refers to.
+    used: HashSet<&'d str>,
+}
+
+impl<'d> Linter<'d, '_> {
+    fn find(&mut self, code: Code, position: Position, message: impl Into<String>) {
+        self.findings.push(Finding {
+            code,
+            place: self.document.place(position),
+            message: message.into(),
+        });
+    }
+
+    fn notes(&mut self) {
+        for note in &self.document.notes {
+            self.find(Code::Assumed, note.position, note.message.clone());
+        }
+    }
+
+    fn ekus(&mut self) {
+        for eku in &self.document.ekus {
+            let valid = match (&eku.value, &eku.oid) {
+                (Some(value), _) => hex::oid_content(value).is_some(),
+                (None, Some(oid)) => hex::encode_oid(oid).is_some(),
+                (None, None) => false,
+            };
+            if !valid {
+                let value = eku
+                    .value
+                    .as_deref()
+                    .map(hex::encode)
+                    .or(eku.oid.clone())
+                    .unwrap_or_default();
+                self.find(
+                    Code::EkuEncoding,
+                    eku.position,
+                    format!(
+                        "{} has the value {value}, which is no encoded object identifier",
+                        eku.id
+                    ),
+                );
+            }
+        }
+    }
+
+    fn signers(&mut self) {
+        let document = self.document;
+        for signer in &document.signers {
+            let id = &signer.id;
+            for cert_eku in &signer.ekus {
+                let there = document.ekus.iter().any(|eku| eku.id == cert_eku.eku.id);
+                self.refer(&cert_eku.eku, there, "EKU");
+            }
+            for reference in &signer.file_attributes {
+                let there = self.rules.contains_key(reference.id.as_str());
+                self.refer(reference, there, "file rule");
+            }
+            self.duplicates(&signer.file_attributes);
+            match &signer.root {
+                CertRoot::Tbs(tbs) if !matches!(tbs.len(), 16 | 20 | 32 | 48 | 64) => self.find(
+                    Code::BadTbs,
+                    signer.position,
+                    format!("{id} goes by a TBS hash of {} bytes", tbs.len()),
+                ),
+                CertRoot::Wellknown(root @ (1 | 2 | 0x14)) => self.find(
+                    Code::UnknownRoot,
+                    signer.position,
+                    format!("{id} goes by well-known root {root:02X}"),
+                ),
+                _ => {}
+            }
+            if let Some(publisher) = &signer.publisher {
+                let whql_leaf = publisher.starts_with("Microsoft Windows Hardware");
+                if asks_whql(document, signer) && !whql_leaf {
+                    self.find(
+                        Code::WhqlByCommonName,
+                        signer.position,
+                        format!("{id} asks for the WHQL EKU and CertPublisher \"{publisher}\""),
+                    );
+                }
+            }
+            for name in signer.publisher.iter().chain(&signer.oem_id) {
+                self.vendor_name(signer, name);
+            }
+        }
+    }
+
+    fn vendor_name(&mut self, signer: &Signer, name: &str) {
+        let lower = name.to_lowercase();
+        let begins = VENDORS.iter().find(|vendor| {
+            let vendor = vendor.to_lowercase();
+            vendor.len() > lower.len() && vendor.starts_with(&lower)
+        });
+        let whole = VENDORS.iter().any(|vendor| vendor.eq_ignore_ascii_case(name));
+        if let Some(vendor) = begins.filter(|_| !whole && name.len() >= 3) {
+            self.find(
+                Code::PublisherPrefix,
+                signer.position,
+                format!(
+                    "{} names \"{name}\"; the certificate says \"{vendor}\"",
+                    signer.id
+                ),
+            );
+        }
+    }
+
+    /// Notes a reference, and one that points nowhere.
+    fn refer(&mut self, reference: &'d Reference, there: bool, what: &str) {
+        self.used.insert(&reference.id);
+        if !there {
+            self.find(
+                Code::Dangling,
+                reference.position,
+                format!("no {what} has the ID {}", reference.id),
+            );
+        }
+    }
+
+    fn duplicates(&mut self, references: &[Reference]) {
+        let mut seen = HashSet::new();
+        for reference in references {
+            if !seen.insert(&reference.id) {
+                self.find(
+                    Code::DuplicateReference,
+                    reference.position,
+                    format!("{} is referred to a second time", reference.id),
+                );
+            }
+        }
+    }
+
+    fn scenario(&mut self, scenario: &'d Scenario) {
+        let document = self.document;
+        for inherited in &scenario.inherited {
+            let there = document.scenarios.iter().any(|other| other.id == inherited.id);
+            self.refer(inherited, there, "scenario");
+        }
+        self.group(&scenario.product, true);
+        for group in [&scenario.test, &scenario.test_signing].into_iter().flatten() {
+            self.group(group, false);
+        }
+        if scenario.value == KERNEL_SCENARIO {
+            if scenario.test.is_some() || scenario.test_signing.is_some() {
+                let message = format!("{} has test signers", scenario.id);
+                self.find(Code::TestSigners, scenario.position, message);
+            }
+            self.kernel(scenario);
+        } else {
+            for found in &scenario.product.allowed {
+                let signer = self.signers.get(found.signer.id.as_str());
+                if signer.is_some_and(|signer| asks_whql(document, signer)) {
+                    let message = format!(
+                        "{} asks for the WHQL EKU in scenario {}",
+                        found.signer.id, scenario.value
+                    );
+                    self.find(Code::WhqlInUserMode, found.signer.position, message);
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, group: &'d SignerGroup, product: bool) {
+        for (uses, denied) in [(&group.allowed, false), (&group.denied, true)] {
+            let mut seen = HashSet::new();
+            for found in uses {
+                let there = self.signers.contains_key(found.signer.id.as_str());
+                self.refer(&found.signer, there, "signer");
+                if found.exceptions.is_empty() && !seen.insert(&found.signer.id) {
+                    let message = format!("{} is referred to a second time", found.signer.id);
+                    self.find(Code::DuplicateReference, found.signer.position, message);
+                }
+                for exception in &found.exceptions {
+                    let there = self.rules.contains_key(exception.id.as_str());
+                    self.refer(exception, there, "file rule");
+                }
+                if denied && product && self.document.kind == PolicyKind::Supplemental {
+                    let message = format!("{} is denied", found.signer.id);
+                    self.find(Code::SupplementalDeny, found.signer.position, message);
+                }
+                if denied && let Some(signer) = self.signers.get(found.signer.id.as_str()).copied() {
+                    self.denied_signer(signer);
+                }
+            }
+        }
+        for reference in &group.rules {
+            let there = self.rules.contains_key(reference.id.as_str());
+            self.refer(reference, there, "file rule");
+        }
+        self.duplicates(&group.rules);
+    }
+
+    fn denied_signer(&mut self, signer: &'d Signer) {
+        for reference in &signer.file_attributes {
+            let Some(rule) = self.rules.get(reference.id.as_str()).copied() else {
+                continue;
+            };
+            let attributes = rule.attributes();
+            if attributes.minimum_version.is_some_and(|version| version.0 != 0)
+                && attributes.maximum_version.is_none()
+            {
+                let message = format!("{} is restricted to {}, and is denied", signer.id, rule.id);
+                self.find(Code::DeniedMinimum, reference.position, message);
+            }
+        }
+    }
+
+    fn kernel(&mut self, scenario: &'d Scenario) {
+        let document = self.document;
+        let allowed: Vec<&Signer> = scenario
+            .product
+            .allowed
+            .iter()
+            .filter_map(|found| self.signers.get(found.signer.id.as_str()).copied())
+            .collect();
+        let whql: Vec<&Signer> = allowed
+            .iter()
+            .copied()
+            .filter(|signer| asks_whql(document, signer))
+            .collect();
+        let bare = |signer: &&&Signer| {
+            signer.publisher.is_none() && signer.oem_id.is_none() && signer.file_attributes.is_empty()
+        };
+        if whql.len() > 1 && whql.iter().any(|signer| !bare(&signer)) {
+            for signer in whql.iter().filter(bare) {
+                self.find(
+                    Code::BareWhql,
+                    signer.position,
+                    format!(
+                        "{} allows WHQL drivers of any vendor beside signers that name one",
+                        signer.id
+                    ),
+                );
+            }
+        }
+        let mut allows_all = None;
+        let mut other_allows = !allowed.is_empty();
+        for reference in &scenario.product.rules {
+            let Some(rule) = self.rules.get(reference.id.as_str()).copied() else {
+                continue;
+            };
+            let attributes = rule.attributes();
+            if rule.kind == FileRuleKind::Deny && document.kind == PolicyKind::Supplemental {
+                self.find(
+                    Code::SupplementalDeny,
+                    reference.position,
+                    format!("{} denies", rule.id),
+                );
+            }
+            if attributes.is_user_mode_only() {
+                let message = format!("{} goes by {}", rule.id, file_rule(rule));
+                self.find(Code::UserModeRule, reference.position, message);
+            }
+            let any = rule.hash.is_empty()
+                && attributes.minimum_version.is_none()
+                && attributes.maximum_version.is_none()
+                && !attributes.is_user_mode_only()
+                && attributes.names().iter().flatten().all(|name| is_wildcard(name));
+            if rule.kind == FileRuleKind::Allow && any {
+                allows_all = Some(reference);
+            } else if rule.kind == FileRuleKind::Allow {
+                other_allows = true;
+            }
+        }
+        if let Some(reference) = allows_all.filter(|_| other_allows) {
+            let message = format!("{} allows any file", reference.id);
+            self.find(Code::AllowsAll, reference.position, message);
+        }
+        // A signer by a Microsoft product root allows WHQL drivers too, if it asks for no other key usage.
+        let product_root = |signer: &&Signer| {
+            matches!(signer.root, CertRoot::Wellknown(0 | 4..=6)) && signer.ekus.is_empty()
+        };
+        let grants_whql = !whql.is_empty() || allowed.iter().any(product_root) || allows_all.is_some();
+        if document.options.contains(Options::REQUIRED_WHQL)
+            && document.kind == PolicyKind::Base
+            && !grants_whql
+            && document.id() == document.base_id()
+        {
+            let message = "Required:WHQL is set, and no rule of scenario 131 allows WHQL drivers";
+            self.find(Code::WhqlWithoutRule, scenario.position, message);
+        }
+    }
+
+    fn policy(&mut self) {
+        let document = self.document;
+        let signers = document
+            .update_policy_signers
+            .iter()
+            .chain(&document.ci_signers)
+            .chain(&document.supplemental_policy_signers);
+        for reference in signers {
+            let there = self.signers.contains_key(reference.id.as_str());
+            self.refer(reference, there, "signer");
+        }
+        let at = document.position;
+        let unsigned = document.options.contains(Options::UNSIGNED_POLICY);
+        if !unsigned && document.update_policy_signers.is_empty() && document.kind == PolicyKind::Base {
+            self.find(
+                Code::NoUpdateSigner,
+                at,
+                "the policy may be unsigned by no option and updated by no signer",
+            );
+        }
+        if document.kind == PolicyKind::Supplemental {
+            for option in OPTIONS
+                .iter()
+                .filter(|option| document.options.0 & (1 << option.bit) != 0)
+            {
+                if SUPPLEMENTAL_OPTIONS & (1 << option.bit) == 0 {
+                    let message = format!("the supplemental policy sets {}", option.name);
+                    self.find(Code::SupplementalOption, at, message);
+                }
+            }
+            if !document.supplemental_policy_signers.is_empty() {
+                self.find(
+                    Code::SupplementalOption,
+                    at,
+                    "the supplemental policy has SupplementalPolicySigners",
+                );
+            }
+        }
+        if document.options.contains(EV_SIGNERS) {
+            self.find(Code::EvSigners, at, "Required:EV Signers is set");
+        }
+        let kernel = document
+            .scenarios
+            .iter()
+            .any(|scenario| scenario.value == KERNEL_SCENARIO);
+        if !kernel && document.kind == PolicyKind::Base {
+            self.find(Code::NoKernelScenario, at, "there is no scenario of value 131");
+        }
+        if document.info_id().is_empty() {
+            self.find(
+                Code::NoEventName,
+                at,
+                "there is no PolicyInfo/Information/Id setting",
+            );
+        }
+    }
+
+    fn file_rules(&mut self) {
+        let mut seen = HashMap::<String, &str>::new();
+        for rule in &self.document.file_rules {
+            let attributes = rule.attributes();
+            if rule.kind == FileRuleKind::Deny {
+                let maximum = attributes.maximum_version.filter(|version| version.0 != 0);
+                match (attributes.minimum_version, maximum) {
+                    (Some(minimum), None) => self.find(
+                        Code::DenyMinimum,
+                        rule.position,
+                        format!("{} denies version {minimum} and older ones", rule.id),
+                    ),
+                    (None, Some(maximum)) => self.find(
+                        Code::DenyMaximum,
+                        rule.position,
+                        format!("{} denies with a maximum version {maximum} alone", rule.id),
+                    ),
+                    _ => {}
+                }
+            }
+            let says = format!("{:?} {}", rule.kind, file_rule(rule));
+            if let Some(first) = seen.get(&says) {
+                let message = format!("{} says the same as {first}", rule.id);
+                self.find(Code::DuplicateRule, rule.position, message);
+            } else {
+                seen.insert(says, &rule.id);
+            }
+        }
+    }
+
+    fn unreferenced(&mut self) {
+        let document = self.document;
+        let rules = document
+            .file_rules
+            .iter()
+            .map(|rule| (&rule.id, rule.position, "file rule"));
+        let signers = document
+            .signers
+            .iter()
+            .map(|signer| (&signer.id, signer.position, "signer"));
+        let ekus = document.ekus.iter().map(|eku| (&eku.id, eku.position, "EKU"));
+        for (id, position, what) in rules.chain(signers).chain(ekus) {
+            if !self.used.contains(id.as_str()) {
+                self.find(
+                    Code::Unreferenced,
+                    position,
+                    format!("nothing refers to the {what} {id}"),
+                );
+            }
+        }
+    }
+}
