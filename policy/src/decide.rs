@@ -3,11 +3,11 @@
 use crate::Options;
 use crate::PolicySet;
 use crate::Reason;
+use crate::facts::Missing;
 use crate::facts::flat_counts;
 use crate::facts::is_usable;
 use crate::facts::is_whql;
 use crate::facts::may_grant;
-use crate::facts::missing_lengths;
 use crate::facts::publisher;
 use crate::fold::names_key;
 use crate::format::AttributeUse;
@@ -102,32 +102,55 @@ impl<'e> Weighing<'_, 'e, '_> {
             return;
         };
         let flat = flat_counts(self.evidence);
-        let long = [
+        let whole = [
             digests.sha256.as_ref(),
-            digests.first_page_sha256.as_ref(),
             digests.flat_sha256.as_ref().filter(|_| flat),
         ];
-        for hash in long.into_iter().flatten() {
-            self.hash_rules(self.set.hash_records(Table::Hashes32, Table::Buckets32, hash));
+        for hash in whole.into_iter().flatten() {
+            self.hash_rules(
+                self.set.hash_records(Table::Hashes32, Table::Buckets32, hash),
+                false,
+            );
         }
-        let short = [
-            digests.sha1.as_ref(),
-            digests.first_page_sha1.as_ref(),
-            digests.flat_sha1.as_ref().filter(|_| flat),
-        ];
-        for hash in short.into_iter().flatten() {
-            self.hash_rules(self.set.hash_records(Table::Hashes20, Table::Buckets20, hash));
+        let whole = [digests.sha1.as_ref(), digests.flat_sha1.as_ref().filter(|_| flat)];
+        for hash in whole.into_iter().flatten() {
+            self.hash_rules(
+                self.set.hash_records(Table::Hashes20, Table::Buckets20, hash),
+                false,
+            );
+        }
+        if let Some(hash) = &digests.first_page_sha256 {
+            self.hash_rules(
+                self.set.hash_records(Table::Hashes32, Table::Buckets32, hash),
+                true,
+            );
+        }
+        if let Some(hash) = &digests.first_page_sha1 {
+            self.hash_rules(
+                self.set.hash_records(Table::Hashes20, Table::Buckets20, hash),
+                true,
+            );
         }
         if let Some(hash) = &digests.sha384 {
-            self.hash_rules(self.set.hash_records(Table::Hashes48, Table::Buckets48, hash));
+            self.hash_rules(
+                self.set.hash_records(Table::Hashes48, Table::Buckets48, hash),
+                false,
+            );
         }
         if let Some(hash) = &digests.sha512 {
-            self.hash_rules(self.set.hash_records(Table::Hashes64, Table::Buckets64, hash));
+            self.hash_rules(
+                self.set.hash_records(Table::Hashes64, Table::Buckets64, hash),
+                false,
+            );
         }
     }
 
-    fn hash_rules<const N: usize>(&mut self, records: &[HashRecord<N>]) {
+    /// `first_page`: the hash is that of the first page, by which nothing is allowed; see [`has_hash`](crate::facts::has_hash).
+    fn hash_rules<const N: usize>(&mut self, records: &[HashRecord<N>], first_page: bool) {
         for record in records {
+            if first_page && record.action.get() == 0 {
+                continue;
+            }
             let found = Match {
                 action: action_of(record.action.get()),
                 kind: RuleKind::Hash,
@@ -340,8 +363,8 @@ impl<'e> Weighing<'_, 'e, '_> {
 
     /// Notes the policies whose hash rules go by digests that could not be had.
     fn unknown_hashes(&mut self) {
-        let (missing, reason) = missing_lengths(self.evidence);
-        if missing == 0 {
+        let missing = Missing::of(self.evidence);
+        if missing.deny == 0 {
             return;
         }
         for record in self.set.policy_records() {
@@ -349,11 +372,11 @@ impl<'e> Weighing<'_, 'e, '_> {
                 continue;
             };
             let lengths = record.hash_lengths.get();
-            if lengths & missing != 0 {
-                outcome.unknown_allow = outcome.unknown_allow.or(Some(reason));
+            if lengths & missing.grant != 0 {
+                outcome.unknown_allow = outcome.unknown_allow.or(Some(missing.reason));
             }
-            if !is_supplemental(record) && (lengths >> 16) & missing != 0 {
-                outcome.unknown_deny = outcome.unknown_deny.or(Some(reason));
+            if !is_supplemental(record) && (lengths >> 16) & missing.deny != 0 {
+                outcome.unknown_deny = outcome.unknown_deny.or(Some(missing.reason));
             }
         }
     }

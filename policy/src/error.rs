@@ -48,6 +48,8 @@ pub enum SetFault {
     Text = 15,
     /// A field holds a value without meaning.
     Value = 16,
+    /// The index of catalogues is malformed.
+    Catalogs = 17,
 }
 
 impl SetFault {
@@ -63,7 +65,7 @@ impl SetFault {
     }
 
     /// Every fault, by number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Truncated,
         Self::Magic,
         Self::FormatVersion,
@@ -80,6 +82,7 @@ impl SetFault {
         Self::Reference,
         Self::Text,
         Self::Value,
+        Self::Catalogs,
     ];
 
     /// The fault with this number, if there is one.
@@ -106,6 +109,7 @@ impl SetFault {
             Self::Reference => "reference",
             Self::Text => "text",
             Self::Value => "value",
+            Self::Catalogs => "catalogs",
         }
     }
 
@@ -141,6 +145,7 @@ impl SetFault {
                 "an entry of the policy set refers to something that is not there; compile it again"
             }
             Self::Text => "a text of the policy set is out of bounds or not UTF-8; compile it again",
+            Self::Catalogs => "the policy set's index of catalogues is malformed; compile it again",
             Self::Value => "a field of the policy set holds a value without meaning; compile it again",
         }
     }

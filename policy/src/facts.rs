@@ -5,8 +5,8 @@ use crate::fold::name_key;
 use crate::format::NAME_KINDS;
 use crate::format::digest_rank;
 use crate::truth::Truth;
+use crate::verdict::Action;
 use evidence::Certificate;
-use evidence::Digests;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Key;
@@ -110,51 +110,69 @@ pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
 
 /// The lengths of hashes of which this file's are not all known, as in
 /// [`PolicyRecord::hash_lengths`](crate::format::PolicyRecord::hash_lengths), and why.
-///
-/// SHA-384 and SHA-512 are computed only when asked for, so that their absence says nothing about the file; rules by
-/// them simply do not match.
-pub(crate) fn missing_lengths(evidence: &Evidence<'_>) -> (u32, Unreadable) {
-    let flat = flat_counts(evidence);
-    let image = !matches!(evidence.image, Fact::Absent);
-    // Headers that cannot be read are why there are no hashes of the image.
-    let why = match evidence.image {
-        Fact::Unreadable(reason) => reason,
-        _ => Unreadable::NotRecorded,
-    };
-    match &evidence.digests {
-        Fact::Absent => (0, Unreadable::NotRecorded),
-        Fact::Unreadable(reason) => (0b1111, *reason),
-        Fact::Present(Digests {
-            sha1,
-            sha256,
-            first_page_sha1,
-            first_page_sha256,
-            flat_sha1,
-            flat_sha256,
-            ..
-        }) => {
-            let short =
-                (image && (sha1.is_none() || first_page_sha1.is_none())) || (flat && flat_sha1.is_none());
-            let long = (image && (sha256.is_none() || first_page_sha256.is_none()))
-                || (flat && flat_sha256.is_none());
-            (u32::from(short) | (u32::from(long) << 1), why)
+#[derive(Clone, Copy)]
+pub(crate) struct Missing {
+    /// Of the hashes that allow rules go by.
+    pub(crate) grant: u32,
+    /// Of those that deny rules go by.
+    pub(crate) deny: u32,
+    pub(crate) reason: Unreadable,
+}
+
+impl Missing {
+    /// What is missing of a file's hashes.
+    ///
+    /// SHA-384 and SHA-512 are computed only when asked for, so that their absence says nothing about the file; rules by
+    /// them simply do not match.
+    pub(crate) fn of(evidence: &Evidence<'_>) -> Self {
+        let all = |lengths, reason| Self {
+            grant: lengths,
+            deny: lengths,
+            reason,
+        };
+        match &evidence.digests {
+            Fact::Absent => all(0, Unreadable::NotRecorded),
+            Fact::Unreadable(reason) => all(0b1111, *reason),
+            Fact::Present(digests) => {
+                let flat = flat_counts(evidence);
+                // What is no image has flat hashes and no others.
+                let image = !matches!(evidence.image, Fact::Absent);
+                let short = (image && digests.sha1.is_none()) || (flat && digests.flat_sha1.is_none());
+                let long = (image && digests.sha256.is_none()) || (flat && digests.flat_sha256.is_none());
+                let grant = u32::from(short) | (u32::from(long) << 1);
+                let short_page = u32::from(image && digests.first_page_sha1.is_none());
+                let long_page = u32::from(image && digests.first_page_sha256.is_none()) << 1;
+                Self {
+                    grant,
+                    deny: grant | short_page | long_page,
+                    // Headers that cannot be read are why there are no hashes of the image.
+                    reason: match evidence.image {
+                        Fact::Unreadable(reason) => reason,
+                        Fact::Present(_) | Fact::Absent => Unreadable::NotRecorded,
+                    },
+                }
+            }
         }
     }
 }
 
 /// Whether the file has this hash among those that rules go by.
-pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Truth {
+///
+/// The hash of the first page counts for deny rules alone: it covers the headers and no code, so that a grant by it would
+/// allow any file with the same headers. Policies that Microsoft's tools make hold the whole file's hashes beside it.
+pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8], action: Action) -> Truth {
+    let pages = action == Action::Deny;
     let found = match &evidence.digests {
         Fact::Present(digests) => {
             let flat = flat_counts(evidence);
             let short = [
                 digests.sha1,
-                digests.first_page_sha1,
+                digests.first_page_sha1.filter(|_| pages),
                 digests.flat_sha1.filter(|_| flat),
             ];
             let long = [
                 digests.sha256,
-                digests.first_page_sha256,
+                digests.first_page_sha256.filter(|_| pages),
                 digests.flat_sha256.filter(|_| flat),
             ];
             short.iter().flatten().any(|digest| digest == hash)
@@ -164,7 +182,8 @@ pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Truth {
         }
         Fact::Absent | Fact::Unreadable(_) => false,
     };
-    let (missing, reason) = missing_lengths(evidence);
+    let missing = Missing::of(evidence);
+    let lengths = if pages { missing.deny } else { missing.grant };
     let length = match hash.len() {
         20 => 1,
         32 => 2,
@@ -173,8 +192,8 @@ pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Truth {
     };
     if found {
         Truth::Yes
-    } else if missing & length != 0 {
-        Truth::Unknown(reason)
+    } else if lengths & length != 0 {
+        Truth::Unknown(missing.reason)
     } else {
         Truth::No
     }

@@ -137,11 +137,13 @@ pub enum Table {
     RuleNameBlocks = 19,
     /// Two texts a rule, its id and its name, in rule order.
     RuleNames = 20,
+    /// An index of catalogues as `evidence::CatalogIndex` reads it, or nothing.
+    Catalogs = 21,
 }
 
 impl Table {
     /// Number of tables.
-    pub const COUNT: usize = 21;
+    pub const COUNT: usize = 22;
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Policies,
@@ -165,6 +167,7 @@ impl Table {
         Self::Pool,
         Self::RuleNameBlocks,
         Self::RuleNames,
+        Self::Catalogs,
     ];
 
     /// Bytes of one entry.
@@ -189,7 +192,7 @@ impl Table {
             Self::Signers => size_of::<SignerRecord>(),
             Self::SignerUses => size_of::<SignerUse>(),
             Self::AttributeRefs => size_of::<AttributeRef>(),
-            Self::Pool | Self::RuleNames => size_of::<u8>(),
+            Self::Pool | Self::RuleNames | Self::Catalogs => size_of::<u8>(),
         }
     }
 
@@ -289,8 +292,10 @@ impl AttributeRecord {
     pub const BOUNDED: u32 = 1;
     /// Flag: never matches a kernel image (file paths, package families and per-application rules are user mode only).
     pub const NEVER: u32 = 2;
+    /// Flag: a deny rule, whose hash may be that of the first page.
+    pub const DENIES: u32 = 4;
     /// All flags that have a meaning.
-    pub const KNOWN_FLAGS: u32 = Self::BOUNDED | Self::NEVER;
+    pub const KNOWN_FLAGS: u32 = Self::BOUNDED | Self::NEVER | Self::DENIES;
 }
 
 /// A file rule that a policy refers to by itself.

@@ -18,6 +18,7 @@ use crate::format::SignerUse;
 use crate::format::Table;
 use crate::set::as_index;
 use crate::truth::Truth;
+use crate::verdict::Action;
 use evidence::Certificate;
 use evidence::Evidence;
 use evidence::Fact;
@@ -67,7 +68,16 @@ impl<'s, 'e> Rules<'s, 'e> {
             truth = truth.and(version_within(self.evidence, record.min.get(), record.max.get()));
         }
         if record.hash.get() != NONE {
-            truth = truth.and(has_hash(self.evidence, self.set.pooled(record.hash.get())));
+            let action = if flags & AttributeRecord::DENIES == 0 {
+                Action::Allow
+            } else {
+                Action::Deny
+            };
+            truth = truth.and(has_hash(
+                self.evidence,
+                self.set.pooled(record.hash.get()),
+                action,
+            ));
         }
         truth
     }

@@ -18,6 +18,7 @@ use crate::format::bucket_of;
 use crate::format::bucket_prefix;
 use crate::validate::validate;
 use core::cmp::Ordering;
+use evidence::CatalogIndex;
 use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::KnownLayout;
@@ -54,6 +55,12 @@ impl<'a> PolicySet<'a> {
     /// The SHA-256 that names this set: that of its body, as its header states it; zeros for the empty set.
     pub fn sha256(&self) -> [u8; 32] {
         Header::read_from_prefix(self.bytes).map_or([0; 32], |(header, _)| header.body_sha256)
+    }
+
+    /// The index of the catalogues that may vouch for files, for `evidence::examine_with_catalogs`; `None` if the set carries none.
+    pub fn catalogs(&self) -> Option<CatalogIndex<'a>> {
+        let bytes: &'a [u8] = self.table(Table::Catalogs);
+        CatalogIndex::read(bytes)
     }
 
     /// Number of rules.

@@ -62,6 +62,7 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<u16, SetError> {
     checks.signers()?;
     checks.signer_uses()?;
     checks.rule_names()?;
+    checks.catalogs()?;
     Ok(base_count)
 }
 
@@ -435,6 +436,12 @@ impl Checks<'_> {
         let shape = u32::from(by_publisher | by_oem);
         let listed = self.set.signer_shapes().checked_shr(shape).unwrap_or(0) & 1 != 0;
         listed && root == record.root_key.get() && names_key(publisher, oem) == record.names_key.get()
+    }
+
+    fn catalogs(&self) -> Result<(), SetError> {
+        let bytes: &[u8] = self.set.table(Table::Catalogs);
+        let sound = bytes.is_empty() || self.set.catalogs().is_some();
+        self.check(sound, SetFault::Catalogs, Table::Catalogs, 0)
     }
 
     /// Checks that every rule has an id and a name and that the block offsets are right.

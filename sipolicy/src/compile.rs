@@ -51,6 +51,15 @@ pub fn compile(documents: &[Document]) -> Result<Vec<u8>, CompileError> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_with_notes(documents: &[Document]) -> Result<Compiled, CompileError> {
+    compile_with_catalogs(documents, Vec::new())
+}
+
+/// As [`compile_with_notes`], the set carrying an index of the catalogues that may vouch for files, as
+/// `evidence::CatalogIndexBuilder` makes it; empty for none.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Result<Compiled, CompileError> {
     let of_kind = |kind: PolicyKind| documents.iter().filter(move |document| document.kind == kind);
     let bases: Vec<&Document> = of_kind(PolicyKind::Base).collect();
     let mut notes = Vec::new();
@@ -63,6 +72,7 @@ pub fn compile_with_notes(documents: &[Document]) -> Result<Compiled, CompileErr
     }
     let mut seen: Vec<&Document> = Vec::new();
     let mut writer = SetWriter::default();
+    writer.catalogs = catalogs;
     for document in bases.iter().copied().chain(of_kind(PolicyKind::Supplemental)) {
         if let Some(twin) = seen.iter().find(|other| other.id() == document.id()) {
             return Err(CompileError {

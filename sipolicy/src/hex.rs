@@ -33,7 +33,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// The encoded form of a dotted object identifier as policies write it: `01`, length, content octets.
-pub(crate) fn encode_oid(dotted: &str) -> Option<Vec<u8>> {
+pub fn encode_oid(dotted: &str) -> Option<Vec<u8>> {
     let arcs: Vec<u64> = dotted
         .split('.')
         .map(|arc| arc.parse().ok())

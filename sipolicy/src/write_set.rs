@@ -44,6 +44,8 @@ pub(crate) struct SetWriter {
     pub(crate) name_kinds: u32,
     /// Shapes of signers that occur; see `Directory::signer_shapes`.
     pub(crate) signer_shapes: u32,
+    /// The index of catalogues; empty for none.
+    pub(crate) catalogs: Vec<u8>,
     pool: Vec<u8>,
     pooled: HashMap<Box<[u8]>, u32>,
     rule_name_blocks: Vec<U32>,
@@ -119,6 +121,7 @@ impl SetWriter {
                 Table::Pool => &self.pool,
                 Table::RuleNameBlocks => self.rule_name_blocks.as_bytes(),
                 Table::RuleNames => &self.rule_names,
+                Table::Catalogs => &self.catalogs,
             }
         };
         let mut bytes = vec![0; size_of::<Header>()];

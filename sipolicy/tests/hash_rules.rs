@@ -206,12 +206,24 @@ fn what_is_unknown_is_not_untrusted() {
         (unread.decision, unread.reason),
         (Decision::Allow, Reason::EvidenceIo)
     );
-    // A record without page hashes: a page hash rule might have allowed the file.
+    // A record without SHA-256: the rule might have allowed the file.
     let partial = Digests {
-        sha256: Some([3; 32]),
+        sha1: Some([3; 20]),
         ..Digests::default()
     };
     let verdict = decide(&set.set(), &file(&partial, true));
+    assert_eq!(
+        (verdict.decision, verdict.reason),
+        (Decision::Allow, Reason::EvidenceNotRecorded)
+    );
+    // A record without page hashes: a deny rule might have named one of them.
+    let denying = set_of(&[base(vec![rule(false, &[1; 32]), rule(true, &[9; 20])])]);
+    let pageless = Digests {
+        sha1: Some([3; 20]),
+        sha256: Some([1; 32]),
+        ..Digests::default()
+    };
+    let verdict = decide(&denying.set(), &file(&pageless, true));
     assert_eq!(
         (verdict.decision, verdict.reason),
         (Decision::Allow, Reason::EvidenceNotRecorded)
@@ -225,6 +237,23 @@ fn what_is_unknown_is_not_untrusted() {
     assert_eq!(
         decide(&none.set(), &Evidence::unreadable(Unreadable::Io)).decision,
         Decision::Allow
+    );
+}
+
+#[test]
+fn the_hash_of_the_first_page_denies_but_never_allows() {
+    let page = digests([1; 32], [2; 20]);
+    let allowing = set_of(&[base(vec![rule(false, &[0xfe; 32]), rule(false, &[0xfe; 20])])]);
+    let verdict = decide(&allowing.set(), &file(&page, true));
+    assert_eq!(
+        (verdict.decision, verdict.reason),
+        (Decision::Refuse, Reason::FailsPolicy)
+    );
+    let denying = set_of(&[base(vec![rule(false, &[1; 32]), rule(true, &[0xfe; 20])])]);
+    let verdict = decide(&denying.set(), &file(&page, true));
+    assert_eq!(
+        (verdict.decision, verdict.reason),
+        (Decision::Refuse, Reason::ExplicitlyDenied)
     );
 }
 
@@ -261,22 +290,27 @@ fn a_file_that_is_no_image_is_judged_by_its_flat_hash() {
 
 /// The reference model: the rules read one by one, as the specification words them.
 fn model(policies: &[Policy], digests: &Digests) -> (Decision, Vec<Decision>) {
-    let hashes: Vec<&[u8]> = [
+    let whole: Vec<&[u8]> = [
         digests.sha256.as_ref().map(<[u8; 32]>::as_slice),
-        digests.first_page_sha256.as_ref().map(<[u8; 32]>::as_slice),
         digests.sha1.as_ref().map(<[u8; 20]>::as_slice),
-        digests.first_page_sha1.as_ref().map(<[u8; 20]>::as_slice),
         digests.sha384.as_ref().map(<[u8; 48]>::as_slice),
         digests.sha512.as_ref().map(<[u8; 64]>::as_slice),
     ]
     .into_iter()
     .flatten()
     .collect();
+    let pages: Vec<&[u8]> = [
+        digests.first_page_sha256.as_ref().map(<[u8; 32]>::as_slice),
+        digests.first_page_sha1.as_ref().map(<[u8; 20]>::as_slice),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let hit = |policy: &Policy, deny: bool| {
-        policy
-            .rules
-            .iter()
-            .any(|rule| rule.deny == deny && hashes.contains(&rule.hash.as_slice()))
+        policy.rules.iter().any(|rule| {
+            let hash = rule.hash.as_slice();
+            rule.deny == deny && (whole.contains(&hash) || (deny && pages.contains(&hash)))
+        })
     };
     let mut each = Vec::new();
     for (number, policy) in policies.iter().enumerate() {

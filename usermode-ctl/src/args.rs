@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
+use sipolicy::RuleLevel;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -45,6 +46,7 @@ pub struct Common {
 pub enum Command {
     Scan(Scan),
     Explain(Explain),
+    Simulate(Simulate),
     #[command(subcommand)]
     Policy(Policy),
     Install(Install),
@@ -89,7 +91,119 @@ pub struct Explain {
 /// Work on policies.
 #[derive(Debug, Subcommand)]
 pub enum Policy {
+    New(NewPolicy),
+    Lint(Lint),
     Compile(Compile),
+    Show(Show),
+    Merge(Merge),
+    Diff(Diff),
+    Convert(Convert),
+}
+
+/// Weigh files against policies, without the driver: what would be allowed, what refused, and by which rule.
+///
+/// The exit code is 10 when something is or would be refused.
+#[derive(Args, Debug)]
+pub struct Simulate {
+    /// Policies: SiPolicy XML, .cip or .p7b documents, or one compiled set.
+    #[arg(long, short, required = true, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
+    /// Files, and folders to be searched to the bottom.
+    #[arg(value_name = "PATH", required_unless_present = "evidence")]
+    pub paths: Vec<PathBuf>,
+    /// Records of `scan --json`, or of events, to weigh instead of files or beside them.
+    #[arg(long, value_name = "FILE.ndjson")]
+    pub evidence: Vec<PathBuf>,
+    /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
+    #[arg(long, value_name = "DIR")]
+    pub catalogs: Vec<PathBuf>,
+    /// Show only what is or would be refused.
+    #[arg(long)]
+    pub refused: bool,
+}
+
+/// Make a policy that allows what a scan finds.
+///
+/// A base policy in audit mode. Each file gets rules of the level given or, where that does not suit it, of the first fallback
+/// that does.
+#[derive(Args, Debug)]
+pub struct NewPolicy {
+    /// How precisely rules name files: Hash, FileName, SignedVersion, Publisher, FilePublisher, LeafCertificate,
+    /// PcaCertificate, WHQL, WHQLPublisher or WHQLFilePublisher.
+    #[arg(long, short, value_name = "LEVEL")]
+    pub level: RuleLevel,
+    /// Levels to fall back to, in order.
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
+    pub fallback: Vec<RuleLevel>,
+    /// Files, and folders to be searched to the bottom.
+    #[arg(value_name = "PATH", required_unless_present = "evidence")]
+    pub paths: Vec<PathBuf>,
+    /// Records of `scan --json`, or of events, to go by instead of files or beside them.
+    #[arg(long, value_name = "FILE.ndjson")]
+    pub evidence: Vec<PathBuf>,
+    /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
+    #[arg(long, value_name = "DIR")]
+    pub catalogs: Vec<PathBuf>,
+    /// Name of the policy.
+    #[arg(long, value_name = "NAME", default_value = "Drivers found by a scan")]
+    pub name: String,
+    /// Where the SiPolicy XML goes.
+    #[arg(long, short, value_name = "OUT.xml", default_value = "-")]
+    pub output: PathBuf,
+}
+
+/// Look for faults in policy documents, each with its place, why it matters and what to write instead.
+///
+/// Documents given together are also checked against each other. The exit code is 10 when there are errors.
+#[derive(Args, Debug)]
+pub struct Lint {
+    /// SiPolicy XML, .cip or .p7b documents.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Show what a policy document or a compiled set says.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// SiPolicy XML, .cip or .p7b, or a compiled set.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Merge policy documents into the first.
+#[derive(Args, Debug)]
+pub struct Merge {
+    /// SiPolicy XML, .cip or .p7b documents; ids, type and options are the first one's.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Where the merged SiPolicy XML goes.
+    #[arg(long, short, value_name = "OUT.xml")]
+    pub output: PathBuf,
+}
+
+/// Show what one policy document says and another does not. Ids, names and order do not matter.
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// The document to compare with.
+    #[arg(value_name = "A")]
+    pub first: PathBuf,
+    /// The document that may differ.
+    #[arg(value_name = "B")]
+    pub second: PathBuf,
+}
+
+/// Convert a policy document between SiPolicy XML and the binary form, and say what the other form cannot hold.
+#[derive(Args, Debug)]
+pub struct Convert {
+    /// SiPolicy XML, .cip or .p7b.
+    #[arg(value_name = "IN")]
+    pub input: PathBuf,
+    /// Where the result goes: XML for a name that ends in .xml, else the binary form.
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// Format version of the binary form [default: that of the input, or the oldest from 7 on that holds all of it].
+    #[arg(long, value_name = "2..11")]
+    pub format: Option<u32>,
 }
 
 /// Compile policy documents into the one set that the driver takes.
@@ -98,6 +212,9 @@ pub struct Compile {
     /// Policy documents, base policies and their supplementals: SiPolicy XML, or binary (.cip, .p7b).
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Folders of catalogues (.cat), or single ones, to take into the set: files that they list are judged by their signers.
+    #[arg(long, value_name = "DIR")]
+    pub catalogs: Vec<PathBuf>,
     /// Where the compiled set goes; `-` is standard output.
     #[arg(long, short, value_name = "OUT.ghp")]
     pub output: PathBuf,

@@ -12,8 +12,10 @@ mod commands;
 mod driver;
 mod error;
 mod files;
+mod inventory;
 mod output;
 mod policies;
+mod recorded;
 mod records;
 #[cfg_attr(not(windows), path = "service_elsewhere.rs")]
 mod service;

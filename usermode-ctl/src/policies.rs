@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use policy::PolicySet;
+use policy::ValidatedSet;
 use policy::format::MAGIC;
 use policy::format::MAX_SET_BYTES;
 use sipolicy::Compiled;
@@ -36,29 +37,60 @@ impl PolicyFile {
     }
 }
 
-/// Compiles documents to one set, and tells what the set leaves out.
-pub fn compile(files: &[PolicyFile], output: &mut Output) -> Result<Compiled, Error> {
-    let mut documents = Vec::new();
-    for file in files {
-        if file.is_compiled() {
-            return Err(Error::Malformed {
-                path: file.path.clone(),
-                problem:
-                    "this is a compiled set, not a policy document; compile the documents it was made of"
-                        .to_owned(),
-            });
-        }
-        let name = file.path.display().to_string();
-        let document =
-            Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))?;
-        documents.push(document);
+/// Reads policy documents of any form.
+pub fn documents(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
+    paths
+        .iter()
+        .map(|path| document(&PolicyFile::read(path)?))
+        .collect()
+}
+
+/// Reads one policy document of any form.
+pub fn document(file: &PolicyFile) -> Result<Document, Error> {
+    if file.is_compiled() {
+        return Err(Error::Malformed {
+            path: file.path.clone(),
+            problem: "this is a compiled set, not a policy document; give the documents it was made of"
+                .to_owned(),
+        });
     }
-    let compiled =
-        sipolicy::compile_with_notes(&documents).map_err(|error| Error::Document(error.to_string()))?;
+    let name = file.path.display().to_string();
+    Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))
+}
+
+/// The set that policies amount to: a compiled one, or documents compiled now.
+pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<ValidatedSet<Vec<u8>>, Error> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.push(PolicyFile::read(path)?);
+    }
+    let (path, bytes) = match files.as_slice() {
+        [only] if only.is_compiled() => (only.path.clone(), only.bytes.clone()),
+        files => {
+            let path = files.first().map(|file| file.path.clone());
+            (path.unwrap_or_default(), compile(files, output)?.bytes)
+        }
+    };
+    ValidatedSet::new(bytes).map_err(|error| Error::Malformed {
+        path,
+        problem: error.to_string(),
+    })
+}
+
+/// As [`compile`], the set carrying an index of catalogues.
+pub fn compile_with(files: &[PolicyFile], catalogs: Vec<u8>, output: &mut Output) -> Result<Compiled, Error> {
+    let documents: Vec<Document> = files.iter().map(document).collect::<Result<_, _>>()?;
+    let compiled = sipolicy::compile_with_catalogs(&documents, catalogs)
+        .map_err(|error| Error::Document(error.to_string()))?;
     for note in &compiled.notes {
         output.note(note);
     }
     Ok(compiled)
+}
+
+/// Compiles documents to one set, and tells what the set leaves out.
+pub fn compile(files: &[PolicyFile], output: &mut Output) -> Result<Compiled, Error> {
+    compile_with(files, Vec::new(), output)
 }
 
 /// Proves a compiled set whole, as the driver will.

@@ -323,6 +323,9 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         if rule.attributes().is_user_mode_only() {
             flags |= AttributeRecord::NEVER;
         }
+        if rule.kind == FileRuleKind::Deny {
+            flags |= AttributeRecord::DENIES;
+        }
         let hash = if rule.hash.is_empty() {
             NONE
         } else {

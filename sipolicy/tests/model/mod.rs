@@ -82,8 +82,8 @@ fn same(text: Text<'_>, wanted: &str) -> bool {
     text.to_string().to_uppercase() == wanted.to_uppercase()
 }
 
-/// Whether a hash is one of the file's.
-fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Maybe {
+/// Whether a hash is one of the file's; that of the first page counts for deny rules alone.
+fn has_hash(evidence: &Evidence<'_>, hash: &[u8], denies: bool) -> Maybe {
     let digests = match evidence.digests {
         Fact::Present(digests) => digests,
         Fact::Absent => return Some(false),
@@ -100,17 +100,17 @@ fn has_hash(evidence: &Evidence<'_>, hash: &[u8]) -> Maybe {
         }
     };
     let mut have: Vec<Option<Vec<u8>>> = match hash.len() {
-        20 => vec![
-            of_image(digests.sha1.map(|hash| hash.to_vec())),
-            of_image(digests.first_page_sha1.map(|hash| hash.to_vec())),
-        ],
-        32 => vec![
-            of_image(digests.sha256.map(|hash| hash.to_vec())),
-            of_image(digests.first_page_sha256.map(|hash| hash.to_vec())),
-        ],
+        20 => vec![of_image(digests.sha1.map(|hash| hash.to_vec()))],
+        32 => vec![of_image(digests.sha256.map(|hash| hash.to_vec()))],
         48 => vec![Some(digests.sha384.map_or(vec![], |hash| hash.to_vec()))],
         _ => vec![Some(digests.sha512.map_or(vec![], |hash| hash.to_vec()))],
     };
+    if denies && hash.len() == 20 {
+        have.push(of_image(digests.first_page_sha1.map(|hash| hash.to_vec())));
+    }
+    if denies && hash.len() == 32 {
+        have.push(of_image(digests.first_page_sha256.map(|hash| hash.to_vec())));
+    }
     if flat && hash.len() == 20 {
         have.push(digests.flat_sha1.map(|hash| hash.to_vec()));
     }
@@ -126,7 +126,7 @@ fn file_rule(rule: &Rule, evidence: &Evidence<'_>) -> Maybe {
         return Some(false);
     }
     if let Some(hash) = &rule.hash {
-        return has_hash(evidence, hash);
+        return has_hash(evidence, hash, rule.kind == Kind::Deny);
     }
     let mut parts = Vec::new();
     for (at, wanted) in rule.names.iter().enumerate() {

@@ -3,6 +3,7 @@
 use sipolicy::Compiled;
 
 use crate::args::Compile;
+use crate::catalogs;
 use crate::commands::Context;
 use crate::error::Error;
 use crate::error::Outcome;
@@ -18,7 +19,12 @@ use crate::records::SetRecord;
 pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error> {
     let files = arguments.files.iter().map(|path| PolicyFile::read(path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    let Compiled { bytes: set, notes } = policies::compile(&files, &mut context.output)?;
+    let catalogs = if arguments.catalogs.is_empty() {
+        Vec::new()
+    } else {
+        catalogs::index(&arguments.catalogs, &mut context.output)?
+    };
+    let Compiled { bytes: set, notes } = policies::compile_with(&files, catalogs, &mut context.output)?;
     let view = policies::validate(&arguments.output, &set)?;
     let to_output = arguments.output.as_os_str() == "-";
     let mut record = SetRecord::new(arguments.output.display().to_string(), &set, &view);

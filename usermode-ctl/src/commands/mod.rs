@@ -2,12 +2,15 @@
 
 mod check;
 mod compile;
+mod documents;
 mod events;
 mod explain;
+mod generate;
 mod pull;
 mod push;
 pub mod scan;
 mod service;
+mod simulate;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -42,6 +45,13 @@ pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
         Command::Scan(arguments) => scan::run(arguments, context),
         Command::Explain(arguments) => explain::run(arguments, context),
         Command::Policy(Policy::Compile(arguments)) => compile::run(arguments, context),
+        Command::Policy(Policy::New(arguments)) => generate::run(arguments, context),
+        Command::Policy(Policy::Show(arguments)) => documents::show(arguments, context),
+        Command::Policy(Policy::Lint(arguments)) => documents::lint(arguments, context),
+        Command::Policy(Policy::Merge(arguments)) => documents::merge(arguments, context),
+        Command::Policy(Policy::Diff(arguments)) => documents::diff(arguments, context),
+        Command::Policy(Policy::Convert(arguments)) => documents::convert(arguments, context),
+        Command::Simulate(arguments) => simulate::run(arguments, context),
         Command::Install(arguments) => service::install(arguments, context),
         Command::Uninstall(_) => service::uninstall(context),
         Command::Start(_) => service::start(context),

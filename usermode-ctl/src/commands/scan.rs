@@ -35,10 +35,11 @@ use crate::records::SignatureRecord;
 use crate::records::TrustRecord;
 
 /// A file to examine.
-struct Candidate {
-    path: PathBuf,
+pub struct Candidate {
+    /// Where it is.
+    pub path: PathBuf,
     /// Whether the user named it, rather than a folder above it.
-    named: bool,
+    pub named: bool,
 }
 
 /// Examines everything named and reports it in the order named, folders sorted.
@@ -80,7 +81,7 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
 }
 
 /// The files that the paths lead to.
-fn candidates(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Candidate> {
+pub fn candidates(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Candidate> {
     let mut found = Vec::new();
     for path in paths {
         for entry in WalkDir::new(path).sort_by_file_name() {

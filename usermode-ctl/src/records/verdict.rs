@@ -7,6 +7,7 @@ use policy::Decision;
 use policy::Level;
 use policy::Reason;
 use policy::RuleKind;
+use policy::Verdict;
 use protocol::event::tag;
 use protocol::field::Field;
 use protocol::field::Fields;
@@ -72,6 +73,34 @@ impl VerdictRecord {
                 .map(|policy| PolicyRecord::of(&policy))
                 .collect(),
             refuses: decision != u64::from(Decision::Allow.number()),
+        }
+    }
+
+    /// The verdict on a file that was weighed here.
+    pub fn of(path: String, verdict: &Verdict<'_>) -> Self {
+        let policies = verdict.policies().map(|outcome| PolicyRecord {
+            policy_id: Guid(outcome.policy.id()).to_string(),
+            name: outcome.policy.name().to_owned(),
+            decision: outcome.decision.name().into(),
+            rule: outcome.rule.map(|rule| RuleRecord {
+                kind: rule.kind.name().into(),
+                level: rule.level.name().into(),
+                id: rule.id.to_owned(),
+                name: rule.name.to_owned(),
+                action: rule.action.name().into(),
+            }),
+            signature: outcome.signature.map(u64::from),
+        });
+        Self {
+            schema: "gatehouse.verdict/1",
+            path,
+            decision: verdict.decision.name().into(),
+            reason: ReasonRecord {
+                code: verdict.reason.code().into(),
+                name: verdict.reason.name().into(),
+            },
+            policies: policies.collect(),
+            refuses: verdict.decision != Decision::Allow,
         }
     }
 

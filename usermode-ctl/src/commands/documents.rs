@@ -1,0 +1,248 @@
+//! `policy show`, `lint`, `merge`, `diff` and `convert`: work on policy documents.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use sipolicy::Statement;
+use sipolicy::lint::Severity;
+use sipolicy::statements;
+use sipolicy::to_binary;
+
+use crate::args::Convert;
+use crate::args::Diff;
+use crate::args::Lint;
+use crate::args::Merge;
+use crate::args::Show;
+use crate::commands::Context;
+use crate::commands::compile;
+use crate::error::Error;
+use crate::error::Outcome;
+use crate::files;
+use crate::output::Output;
+use crate::output::Table;
+use crate::output::Tint;
+use crate::output::printable;
+use crate::policies;
+use crate::policies::PolicyFile;
+use crate::records::SetRecord;
+
+/// One thing that a policy says.
+#[derive(Serialize)]
+struct StatementRecord<'s> {
+    schema: &'static str,
+    /// In a difference, whether it was `added` or `removed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    says: &'s str,
+    id: &'s str,
+    name: &'s str,
+    line: u32,
+    column: u32,
+}
+
+impl<'s> StatementRecord<'s> {
+    fn of(statement: &'s Statement, change: Option<&'static str>) -> Self {
+        Self {
+            schema: "gatehouse.statement/1",
+            change,
+            says: &statement.text,
+            id: &statement.id,
+            name: &statement.name,
+            line: statement.position.line,
+            column: statement.position.column,
+        }
+    }
+}
+
+/// A fault in a document.
+#[derive(Serialize)]
+struct FindingRecord<'f> {
+    schema: &'static str,
+    code: &'static str,
+    name: &'static str,
+    severity: &'static str,
+    file: &'f str,
+    line: u32,
+    column: u32,
+    message: &'f str,
+    why: &'static str,
+    instead: &'static str,
+}
+
+/// Shows what a document or a compiled set says.
+pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
+    let output = &mut context.output;
+    let file = PolicyFile::read(&arguments.file)?;
+    if file.is_compiled() {
+        return show_set(&file, output);
+    }
+    let document = policies::document(&file)?;
+    for note in &document.notes {
+        output.note(format_args!(
+            "{}: {}",
+            document.place(note.position),
+            note.message
+        ));
+    }
+    let mut table = Table::headed(&["ID", "SAYS", "NAME"]);
+    for statement in statements(&document) {
+        if output.is_json() {
+            output.record(&StatementRecord::of(&statement, None))?;
+            continue;
+        }
+        let tint = if statement.text.contains(": deny ") {
+            Tint::Bad
+        } else {
+            Tint::Plain
+        };
+        let cells: [Cow<'_, str>; 3] = [
+            if statement.id.is_empty() {
+                "-"
+            } else {
+                &statement.id
+            }
+            .into(),
+            statement.text.as_str().into(),
+            statement.name.as_str().into(),
+        ];
+        table.row(tint, cells);
+    }
+    if !table.is_empty() {
+        output.table(&table)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// A compiled set: its policies, then each rule's id and name as far as verdicts can name them.
+fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
+    let set = policies::validate(&file.path, &file.bytes)?;
+    let record = SetRecord::new(file.path.display().to_string(), &file.bytes, &set);
+    compile::report(output, &record)?;
+    if !output.is_json() {
+        let mut table = Table::headed(&["RULE", "ID", "NAME"]);
+        for rule in 0..set.rule_count() {
+            let (id, name) = set.rule_name(rule).unwrap_or_default();
+            let cells: [Cow<'_, str>; 3] = [rule.to_string().into(), id.into(), name.into()];
+            table.row(Tint::Plain, cells);
+        }
+        if !table.is_empty() {
+            output.table(&table)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Looks for faults; exit code 10 when there are errors.
+pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
+    let documents = policies::documents(&arguments.files)?;
+    let findings = sipolicy::lint(&documents);
+    let output = &mut context.output;
+    let mut outcome = Outcome::Done;
+    let (mut errors, mut warnings) = (0_u64, 0_u64);
+    for finding in &findings {
+        let code = finding.code;
+        let tint = match code.severity() {
+            Severity::Error => {
+                outcome = Outcome::Refused;
+                errors = errors.saturating_add(1);
+                Tint::Bad
+            }
+            Severity::Warning => {
+                warnings = warnings.saturating_add(1);
+                Tint::Warn
+            }
+        };
+        if output.is_json() {
+            output.record(&FindingRecord {
+                schema: "gatehouse.lint/1",
+                code: code.number(),
+                name: code.name(),
+                severity: code.severity().name(),
+                file: &finding.place.file,
+                line: finding.place.line,
+                column: finding.place.column,
+                message: &finding.message,
+                why: code.why(),
+                instead: code.instead(),
+            })?;
+            continue;
+        }
+        let text = finding.to_string();
+        let shown = printable(&text);
+        output.line(owo_colors::OwoColorize::style(&shown, tint.colours()))?;
+        output.line(format_args!("    why: {}", code.why()))?;
+        output.line(format_args!("    instead: {}", code.instead()))?;
+    }
+    output.note(format_args!("{errors} errors, {warnings} warnings"));
+    Ok(outcome)
+}
+
+/// Merges documents into the first.
+pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error> {
+    let documents = policies::documents(&arguments.files)?;
+    let Some(merged) = sipolicy::merge(&documents) else {
+        return Err(Error::Usage("give at least one document to merge".to_owned()));
+    };
+    for note in &merged.notes {
+        context.output.note(&note.message);
+    }
+    files::write_result(&mut context.output, &arguments.output, merged.to_xml().as_bytes())?;
+    Ok(Outcome::Done)
+}
+
+/// Shows the difference.
+pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
+    let first = policies::document(&PolicyFile::read(&arguments.first)?)?;
+    let second = policies::document(&PolicyFile::read(&arguments.second)?)?;
+    let difference = sipolicy::diff(&first, &second);
+    let output = &mut context.output;
+    for (statements, change, sign, tint) in [
+        (&difference.removed, "removed", "-", Tint::Bad),
+        (&difference.added, "added", "+", Tint::Good),
+    ] {
+        for statement in statements {
+            if output.is_json() {
+                output.record(&StatementRecord::of(statement, Some(change)))?;
+                continue;
+            }
+            let text = format!("{sign} {}", statement.text);
+            let shown = printable(&text);
+            output.line(owo_colors::OwoColorize::style(&shown, tint.colours()))?;
+        }
+    }
+    output.note(format_args!(
+        "{} removed, {} added",
+        difference.removed.len(),
+        difference.added.len()
+    ));
+    Ok(Outcome::Done)
+}
+
+/// Converts a document and says what was lost.
+pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Error> {
+    let document = policies::document(&PolicyFile::read(&arguments.input)?)?;
+    let output = &mut context.output;
+    for note in &document.notes {
+        output.note(format_args!(
+            "{}: {}",
+            document.place(note.position),
+            note.message
+        ));
+    }
+    let to_xml = arguments
+        .output
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
+    if to_xml {
+        files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
+        return Ok(Outcome::Done);
+    }
+    let binary =
+        to_binary(&document, arguments.format).map_err(|error| Error::Document(error.to_string()))?;
+    for loss in &binary.losses {
+        output.note(loss);
+    }
+    files::write_result(output, &arguments.output, &binary.bytes)?;
+    output.note(format_args!("written in format version {}", binary.format));
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,60 @@
+//! `policy new`: a policy from a scan.
+
+use std::collections::BTreeMap;
+
+use sipolicy::Generator;
+
+use crate::args::NewPolicy;
+use crate::catalogs;
+use crate::commands::Context;
+use crate::error::Error;
+use crate::error::Outcome;
+use crate::files;
+use crate::inventory::Inventory;
+
+/// Makes rules for every file and writes the policy; files that no level suits are named and fail the command.
+pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Error> {
+    let output = &mut context.output;
+    let index = catalogs::index(&arguments.catalogs, output)?;
+    let inventory = Inventory {
+        paths: &arguments.paths,
+        records: &arguments.evidence,
+        catalogs: catalogs::read_index(&index),
+    };
+    let mut generator = Generator::new(arguments.level, &arguments.fallback);
+    let mut levels = BTreeMap::<_, u64>::new();
+    let mut left_out = Outcome::Done;
+    let read = inventory.each(output, |output, name, evidence| {
+        // Rules do not name folders: the last part of either kind of path.
+        let short = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        match generator.add(short, evidence) {
+            Ok(level) => {
+                let count = levels.entry(level).or_default();
+                *count = count.saturating_add(1);
+            }
+            Err(reasons) => {
+                output.failure(format_args!(
+                    "no rule for {name}: {reasons}; give another level with --fallback"
+                ));
+                left_out = Outcome::Failed;
+            }
+        }
+        Ok(())
+    })?;
+    let document = generator.finish(&arguments.name);
+    files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
+    let levels: Vec<String> = levels
+        .iter()
+        .map(|(level, count)| format!("{count} by {level}"))
+        .collect();
+    output.note(format_args!(
+        "{} rules and signers for {} (audit mode; enforce it only once `gatehouse simulate` refuses nothing)",
+        document.file_rules.len().saturating_add(document.signers.len()),
+        if levels.is_empty() {
+            "no file".to_owned()
+        } else {
+            format!("files: {}", levels.join(", "))
+        }
+    ));
+    Ok(read.max(left_out))
+}

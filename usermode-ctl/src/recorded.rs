@@ -1,0 +1,294 @@
+//! Evidence records read back: what `scan --json` or an event wrote, as the facts that rules are weighed against.
+//!
+//! A field that a record leaves out is unreadable, `null` is absent.
+
+use evidence::Certificate;
+use evidence::Digests;
+use evidence::Ekus;
+use evidence::Evidence;
+use evidence::Fact;
+use evidence::Hash;
+use evidence::Image;
+use evidence::Key;
+use evidence::Root;
+use evidence::Signature;
+use evidence::SignatureFault;
+use evidence::SignatureSource;
+use evidence::Text;
+use evidence::Timestamp;
+use evidence::Unreadable;
+use evidence::Version;
+use serde_json::Value;
+
+/// One record.
+pub struct Record(Value);
+
+impl Record {
+    /// Reads one line of JSON; `None` for an event that carries no evidence.
+    ///
+    /// # Errors
+    /// What is wrong with the line, and what to give instead.
+    pub fn parse(line: &str) -> Result<Option<Self>, String> {
+        let value: Value =
+            serde_json::from_str(line).map_err(|error| format!("this is not JSON: {error}"))?;
+        let schema = |value: &Value| value.get("schema").and_then(Value::as_str).map(str::to_owned);
+        if schema(&value).is_some_and(|schema| schema.starts_with("gatehouse.evidence/")) {
+            return Ok(Some(Self(value)));
+        }
+        if !value.is_object() {
+            return Err("this is no record; give what `gatehouse scan --json` writes, or events".to_owned());
+        }
+        let Some(evidence) = value.get("evidence") else {
+            return Ok(None);
+        };
+        let mut evidence = evidence.clone();
+        if evidence.get("path").is_none()
+            && let (Some(fields), Some(path)) = (evidence.as_object_mut(), value.get("path"))
+        {
+            fields.insert("path".to_owned(), path.clone());
+        }
+        Ok(evidence.is_object().then_some(Self(evidence)))
+    }
+
+    /// Hands the facts on with the file's name.
+    pub fn with_evidence<R>(&self, weigh: impl FnOnce(&str, &Evidence<'_>) -> R) -> R {
+        let record = &self.0;
+        let name = record.get("path").and_then(Value::as_str).unwrap_or("(no path)");
+        let made: Option<Vec<MadeSignature<'_>>> = record
+            .get("signatures")
+            .and_then(Value::as_array)
+            .map(|signatures| signatures.iter().map(MadeSignature::of).collect());
+        let chains: Vec<Vec<Certificate<'_>>> = made
+            .iter()
+            .flatten()
+            .map(|signature| {
+                signature
+                    .certificates
+                    .iter()
+                    .map(MadeCertificate::facts)
+                    .collect()
+            })
+            .collect();
+        let signatures: Vec<Signature<'_>> = made
+            .iter()
+            .flatten()
+            .zip(&chains)
+            .map(|(signature, chain)| signature.facts(chain))
+            .collect();
+        let evidence = Evidence {
+            image: image(record),
+            digests: digests(record),
+            version: version(record),
+            signatures: match &made {
+                Some(_) => Fact::Present(&signatures),
+                None => Fact::Unreadable(Unreadable::NotRecorded),
+            },
+        };
+        weigh(name, &evidence)
+    }
+}
+
+/// A field: left out is unreadable, `null` is absent, and so is what makes no sense.
+fn fact<'v, T>(record: &'v Value, field: &str, read: impl FnOnce(&'v Value) -> Option<T>) -> Fact<T> {
+    match record.get(field) {
+        None => Fact::Unreadable(Unreadable::NotRecorded),
+        Some(Value::Null) => Fact::Absent,
+        Some(value) => read(value).map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
+    }
+}
+
+fn text<'v>(record: &'v Value, field: &str) -> Fact<Text<'v>> {
+    fact(record, field, |value| value.as_str().map(Text::Utf8))
+}
+
+fn flag(record: &Value, field: &str) -> bool {
+    record.get(field).and_then(Value::as_bool).unwrap_or(false)
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let decoded = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    rest.is_empty().then(|| decoded.collect()).flatten()
+}
+
+fn digest<const N: usize>(record: &Value, group: &str, algorithm: &str) -> Option<[u8; N]> {
+    let text = record.get(group)?.get(algorithm)?.as_str()?;
+    bytes(text)?.try_into().ok()
+}
+
+fn digests(record: &Value) -> Fact<Digests> {
+    let digests = Digests {
+        sha1: digest(record, "authenticode", "sha1"),
+        sha256: digest(record, "authenticode", "sha256"),
+        sha384: digest(record, "authenticode", "sha384"),
+        sha512: digest(record, "authenticode", "sha512"),
+        first_page_sha1: digest(record, "first_page", "sha1"),
+        first_page_sha256: digest(record, "first_page", "sha256"),
+        flat_sha1: digest(record, "flat", "sha1"),
+        flat_sha256: digest(record, "flat", "sha256"),
+    };
+    if digests == Digests::default() {
+        Fact::Unreadable(Unreadable::NotRecorded)
+    } else {
+        Fact::Present(digests)
+    }
+}
+
+/// The layout facts; machine and subsystem decide nothing and are not read back.
+fn image(record: &Value) -> Fact<Image> {
+    fact(record, "conformant", |conformant| {
+        Some(Image {
+            machine: 0,
+            subsystem: 0,
+            characteristics: 0,
+            conformant: conformant.as_bool()?,
+            size: record.get("size").and_then(Value::as_u64).unwrap_or(0),
+        })
+    })
+}
+
+fn version(record: &Value) -> Fact<Version<'_>> {
+    fact(record, "version", |version| {
+        let mut number = 0_u64;
+        let parts = version.get("file_version")?.as_str()?.split('.');
+        for part in parts {
+            number = number << 16 | u64::from(part.parse::<u16>().ok()?);
+        }
+        Some(Version {
+            file_version: number,
+            original_filename: text(version, "original_filename"),
+            internal_name: text(version, "internal_name"),
+            file_description: text(version, "file_description"),
+            product_name: text(version, "product_name"),
+        })
+    })
+}
+
+/// A signature and what its facts borrow.
+struct MadeSignature<'v> {
+    record: &'v Value,
+    certificates: Vec<MadeCertificate<'v>>,
+}
+
+impl<'v> MadeSignature<'v> {
+    fn of(record: &'v Value) -> Self {
+        let chain = record.get("chain").and_then(Value::as_array);
+        Self {
+            record,
+            certificates: chain.into_iter().flatten().map(MadeCertificate::of).collect(),
+        }
+    }
+
+    fn facts<'f>(&'f self, chain: &'f [Certificate<'f>]) -> Signature<'f> {
+        let record = self.record;
+        let name = |field: &str| record.get(field).and_then(Value::as_str);
+        let root = record.get("root");
+        let root_flag = |field: &str| root.is_some_and(|root| flag(root, field));
+        let wellknown = root.and_then(|root| root.get("wellknown")?.as_str());
+        // The only fault that leaves it open whether the signature holds.
+        let capped = SignatureFault::CapReached;
+        let fault = (name("fault") == Some(capped.name())).then_some(capped);
+        Signature {
+            source: match name("source") {
+                Some("nested") => SignatureSource::Nested,
+                Some("catalog") => SignatureSource::Catalog,
+                _ => SignatureSource::Embedded,
+            },
+            // Only the algorithm counts once it is known whether the digest is the image's.
+            signed_digest: match name("digest_algorithm") {
+                Some("sha1") => Hash::Sha1([0; 20]),
+                Some("sha256") => Hash::Sha256([0; 32]),
+                Some("sha384") => Hash::Sha384([0; 48]),
+                Some("sha512") => Hash::Sha512([0; 64]),
+                _ => Hash::Md([0; 16]),
+            },
+            digest_valid: flag(record, "digest_valid"),
+            signature_valid: flag(record, "signature_valid"),
+            page_hashes: flag(record, "page_hashes"),
+            chain,
+            root: Root {
+                wellknown: wellknown.and_then(|id| u8::from_str_radix(id, 16).ok()),
+                verified: root_flag("verified"),
+                known: root_flag("known"),
+            },
+            oem_id: text(record, "oem_id"),
+            more_info_url: text(record, "more_info_url"),
+            timestamp: fact(record, "timestamp", |timestamp| {
+                let time = seconds(timestamp.get("time")?.as_str()?)?;
+                let rfc3161 = timestamp.get("kind").and_then(Value::as_str) == Some("rfc3161");
+                Some(Timestamp { rfc3161, time })
+            }),
+            fault,
+            catalog: None,
+        }
+    }
+}
+
+/// A certificate and what its facts borrow.
+struct MadeCertificate<'v> {
+    record: &'v Value,
+    ekus: Vec<u8>,
+}
+
+impl<'v> MadeCertificate<'v> {
+    fn of(record: &'v Value) -> Self {
+        let identifiers = record.get("ekus").and_then(Value::as_array);
+        let ekus = identifiers
+            .into_iter()
+            .flatten()
+            .filter_map(|identifier| sipolicy::encode_oid(identifier.as_str()?))
+            .flat_map(|mut encoded| {
+                // Policies put 01 where DER has 06.
+                if let Some(tag) = encoded.first_mut() {
+                    *tag = 6;
+                }
+                encoded
+            })
+            .collect();
+        Self { record, ekus }
+    }
+
+    fn facts(&self) -> Certificate<'_> {
+        let record = self.record;
+        let time = |field: &str| record.get(field).and_then(Value::as_str).and_then(seconds);
+        let key = record.get("key").and_then(Value::as_str).unwrap_or_default();
+        let bits = |kind: &str| key.strip_prefix(kind).and_then(|bits| bits.parse().ok());
+        let thumbprint = record
+            .get("thumbprint_sha1")
+            .and_then(Value::as_str)
+            .and_then(bytes);
+        Certificate {
+            subject_cn: text(record, "subject_cn"),
+            issuer_cn: text(record, "issuer_cn"),
+            serial: &[],
+            thumbprint_sha1: thumbprint
+                .and_then(|bytes| bytes.try_into().ok())
+                .unwrap_or_default(),
+            tbs: fact(record, "tbs", |tbs| {
+                Hash::from_bytes(&bytes(tbs.get("hash")?.as_str()?)?)
+            }),
+            ekus: Ekus(&self.ekus),
+            not_before: time("not_before").unwrap_or(i64::MIN),
+            not_after: time("not_after").unwrap_or(i64::MAX),
+            key: match (bits("rsa"), bits("ecdsa-p")) {
+                (Some(bits), _) => Key::Rsa(bits),
+                (None, Some(bits)) => Key::Ecdsa(bits),
+                (None, None) => Key::Unsupported,
+            },
+        }
+    }
+}
+
+/// Seconds since 1970 of a time as records write it.
+fn seconds(text: &str) -> Option<i64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
