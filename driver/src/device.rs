@@ -1,7 +1,7 @@
 //! The control device's dispatch routines: open, close, and requests, which `gate` answers.
 
-use crate::driver::enter;
 use crate::kernel::device::Request;
+use crate::running::enter;
 use gate::host::NtStatus;
 use wdk_sys::DEVICE_OBJECT;
 use wdk_sys::DRIVER_OBJECT;

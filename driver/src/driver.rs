@@ -1,14 +1,12 @@
 //! Start and stop, in an order that can neither leak nor race.
 //!
-//! Requests, image loads and the worker reach the gate through [`enter`], which is refused from the moment stop closes it;
+//! Requests, image loads and the worker reach the gate through [`crate::running::enter`], which is refused from the moment stop closes it;
 //! stop waits for those inside, and only then gives anything back.
 
 use crate::POOL;
 use crate::debug;
 use crate::host::Kernel;
 use crate::kernel::device::ControlDevice;
-use crate::kernel::global::Entered;
-use crate::kernel::global::Global;
 use crate::kernel::global::Slot;
 use crate::kernel::modules::Modules;
 use crate::kernel::notify::Registration;
@@ -16,13 +14,14 @@ use crate::kernel::shared::Vacant;
 use crate::kernel::shared::try_box;
 use crate::kernel::thread::Thread;
 use crate::notify::image_loaded;
+use crate::running::GATE;
+use crate::running::enter;
 use core::ffi::c_void;
 use gate::Gate;
 use gate::host::NoMemory;
 use gate::host::NtStatus;
 use wdk_sys::DRIVER_OBJECT;
 
-static GATE: Global<Gate<Kernel>> = Global::closed();
 static RUNNING: Slot<Running> = Slot::empty();
 
 /// What stop gives back. Fields are dropped in the order in which they stand here.
@@ -33,11 +32,6 @@ struct Running {
     _worker: Thread,
     /// Then the device goes.
     _device: ControlDevice,
-}
-
-/// The running driver's gate, unless it has not started or is stopping. IRQL: any.
-pub fn enter() -> Option<Entered<'static, Gate<Kernel>>> {
-    GATE.enter()
 }
 
 /// Starts everything; on failure everything that was started is stopped again. IRQL: PASSIVE_LEVEL.

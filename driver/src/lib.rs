@@ -24,6 +24,7 @@ mod driver;
 mod host;
 mod kernel;
 mod notify;
+mod running;
 
 use crate::kernel::pool::CountedPool;
 use wdk_sys::DRIVER_OBJECT;

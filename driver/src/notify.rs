@@ -1,10 +1,10 @@
 //! The load-image notify routine: capture, queue, return.
 
-use crate::driver::enter;
 use crate::kernel::file::FileObject;
 use crate::kernel::notify::Reported;
 use crate::kernel::notify::SYSTEM_MODE_IMAGE;
 use crate::kernel::string::units;
+use crate::running::enter;
 use gate::Capture;
 use gate::Path;
 use gate::host::Host;

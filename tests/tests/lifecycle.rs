@@ -8,7 +8,12 @@ use anyhow::Result;
 use gatehouse_tests::CLEAN_STOP;
 use gatehouse_tests::Rig;
 use gatehouse_tests::SUBJECT;
+use gatehouse_tests::hex;
 use gatehouse_tests::policy;
+use protocol::event::MAX_RECORD;
+use protocol::ioctl;
+use protocol::message::Request;
+use zerocopy::IntoBytes;
 
 /// Cycles of start, push, load and stop.
 const CYCLES: usize = 50;
@@ -154,5 +159,33 @@ C:\gatehouse\gatehouse.exe --quiet start
     let stops = rig.stop_lines()?;
     assert_eq!(stops.len(), ROUNDS);
     assert!(stops.iter().all(|line| line == CLEAN_STOP), "{stops:?}");
+    Ok(())
+}
+
+#[test]
+fn thousands_of_checks_leave_pool_use_where_it_was() -> Result<()> {
+    const CHECKS: usize = 3000;
+    let rig = Rig::start()?;
+    let path = hex(&format!(r"\??\{SUBJECT}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect::<Vec<_>>());
+    let request = format!(
+        "{:x} {}{path} {MAX_RECORD:x}",
+        ioctl::CHECK,
+        hex(Request::new().as_bytes())
+    );
+    let requests = vec![request; CHECKS];
+    rig.probe(&requests)?;
+    let before = rig.status()?;
+    let answers = rig.probe(&requests)?;
+    assert!(answers.iter().all(|answer| answer.starts_with("ok ")));
+    let after = rig.status()?;
+    let weighed = |status: &serde_json::Value| status["weighed"].as_u64().expect("a count");
+    assert_eq!(weighed(&after) - weighed(&before), CHECKS as u64);
+    assert_eq!(
+        (&after["pool_blocks"], &after["pool_bytes"]),
+        (&before["pool_blocks"], &before["pool_bytes"])
+    );
     Ok(())
 }

@@ -23,6 +23,9 @@ use wdk_sys::ntddk::IofCompleteRequest;
 const NAME: [u16; protocol::DEVICE_NAME.len()] = ascii(protocol::DEVICE_NAME);
 const LINK: [u16; protocol::LINK_NAME.len()] = ascii(protocol::LINK_NAME);
 
+/// The transfer method in the lowest two bits of a control code, for buffers that the I/O manager copies.
+const METHOD_BUFFERED: u32 = 0;
+
 /// The control device and its symbolic link; both go when it is dropped.
 pub struct ControlDevice {
     device: *mut DEVICE_OBJECT,
@@ -122,7 +125,9 @@ impl Request {
 
     fn location(&self) -> &IO_STACK_LOCATION {
         // SAFETY: the IRP is ours until completed.
-        let overlay = unsafe { &(*self.irp).Tail.Overlay };
+        let irp = unsafe { &*self.irp };
+        // SAFETY: the I/O manager fills in this member of the union for drivers.
+        let overlay = unsafe { &irp.Tail.Overlay };
         // SAFETY: for a driver the union holds the current stack location.
         let current = unsafe { overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation };
         // SAFETY: valid as long as the IRP is ours.
@@ -145,9 +150,11 @@ impl Request {
         let control = unsafe { self.location().Parameters.DeviceIoControl };
         let input = control.InputBufferLength as usize;
         let output = control.OutputBufferLength as usize;
+        // SAFETY: the IRP is ours until completed.
+        let irp = unsafe { &*self.irp };
         // SAFETY: the member of a METHOD_BUFFERED request; for any other method only the lengths are looked at, see below.
-        let system = unsafe { (*self.irp).AssociatedIrp.SystemBuffer }.cast::<u8>();
-        let buffered = control.IoControlCode & 3 == 0;
+        let system = unsafe { irp.AssociatedIrp.SystemBuffer }.cast::<u8>();
+        let buffered = control.IoControlCode % 4 == METHOD_BUFFERED;
         let buffer = if system.is_null() || !buffered {
             &mut []
         } else {

@@ -1,12 +1,12 @@
 //! A synchronisation event: one waiting thread is released, once, for any number of signals before it waits.
 
+use crate::kernel::KERNEL_MODE;
 use crate::kernel::shared::try_box;
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use gate::host::NoMemory;
 use wdk_sys::_EVENT_TYPE::SynchronizationEvent;
 use wdk_sys::_KWAIT_REASON::Executive;
-use wdk_sys::_MODE::KernelMode;
 use wdk_sys::KEVENT;
 use wdk_sys::ntddk::KeInitializeEvent;
 use wdk_sys::ntddk::KeSetEvent;
@@ -46,7 +46,7 @@ impl Event {
             KeWaitForSingleObject(
                 self.event.get().cast(),
                 Executive,
-                KernelMode as i8,
+                KERNEL_MODE,
                 0,
                 core::ptr::null_mut(),
             )

@@ -1,6 +1,8 @@
 //! Files: opened for weighing, read at explicit offsets, and proved to be the ones that were loaded.
 
+use crate::kernel::KERNEL_MODE;
 use crate::kernel::check;
+use crate::kernel::size;
 use crate::kernel::string::UnicodeString;
 use core::ptr::NonNull;
 use core::ptr::null_mut;
@@ -11,7 +13,6 @@ use gate::host::NtStatus;
 use wdk_sys::_FILE_INFORMATION_CLASS::FileBasicInformation;
 use wdk_sys::_FILE_INFORMATION_CLASS::FileStandardInformation;
 use wdk_sys::_FILE_OBJECT;
-use wdk_sys::_MODE::KernelMode;
 use wdk_sys::FILE_BASIC_INFORMATION;
 use wdk_sys::FILE_STANDARD_INFORMATION;
 use wdk_sys::HANDLE;
@@ -115,7 +116,7 @@ impl File {
             Authority::Requestor => OBJ_FORCE_ACCESS_CHECK,
         };
         let mut attributes = OBJECT_ATTRIBUTES {
-            Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+            Length: size::<OBJECT_ATTRIBUTES>(),
             ObjectName: name.as_ptr(),
             Attributes: OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE | checked,
             ..OBJECT_ATTRIBUTES::default()
@@ -167,7 +168,7 @@ impl File {
                 self.handle,
                 0,
                 null_mut(),
-                KernelMode as i8,
+                KERNEL_MODE,
                 &raw mut object,
                 null_mut(),
             )
@@ -205,7 +206,7 @@ impl File {
                 self.handle,
                 &raw mut io,
                 core::ptr::from_mut(answer).cast(),
-                size_of::<T>() as u32,
+                size::<T>(),
                 class,
             )
         })

@@ -21,7 +21,25 @@ pub mod thread;
 pub mod time;
 
 use gate::host::NtStatus;
+use wdk_sys::KPROCESSOR_MODE;
 use wdk_sys::NTSTATUS;
+
+/// `KernelMode`, as parameters of type `KPROCESSOR_MODE` take it.
+pub const KERNEL_MODE: KPROCESSOR_MODE = 0;
+
+/// Size of a structure as the kernel's lengths have it.
+pub const fn size<T>() -> u32 {
+    const {
+        assert!(
+            size_of::<T>() <= u32::MAX as usize,
+            "a structure of less than 4 GiB"
+        );
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    {
+        size_of::<T>() as u32
+    }
+}
 
 /// The result of a kernel call: `Err` for error and warning statuses.
 ///

@@ -7,6 +7,10 @@ use gate::LoadedImage;
 use gate::Path;
 use gate::host::NtStatus;
 use wdk_sys::NTSTATUS;
+use zerocopy::FromBytes;
+use zerocopy::Immutable;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
 
 /// `SystemModuleInformation` of ZwQuerySystemInformation.
 const MODULES: u32 = 11;
@@ -33,7 +37,7 @@ unsafe extern "C" {
 
 /// `RTL_PROCESS_MODULE_INFORMATION`, 64-bit.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(FromBytes, Immutable, KnownLayout)]
 struct Module {
     section: u64,
     mapped_base: u64,
@@ -53,7 +57,6 @@ const _: () = assert!(core::mem::offset_of!(Module, path) == 40);
 /// A snapshot of the kernel's module list.
 pub struct Modules {
     answer: Vec<u64>,
-    bytes: usize,
 }
 
 impl Modules {
@@ -90,7 +93,7 @@ impl Modules {
         check(unsafe {
             query_system_information(MODULES, answer.as_mut_ptr().cast(), length, &raw mut needed)
         })?;
-        Ok(Self { answer, bytes })
+        Ok(Self { answer })
     }
 
     /// The images in load order.
@@ -101,10 +104,11 @@ impl Modules {
             .answer
             .first()
             .map_or(0, |word| usize::try_from(word & 0xffff_ffff).unwrap_or(0));
-        let held = self.bytes.saturating_sub(HEAD) / size_of::<Module>();
-        (0..count.min(held)).map(|index| {
-            // SAFETY: `index` is below the number of whole modules that the answer holds, each of plain integers.
-            let module = unsafe { self.answer.as_ptr().add(1).cast::<Module>().add(index).read() };
+        let bytes = self.answer.as_bytes().get(HEAD..).unwrap_or_default();
+        let held = count.min(bytes.len() / size_of::<Module>());
+        let modules =
+            <[Module]>::ref_from_prefix_with_elems(bytes, held).map_or(&[][..], |(modules, _)| modules);
+        modules.iter().map(|module| {
             let name = module.path.iter().take_while(|byte| **byte != 0);
             LoadedImage {
                 path: Path::new(name.map(|byte| u16::from(*byte))),

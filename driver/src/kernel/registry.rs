@@ -1,6 +1,7 @@
 //! The one registry value the driver reads.
 
 use crate::kernel::check;
+use crate::kernel::size;
 use crate::kernel::string::UnicodeString;
 use crate::kernel::string::ascii;
 use core::ptr::null_mut;
@@ -39,7 +40,7 @@ pub fn system_root() -> Result<Path, NtStatus> {
     let key = UnicodeString::new(&KEY).ok_or(NtStatus::NAME_TOO_LONG)?;
     let value = UnicodeString::new(&VALUE).ok_or(NtStatus::NAME_TOO_LONG)?;
     let mut attributes = OBJECT_ATTRIBUTES {
-        Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+        Length: size::<OBJECT_ATTRIBUTES>(),
         ObjectName: key.as_ptr(),
         Attributes: OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE,
         ..OBJECT_ATTRIBUTES::default()
@@ -47,7 +48,12 @@ pub fn system_root() -> Result<Path, NtStatus> {
     let mut handle: HANDLE = null_mut();
     // SAFETY: the attributes and the name live through the call.
     check(unsafe { ZwOpenKey(&raw mut handle, KEY_QUERY_VALUE, &raw mut attributes) })?;
-    let mut answer = Answer { title_index: 0, kind: 0, length: 0, text: [0; ROOM] };
+    let mut answer = Answer {
+        title_index: 0,
+        kind: 0,
+        length: 0,
+        text: [0; ROOM],
+    };
     let mut needed = 0;
     // SAFETY: the handle is open; the answer is as large as said and of the class's layout.
     let status = unsafe {
@@ -56,7 +62,7 @@ pub fn system_root() -> Result<Path, NtStatus> {
             value.as_ptr(),
             KeyValuePartialInformation,
             (&raw mut answer).cast(),
-            size_of::<Answer>() as u32,
+            size::<Answer>(),
             &raw mut needed,
         )
     };

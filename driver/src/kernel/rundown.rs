@@ -1,8 +1,8 @@
 //! Rundown protection of our own: `EX_RUNDOWN_REF` without the kernel exports that not every host has.
 
+use crate::kernel::KERNEL_MODE;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering;
-use wdk_sys::_MODE::KernelMode;
 use wdk_sys::LARGE_INTEGER;
 use wdk_sys::ntddk::KeDelayExecutionThread;
 
@@ -48,7 +48,7 @@ impl Rundown {
         while self.state.load(Ordering::Acquire) != CLOSED {
             let mut nap = LARGE_INTEGER { QuadPart: NAP };
             // SAFETY: `nap` is valid through the call; the wait is not alertable.
-            let _ = unsafe { KeDelayExecutionThread(KernelMode as i8, 0, &raw mut nap) };
+            let _ = unsafe { KeDelayExecutionThread(KERNEL_MODE, 0, &raw mut nap) };
         }
     }
 }

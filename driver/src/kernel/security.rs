@@ -1,9 +1,9 @@
 //! Putting a security descriptor on a device before anyone can open it.
 
+use crate::kernel::KERNEL_MODE;
 use crate::kernel::check;
 use core::ptr::null_mut;
 use gate::host::NtStatus;
-use wdk_sys::_MODE::KernelMode;
 use wdk_sys::DEVICE_OBJECT;
 use wdk_sys::HANDLE;
 use wdk_sys::OBJ_KERNEL_HANDLE;
@@ -33,7 +33,7 @@ pub unsafe fn secure(device: *mut DEVICE_OBJECT) -> Result<(), NtStatus> {
             null_mut(),
             WRITE_DAC,
             null_mut(),
-            KernelMode as i8,
+            KERNEL_MODE,
             &raw mut handle,
         )
     })?;

@@ -34,6 +34,7 @@ impl<T> Vacant<T> {
     }
 
     /// Moves `value` in. IRQL: at most DISPATCH_LEVEL.
+    #[expect(clippy::unnecessary_box_returns, reason = "the box is what this is for")]
     pub fn fill(self, value: T) -> Box<T> {
         let block = ManuallyDrop::new(self).block;
         // SAFETY: `block` is memory of the size and alignment of `T`, owned by `self` alone.

@@ -55,6 +55,10 @@ pub unsafe fn units<'a>(string: PCUNICODE_STRING) -> &'a [u16] {
 }
 
 /// An ASCII literal as UTF-16, at compile time.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which reports what is out of bounds"
+)]
 pub const fn ascii<const N: usize>(text: &str) -> [u16; N] {
     let bytes = text.as_bytes();
     assert!(bytes.len() == N, "N is the length of the text");

@@ -1,6 +1,7 @@
 //! A system thread of the driver's own, joined when dropped.
 
 use crate::kernel::check;
+use crate::kernel::size;
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use gate::host::NtStatus;
@@ -31,7 +32,7 @@ impl Thread {
     /// What PsCreateSystemThread says.
     pub fn start(routine: unsafe extern "C" fn(*mut c_void)) -> Result<Self, NtStatus> {
         let mut attributes = OBJECT_ATTRIBUTES {
-            Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+            Length: size::<OBJECT_ATTRIBUTES>(),
             Attributes: OBJ_KERNEL_HANDLE,
             ..OBJECT_ATTRIBUTES::default()
         };

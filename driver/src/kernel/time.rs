@@ -3,6 +3,7 @@
 use crate::kernel::check;
 use crate::kernel::modules::query_system_information;
 use crate::kernel::routine::find;
+use crate::kernel::size;
 use crate::kernel::string::ascii;
 use core::mem::transmute;
 
@@ -64,7 +65,7 @@ impl Clock {
             query_system_information(
                 TIME_OF_DAY,
                 (&raw mut answer).cast(),
-                size_of::<TimeOfDay>() as u32,
+                size::<TimeOfDay>(),
                 core::ptr::null_mut(),
             )
         };
