@@ -1,5 +1,6 @@
 # The first program of a run's namespace (see namespace.rs). $1 is the Wine root, $2 the run's folder; both are outside paths.
-# Prints its process id as the outside sees it, then waits until its standard input ends, and all the run's programs with it.
+# Prints its process id as the outside sees it, then waits until its standard input ends, and all the run's programs with it;
+# the word `stay` before the end makes it stay.
 set -eu
 mount --bind "$1" "$1"
 mount --rbind /dev "$1/dev"
@@ -15,6 +16,6 @@ exec chroot "$1" /bin/sh -c '
     echo "$1"
     exec 3<&0 >/dev/null 2>&1
     trap "exit 0" TERM
-    (cat <&3; kill -TERM 1) &
+    (while read -r word <&3; do [ "$word" = stay ] && exit; done; kill -TERM 1) &
     while :; do sleep 3600 & wait $!; done
 ' sh "$pid"

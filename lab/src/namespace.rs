@@ -3,8 +3,11 @@
 //! The first process in it ends when the pipe to it closes, and the kernel then kills every other process inside. So nothing of
 //! a run outlives this process, however it ends, and two runs at once see nothing of each other.
 
+use std::fs;
+use std::fs::File;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Write;
 use std::path::Path;
 use std::process::Child;
 use std::process::ChildStdin;
@@ -42,6 +45,9 @@ pub struct Namespace {
 impl Namespace {
     /// Starts a namespace over the cached Wine root, with `run` mounted inside it as `/lab`.
     pub fn start(root: &Path, run: &Path) -> Result<Self> {
+        // Its own standard error: a namespace that is left up would hold ours open.
+        let said = run.join("boot.log");
+        let errors = File::create(&said).with_context(|| format!("cannot write {}", said.display()))?;
         let mut first = command::privileged("unshare");
         first
             .args(UNSHARE)
@@ -51,6 +57,7 @@ impl Namespace {
         let mut child = first
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(errors)
             .spawn()
             .context("cannot start unshare (package util-linux)")?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
@@ -64,7 +71,8 @@ impl Namespace {
             let status = child.wait()?;
             bail!(
                 "cannot make a private namespace ({status}); the lab needs the right to mount: \
-                 run as root, or in a container started with --privileged"
+                 run as root, or in a container started with --privileged\n{}",
+                fs::read_to_string(&said).unwrap_or_default().trim_end()
             );
         };
         Ok(Self {
@@ -97,16 +105,10 @@ impl Namespace {
         command
     }
 
-    /// Lets the namespace live on after this process: something else must hold the pipe, so a sleeper does.
+    /// Lets the namespace live on after this process.
     pub fn leave_up(mut self) -> Result<u32> {
-        if let Some((_, stdin)) = self.held.take() {
-            let mut sleeper = command::clean("setsid");
-            sleeper
-                .args(["sleep", "infinity"])
-                .stdin(Stdio::null())
-                .stdout(stdin)
-                .stderr(Stdio::null());
-            sleeper.spawn().context("cannot leave the lab up")?;
+        if let Some((_, mut stdin)) = self.held.take() {
+            stdin.write_all(b"stay\n").context("cannot leave the lab up")?;
         }
         Ok(self.process)
     }
