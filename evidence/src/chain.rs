@@ -14,6 +14,9 @@ use crate::x509::X509;
 pub(crate) const MAX_CHAIN: usize = 10;
 /// Signatures verified for one file before giving up.
 pub(crate) const BUDGET: u32 = 96;
+/// Links looked at for one file, proven before or not: authorities that signed each other in every direction have more ways
+/// through them than there is time.
+pub(crate) const STEPS: u32 = 1024;
 const ANY_EKU: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
 const PROVEN: usize = 256;
 
@@ -35,6 +38,7 @@ pub(crate) struct Prover<'s> {
     pub(crate) scratch: &'s mut RsaScratch,
     pub(crate) links: &'s mut ProvenLinks,
     pub(crate) budget: u32,
+    pub(crate) steps: u32,
 }
 
 impl Prover<'_> {
@@ -49,8 +53,10 @@ impl Prover<'_> {
         }
     }
 
-    /// Whether `key` signed `certificate`; `None` if the budget is spent.
+    /// Whether `key` signed `certificate`; `None` if a budget is spent.
+    #[inline(never)]
     fn is_signed_by(&mut self, certificate: &X509<'_>, key: &PublicKey<'_>) -> Option<bool> {
+        self.steps = self.steps.checked_sub(1)?;
         let hash = Algorithm::Sha256.digest(&[key.raw, certificate.raw]);
         let id: [u8; 32] = hash.as_bytes().try_into().ok()?;
         let [place, ..] = id;
@@ -80,7 +86,7 @@ impl Prover<'_> {
             stopped: false,
         };
         let start = search.best;
-        search.extend(start);
+        search.extend(&start);
         let mut best = search.best;
         // A problem on the way explains a chain that ends nowhere; one that found its root stands.
         if best.end == End::Nowhere {
@@ -106,8 +112,9 @@ pub(crate) enum End {
 /// Places in the pool, from the leaf up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chain {
-    places: [usize; MAX_CHAIN],
-    length: usize,
+    /// Small numbers, because a search holds a copy for each step: pools have [`crate::x509::MAX_CERTIFICATES`] at most.
+    places: [u8; MAX_CHAIN],
+    length: u8,
     pub(crate) end: End,
     pub(crate) root: Root,
     pub(crate) fault: Option<SignatureFault>,
@@ -115,28 +122,37 @@ pub(crate) struct Chain {
 
 impl Chain {
     fn of(leaf: usize) -> Self {
-        let mut places = [0; MAX_CHAIN];
-        let [first, ..] = &mut places;
-        *first = leaf;
-        Self {
-            places,
-            length: 1,
+        let root = Root {
+            wellknown: None,
+            verified: false,
+            known: false,
+        };
+        let start = Self {
+            places: [0; MAX_CHAIN],
+            length: 0,
             end: End::Nowhere,
-            root: Root {
-                wellknown: None,
-                verified: false,
-                known: false,
-            },
+            root,
             fault: None,
-        }
+        };
+        start.with(leaf).unwrap_or(start)
     }
 
-    pub(crate) fn places(&self) -> &[usize] {
-        self.places.get(..self.length).unwrap_or_default()
+    /// Places in the pool, from the leaf up.
+    pub(crate) fn places(&self) -> impl Iterator<Item = usize> {
+        self.places
+            .iter()
+            .copied()
+            .map(usize::from)
+            .take(usize::from(self.length))
+    }
+
+    /// The certificates themselves.
+    pub(crate) fn certificates<'p, 'c>(&self, pool: &'p [X509<'c>]) -> impl Iterator<Item = &'p X509<'c>> {
+        self.places().filter_map(|place| pool.get(place))
     }
 
     fn with(mut self, place: usize) -> Option<Self> {
-        *self.places.get_mut(self.length)? = place;
+        *self.places.get_mut(usize::from(self.length))? = u8::try_from(place).ok()?;
         self.length = self.length.checked_add(1)?;
         Some(self)
     }
@@ -153,9 +169,7 @@ impl Chain {
 
     /// Whether every certificate above the leaf lets the leaf serve `purpose`.
     pub(crate) fn allows(&self, pool: &[X509<'_>], purpose: &[u8]) -> bool {
-        self.places()
-            .iter()
-            .filter_map(|place| pool.get(*place))
+        self.certificates(pool)
             .all(|certificate| certificate.ekus.is_none_or(|ekus| serves(ekus, purpose)))
     }
 }
@@ -198,22 +212,59 @@ impl Search<'_, '_, '_> {
         })
     }
 
-    /// Explores every way on from the top of `chain`. Recursion is bounded by [`MAX_CHAIN`], its breadth by the budget.
-    fn extend(&mut self, chain: Chain) {
+    /// Explores every way on from the top of `chain`. Recursion is bounded by [`MAX_CHAIN`], its breadth by the budget; what needs
+    /// more than a few words of stack is done in functions of its own, which have returned before the next step is taken.
+    fn extend(&mut self, chain: &Chain) {
         let pool = self.pool;
-        let Some(top) = chain.places().last().and_then(|place| pool.get(*place)) else {
+        let Some(top) = chain.certificates(pool).last() else {
             return;
         };
-        self.offer(chain);
-        if top.is_self_issued() && self.is_signed_by(top, &top.key) {
-            let known = known_roots().find(|root| root.has_key(top.key.raw));
-            self.offer(match known {
-                Some(root) if root.wellknown.is_some() => chain.ending(End::Wellknown, root.wellknown),
-                Some(_) => chain.ending(End::Known, None),
-                None => chain.ending(End::SelfSigned, None),
-            });
+        self.offer(*chain);
+        if self.ends_in_itself(chain, top) {
             return;
         }
+        self.try_known_roots(chain, top);
+        let mut named = false;
+        let mut proven = false;
+        for (place, issuer) in pool.iter().enumerate() {
+            if self.stopped {
+                return;
+            }
+            if issuer.subject != top.issuer || self.is_repeated(chain, place, issuer) {
+                continue;
+            }
+            named = true;
+            if !self.issued(issuer, top, chain, &mut proven) {
+                continue;
+            }
+            match chain.with(place) {
+                Some(longer) => self.extend(&longer),
+                None => self.note(SignatureFault::CapReached),
+            }
+        }
+        if named && !proven {
+            self.note(SignatureFault::ChainSignature);
+        }
+    }
+
+    /// Takes a certificate that signed itself for the end of the chain.
+    #[inline(never)]
+    fn ends_in_itself(&mut self, chain: &Chain, top: &X509<'_>) -> bool {
+        if !top.is_self_issued() || !self.is_signed_by(top, &top.key) {
+            return false;
+        }
+        let known = known_roots().find(|root| root.has_key(top.key.raw));
+        self.offer(match known {
+            Some(root) if root.wellknown.is_some() => chain.ending(End::Wellknown, root.wellknown),
+            Some(_) => chain.ending(End::Known, None),
+            None => chain.ending(End::SelfSigned, None),
+        });
+        true
+    }
+
+    /// Offers every known root that signed the top of the chain.
+    #[inline(never)]
+    fn try_known_roots(&mut self, chain: &Chain, top: &X509<'_>) {
         for root in known_roots() {
             if self.stopped {
                 return;
@@ -226,56 +277,40 @@ impl Search<'_, '_, '_> {
             } else {
                 End::Known
             };
-            let embedded = pool
-                .iter()
-                .position(|other| other.is_self_issued() && root.has_key(other.key.raw));
-            let chain = embedded.and_then(|place| chain.with(place)).unwrap_or(chain);
+            let mut pool = self.pool.iter();
+            let embedded = pool.position(|other| other.is_self_issued() && root.has_key(other.key.raw));
+            let chain = embedded.and_then(|place| chain.with(place)).unwrap_or(*chain);
             self.offer(chain.ending(end, root.wellknown));
         }
-        self.extend_in_pool(&chain, top);
     }
 
-    fn extend_in_pool(&mut self, chain: &Chain, top: &X509<'_>) {
-        let pool = self.pool;
-        let mut named = false;
-        let mut proven = false;
-        for (place, issuer) in pool.iter().enumerate() {
-            if self.stopped {
-                return;
-            }
-            let repeated = chain
-                .places()
-                .iter()
-                .filter_map(|place| pool.get(*place))
-                .any(|seen| seen.raw == issuer.raw);
-            // The same certificate may stand in the set twice: take its first place only.
-            let again = pool.iter().take(place).any(|seen| seen.raw == issuer.raw);
-            if repeated || again || issuer.subject != top.issuer {
-                continue;
-            }
-            named = true;
-            if !issuer.key.is_supported() {
-                self.note(SignatureFault::UnsupportedKey);
-                continue;
-            }
-            if !self.is_signed_by(top, &issuer.key) {
-                continue;
-            }
-            proven = true;
-            // The path length counts the authorities between an authority and the leaf.
-            let between = chain.length.saturating_sub(1);
-            if !issuer.may_issue() || issuer.path_length.is_some_and(|most| usize::from(most) < between) {
-                self.note(SignatureFault::NotAuthority);
-                continue;
-            }
-            match chain.with(place) {
-                Some(longer) => self.extend(longer),
-                None => self.note(SignatureFault::CapReached),
-            }
+    /// Whether the certificate stands in the chain already, or earlier in the pool: the same one may be in a set twice.
+    fn is_repeated(&self, chain: &Chain, place: usize, certificate: &X509<'_>) -> bool {
+        let earlier = self.pool.iter().take(place);
+        chain
+            .certificates(self.pool)
+            .chain(earlier)
+            .any(|seen| seen.raw == certificate.raw)
+    }
+
+    /// Whether `issuer` signed `top` and was allowed to. `proven` says that the first part holds for one at least.
+    #[inline(never)]
+    fn issued(&mut self, issuer: &X509<'_>, top: &X509<'_>, chain: &Chain, proven: &mut bool) -> bool {
+        if !issuer.key.is_supported() {
+            self.note(SignatureFault::UnsupportedKey);
+            return false;
         }
-        if named && !proven {
-            self.note(SignatureFault::ChainSignature);
+        if !self.is_signed_by(top, &issuer.key) {
+            return false;
         }
+        *proven = true;
+        // The path length counts the authorities between an authority and the leaf.
+        let between = chain.length.saturating_sub(1);
+        let allowed = issuer.may_issue() && issuer.path_length.is_none_or(|most| most >= between);
+        if !allowed {
+            self.note(SignatureFault::NotAuthority);
+        }
+        allowed
     }
 }
 

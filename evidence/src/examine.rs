@@ -11,6 +11,7 @@ use crate::catalog_index::CatalogIndex;
 use crate::chain::BUDGET;
 use crate::chain::ProvenLinks;
 use crate::chain::Prover;
+use crate::chain::STEPS;
 use crate::crypto::RsaScratch;
 use crate::error::ErrorKind;
 use crate::error::ExamineError;
@@ -96,6 +97,7 @@ impl Workspace {
             scratch: scratch.first_mut()?,
             links: links.first_mut()?,
             budget: BUDGET,
+            steps: STEPS,
         })
     }
 }
@@ -212,6 +214,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
         scratch,
         links,
         budget: BUDGET,
+        steps: STEPS,
     };
     let computed = Computed { digests, pages };
     let collected = collect(table, catalogs, &computed, prover, findings).map_err(ErrorKind::from)?;

@@ -567,30 +567,37 @@ fn long_chains_and_many_certificates_stop_at_their_caps() {
     });
 }
 
-/// Authorities that signed each other in every direction would make a search explode; the budget ends it.
+/// Authorities that signed each other in every direction would make a search explode. The budget ends it; and where every link
+/// was proven before, with another file in the same workspace, the count of steps does.
 #[test]
 fn a_maze_of_cross_certificates_ends_with_the_budget() {
     let image = digest(&Pe::default());
-    let names: Vec<String> = (0..7).map(|at| std::format!("Maze {at}")).collect();
+    let names: Vec<String> = (0..8).map(|at| std::format!("Maze {at}")).collect();
+    let signer = Spec::leaf("Contoso Ltd", LEAF_KEY, "Maze 0", AUTHORITY_KEY);
     let mut certificates = vec![];
     for (from, subject) in names.iter().enumerate() {
         for issuer in names.iter().filter(|issuer| *issuer != subject) {
-            let serial = from as u8 + 1;
+            let spec = Spec::authority(subject, AUTHORITY_KEY, issuer, AUTHORITY_KEY);
             certificates.push(
                 Spec {
-                    serial,
-                    ..Spec::authority(subject, AUTHORITY_KEY, issuer, AUTHORITY_KEY)
+                    serial: from as u8 + 1,
+                    ..spec
                 }
                 .issue(),
             );
         }
     }
-    let signer = Spec::leaf("Contoso Ltd", LEAF_KEY, "Maze 0", AUTHORITY_KEY);
     certificates.push(signer.issue());
-    assert_eq!(
-        fault(Message::over(&image, &signer, &certificates).build(&[])),
-        Some(SignatureFault::CapReached)
-    );
+    let file = file_with(&[Message::over(&image, &signer, &certificates).build(&[])]);
+    let mut workspace = Workspace::try_new(4096).unwrap();
+    for _ in 0..8 {
+        let mut findings = Findings::new();
+        let evidence = examine(&mut &file[..], &Options::default(), &mut workspace, &mut findings).unwrap();
+        let [signature] = evidence.signatures.present().unwrap() else {
+            panic!("one signature");
+        };
+        assert_eq!(signature.fault, Some(SignatureFault::CapReached));
+    }
 }
 
 /// Any byte of a table may be anything: the outcome is typed, and what still counts as proven is what was signed.

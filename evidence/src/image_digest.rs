@@ -89,6 +89,7 @@ pub(crate) struct Extras<'p, 'a> {
 ///
 /// # Errors
 /// [`ErrorKind::Io`], or [`ErrorKind::Changed`] if the file is shorter than it was.
+#[inline(never)]
 pub(crate) fn digest_image<S: Source + ?Sized>(
     source: &mut S,
     headers: &Headers,
@@ -156,6 +157,7 @@ pub(crate) fn digest_image<S: Source + ?Sized>(
 ///
 /// # Errors
 /// As [`digest_image`].
+#[inline(never)]
 pub(crate) fn digest_flat<S: Source + ?Sized>(
     source: &mut S,
     chunk: &mut [u8],

@@ -182,6 +182,7 @@ pub(crate) struct Collector<'a, 's, 'p> {
 }
 
 /// The signatures of `table`, in the order found: each entry's, then those nested in it, then those of catalogues that list the image.
+#[inline(never)]
 pub(crate) fn collect<'w>(
     table: &'w [u8],
     catalogs: Option<&CatalogIndex<'w>>,
@@ -290,11 +291,13 @@ impl<'a> Collector<'a, '_, '_> {
     /// Takes the signature and its chain into the findings.
     fn keep(&mut self, signature: Signature<'a>, proof: &Proof<'a>) -> Result<(), NoMemory> {
         let start = self.certificates.len();
-        for place in proof.chain.iter().flat_map(super::chain::Chain::places) {
-            if let Some(certificate) = self.pool.get(*place) {
-                push(self.certificates, certificate.facts())?;
-                push(self.raw, certificate.raw)?;
-            }
+        for certificate in proof
+            .chain
+            .iter()
+            .flat_map(|chain| chain.certificates(&self.pool))
+        {
+            push(self.certificates, certificate.facts())?;
+            push(self.raw, certificate.raw)?;
         }
         let length = self.certificates.len().saturating_sub(start);
         push(&mut self.drafts, (signature, start, length))

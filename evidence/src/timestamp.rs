@@ -165,9 +165,7 @@ fn prove_authority(
         .ok()?;
     let chain = prover.build(pool, place);
     let timely = chain
-        .places()
-        .iter()
-        .filter_map(|place| pool.get(*place))
+        .certificates(pool)
         .filter(|certificate| !certificate.is_self_issued())
         .all(|certificate| (certificate.not_before..=certificate.not_after).contains(&time));
     let trusted = chain.end >= End::Known && chain.allows(pool, oid::EKU_TIME_STAMPING);

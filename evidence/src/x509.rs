@@ -299,6 +299,7 @@ impl<'a> PublicKey<'a> {
     }
 
     /// Whether `signature` over the digest `hash` was made with this key.
+    #[inline(never)]
     pub(crate) fn verify(
         &self,
         scheme: Scheme,

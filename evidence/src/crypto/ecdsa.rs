@@ -123,6 +123,7 @@ const P384: Parameters<6> = Parameters {
     ),
 };
 
+#[inline(never)]
 fn check<const N: usize>(curve: &Parameters<N>, point: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     let field = Modular::new(&curve.prime);
     let scalars = Modular::new(&curve.order);

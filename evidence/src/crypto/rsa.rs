@@ -206,6 +206,7 @@ const fn digest_info_heads(algorithm: Algorithm) -> [&'static [u8]; 2] {
 }
 
 /// EMSA-PSS-VERIFY.
+#[inline(never)]
 fn is_pss(
     message: &mut [u8],
     modulus_bits: usize,

@@ -48,6 +48,7 @@ pub(crate) struct Headers {
 ///
 /// # Errors
 /// [`ErrorKind::NotPe`], or [`ErrorKind::Malformed`] for what the loader itself would refuse.
+#[inline(never)]
 pub(crate) fn read_headers<S: Source + ?Sized>(
     source: &mut S,
     sections: &mut [Section; MAX_SECTIONS],

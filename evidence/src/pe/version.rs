@@ -27,6 +27,7 @@ const FIXED_SIGNATURE: u32 = 0xfeef_04bd;
 ///
 /// # Errors
 /// Only those of the source. A malformed resource is an unreadable fact: the loader does not look at it.
+#[inline(never)]
 pub(crate) fn read_version<'w, S: Source + ?Sized>(
     source: &mut S,
     headers: &Headers,
