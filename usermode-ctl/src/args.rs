@@ -72,6 +72,10 @@ pub struct Scan {
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
     #[arg(long, value_name = "DIR")]
     pub catalogs: Vec<PathBuf>,
+    /// Also compute the digests of whole files. They are computed anyway of files that are no well-formed images, the only ones
+    /// that rules know by them; for all files they double the work.
+    #[arg(long)]
+    pub flat: bool,
     /// How many files to read at once [default: one for each processor].
     #[arg(long, value_name = "N")]
     pub jobs: Option<std::num::NonZeroUsize>,

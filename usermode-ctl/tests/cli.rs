@@ -157,7 +157,7 @@ fn scan_reports_what_an_image_proves() {
     let run = Run::new();
     let image = driver_image(7);
     run.file("a.sys", &image);
-    let ran = run.run(&["scan", "--json", "a.sys"]).code(0);
+    let ran = run.run(&["scan", "--json", "--flat", "a.sys"]).code(0);
     let [record] = ran.records().try_into().expect("one record");
     assert_eq!(record["schema"], "gatehouse.evidence/1");
     assert_eq!(record["path"], "a.sys");
@@ -178,6 +178,12 @@ fn scan_reports_what_an_image_proves() {
     assert_eq!(record["signatures"].as_array().map(Vec::len), Some(0));
     assert_eq!(record["trust"], "unsigned");
     assert_eq!(ran.stderr(), "");
+    let ran = run.run(&["scan", "--json", "a.sys"]).code(0);
+    assert_eq!(
+        ran.records()[0]["flat"],
+        serde_json::json!({}),
+        "a sound image is known by its Authenticode digests"
+    );
 }
 
 #[test]

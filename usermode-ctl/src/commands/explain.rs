@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use evidence::Options;
+
 use crate::args::Explain;
 use crate::catalogs;
 use crate::commands::Context;
@@ -23,7 +25,16 @@ use crate::records::Stated;
 /// Examines the file and shows everything it proves.
 pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error> {
     let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
-    let record = examine_file(&arguments.file, catalogs::read_index(&index).as_ref(), &mut None);
+    let options = Options {
+        flat: true,
+        ..Options::default()
+    };
+    let record = examine_file(
+        &arguments.file,
+        &options,
+        catalogs::read_index(&index).as_ref(),
+        &mut None,
+    );
     if record.is_unreadable() {
         let why = record.error.as_deref().unwrap_or_default();
         context

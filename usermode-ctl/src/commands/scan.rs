@@ -51,26 +51,36 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
     });
     let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
     let index = catalogs::read_index(&index);
+    let options = Options {
+        flat: arguments.flat,
+        ..Options::default()
+    };
     let jobs = arguments
         .jobs
         .or(thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get);
     let mut report = Report::new(&context.output);
     let mut passed_over = 0_u64;
-    examine_all(&candidates, index.as_ref(), jobs, |candidate, record| {
-        if record.status == EvidenceStatus::NotPe && !candidate.named {
-            passed_over = passed_over.saturating_add(1);
-            return Ok(());
-        }
-        if record.is_unreadable() {
-            let why = record.error.as_deref().unwrap_or_default();
-            context
-                .output
-                .failure(format_args!("cannot read {}: {why}", record.path));
-            outcome = Outcome::Failed;
-        }
-        report.add(&mut context.output, record)
-    })?;
+    examine_all(
+        &candidates,
+        &options,
+        index.as_ref(),
+        jobs,
+        |candidate, record| {
+            if record.status == EvidenceStatus::NotPe && !candidate.named {
+                passed_over = passed_over.saturating_add(1);
+                return Ok(());
+            }
+            if record.is_unreadable() {
+                let why = record.error.as_deref().unwrap_or_default();
+                context
+                    .output
+                    .failure(format_args!("cannot read {}: {why}", record.path));
+                outcome = Outcome::Failed;
+            }
+            report.add(&mut context.output, record)
+        },
+    )?;
     report.finish(&mut context.output)?;
     if passed_over > 0 {
         context.output.note(format_args!(
@@ -119,6 +129,7 @@ fn cause(error: &walkdir::Error) -> String {
 /// Examines the candidates on several threads and hands each record on, in the order of the candidates.
 fn examine_all(
     candidates: &[Candidate],
+    options: &Options,
     catalogs: Option<&CatalogIndex<'_>>,
     jobs: usize,
     mut done: impl FnMut(&Candidate, EvidenceRecord) -> Result<(), Error>,
@@ -132,7 +143,7 @@ fn examine_all(
             scope.spawn(move || {
                 let mut workspace = None;
                 while let Some((index, candidate)) = take(candidates, next) {
-                    let record = examine_file(&candidate.path, catalogs, &mut workspace);
+                    let record = examine_file(&candidate.path, options, catalogs, &mut workspace);
                     if sender.send((index, candidate, record)).is_err() {
                         break;
                     }
@@ -161,6 +172,7 @@ fn take<'c>(candidates: &'c [Candidate], next: &AtomicUsize) -> Option<(usize, &
 /// The evidence of one file. The workspace is made for the first file and used again for the next.
 pub fn examine_file(
     path: &Path,
+    options: &Options,
     catalogs: Option<&CatalogIndex<'_>>,
     workspace: &mut Option<Workspace>,
 ) -> EvidenceRecord {
@@ -176,13 +188,9 @@ pub fn examine_file(
             Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
         },
     };
-    let options = Options {
-        flat: true,
-        ..Options::default()
-    };
     let mut findings = Findings::new();
     let size = source.size();
-    let examined = examine_with_catalogs(&mut source, &options, catalogs, workspace, &mut findings);
+    let examined = examine_with_catalogs(&mut source, options, catalogs, workspace, &mut findings);
     EvidenceRecord::of_file(name, size, &examined, catalogs)
 }
 

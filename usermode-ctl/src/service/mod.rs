@@ -228,7 +228,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
 
 /// Refuses to register what cannot be a driver of this machine: a wrong file is found out here rather than at start.
 fn must_be_a_driver(path: &Path) -> Result<(), Error> {
-    let evidence = examine_file(path, None, &mut None);
+    let evidence = examine_file(path, &evidence::Options::default(), None, &mut None);
     if evidence.is_unreadable() {
         return Err(Error::Read {
             path: path.to_owned(),
