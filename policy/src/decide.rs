@@ -427,12 +427,12 @@ impl Names {
     }
 }
 
-fn action_of(action: u16) -> Action {
+pub(crate) fn action_of(action: u16) -> Action {
     if action == 0 { Action::Allow } else { Action::Deny }
 }
 
 /// The level that a signer amounts to where it matched.
-fn level_of(signer: &SignerRecord, anchor: Anchor) -> Level {
+pub(crate) fn level_of(signer: &SignerRecord, anchor: Anchor) -> Level {
     match Level::from_number(signer.level.into()).unwrap_or(Level::PcaCertificate) {
         Level::PcaCertificate if anchor == Anchor::Leaf => Level::LeafCertificate,
         level => level,

@@ -24,6 +24,7 @@
 
 mod decide;
 mod error;
+mod explain;
 mod facts;
 mod fold;
 pub mod format;
@@ -39,6 +40,8 @@ mod verdict;
 pub use decide::decide;
 pub use error::SetError;
 pub use error::SetFault;
+pub use explain::Tried;
+pub use explain::explain;
 pub use facts::EKU_WHQL;
 pub use fold::fold;
 pub use fold::name_key;

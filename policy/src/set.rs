@@ -16,6 +16,7 @@ use crate::format::TableEntry;
 use crate::format::bucket_bits;
 use crate::format::bucket_of;
 use crate::format::bucket_prefix;
+use crate::format::leading;
 use crate::validate::validate;
 use core::cmp::Ordering;
 use evidence::CatalogIndex;
@@ -139,7 +140,12 @@ impl<'a> PolicySet<'a> {
         hash: &[u8; N],
     ) -> &'a [HashRecord<N>] {
         let within: &'a [HashRecord<N>] = self.bucket(entries, buckets, bucket_prefix(hash));
-        run(within, |record| record.hash.cmp(hash))
+        let first = leading(hash);
+        run(within, |record| {
+            leading(&record.hash)
+                .cmp(&first)
+                .then_with(|| record.hash.cmp(hash))
+        })
     }
 
     /// The uses of file attributes under this key.

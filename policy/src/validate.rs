@@ -28,6 +28,7 @@ use crate::format::TableEntry;
 use crate::format::bucket_bits;
 use crate::format::bucket_of;
 use crate::format::bucket_prefix;
+use crate::format::leading;
 use crate::format::tbs_key;
 use crate::format::wellknown_key;
 use crate::set::PolicySet;
@@ -249,7 +250,10 @@ impl Checks<'_> {
         for (number, record) in (0_u32..).zip(records) {
             let wrong = |what: SetFault| Err(fault(what, self.at(entries, as_index(number))));
             if let Some(previous) = previous {
-                let ordered = match previous.hash.cmp(&record.hash) {
+                let by_hash = leading(&previous.hash)
+                    .cmp(&leading(&record.hash))
+                    .then_with(|| previous.hash.cmp(&record.hash));
+                let ordered = match by_hash {
                     Ordering::Less => true,
                     Ordering::Equal => previous.rule.get() < record.rule.get(),
                     Ordering::Greater => false,

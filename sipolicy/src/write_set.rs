@@ -19,6 +19,7 @@ use policy::format::TableEntry;
 use policy::format::bucket_bits;
 use policy::format::bucket_of;
 use policy::format::bucket_prefix;
+use policy::format::leading;
 use sha2::Digest;
 use sha2::Sha256;
 use std::collections::HashMap;
@@ -190,7 +191,12 @@ fn push_value(pool: &mut Vec<u8>, value: &[u8]) {
 
 /// Sorts a hash table and makes its bucket index.
 fn index_hashes<const N: usize>(records: &mut [HashRecord<N>]) -> Vec<U32> {
-    records.sort_unstable_by_key(|record| (record.hash, record.rule.get()));
+    records.sort_unstable_by(|a, b| {
+        leading(&a.hash)
+            .cmp(&leading(&b.hash))
+            .then_with(|| a.hash.cmp(&b.hash))
+            .then_with(|| a.rule.get().cmp(&b.rule.get()))
+    });
     index(records, |record| bucket_prefix(&record.hash))
 }
 

@@ -37,7 +37,6 @@ use policy::format::SignerRecord;
 use policy::name_key;
 use policy::names_key;
 use std::collections::HashMap;
-use std::collections::HashSet;
 
 /// Writes one policy's rules to the tables of the set.
 pub(super) struct PolicyTables<'d, 'w> {
@@ -194,19 +193,17 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
     /// Writes the file rules that the scenarios refer to by themselves.
     fn file_rules(&mut self) -> Result<(), CompileError> {
         let mut wanted = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = vec![false; self.document.file_rules.len()];
         for group in self.scenarios.clone().into_iter().flat_map(groups_in_force) {
             for reference in &group.rules {
                 let Some(&at) = self.file_rules.get(reference.id.as_str()) else {
                     return Err(self.dangling("file rule", reference, "RuleID"));
                 };
-                if seen.insert(at) {
-                    wanted.push(at);
+                if std::mem::replace(&mut seen[at], true) {
+                    let message = format!("{} is referred to twice; once is enough", reference.id);
+                    self.note(reference.position, message);
                 } else {
-                    self.note(
-                        reference.position,
-                        format!("{} is referred to twice; once is enough", reference.id),
-                    );
+                    wanted.push(at);
                 }
             }
         }

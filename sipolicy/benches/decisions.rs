@@ -1,0 +1,273 @@
+//! How long decisions, validation and compilation take, and how large a compiled set is: `cargo bench -p gatehouse-sipolicy`.
+//!
+//! Prints what the bars are about, ratios measured in one run; the machine's own speed drops out of those.
+
+use evidence::Certificate;
+use evidence::Digests;
+use evidence::Ekus;
+use evidence::Evidence;
+use evidence::Fact;
+use evidence::Hash;
+use evidence::Image;
+use evidence::Key;
+use evidence::Root;
+use evidence::Signature;
+use evidence::SignatureSource;
+use evidence::Text;
+use evidence::Version;
+use policy::PolicySet;
+use policy::ValidatedSet;
+use policy::decide;
+use sipolicy::Document;
+use sipolicy::FileVersion;
+use sipolicy::compile;
+use sipolicy::document::CertRoot;
+use sipolicy::document::FileAttributes;
+use sipolicy::document::FileRule;
+use sipolicy::document::FileRuleKind;
+use sipolicy::document::KERNEL_SCENARIO;
+use sipolicy::document::Position;
+use sipolicy::document::Reference;
+use sipolicy::document::Scenario;
+use sipolicy::document::Signer;
+use sipolicy::document::SignerUse;
+use std::hint::black_box;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Hashes of made-up files: spread as real ones are.
+fn hash(number: u64) -> [u8; 32] {
+    let mut hash = [0; 32];
+    let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for chunk in hash.chunks_mut(8) {
+        state ^= state >> 29;
+        state = state.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state ^= state >> 32;
+        chunk.copy_from_slice(&state.to_le_bytes());
+    }
+    hash
+}
+
+fn reference(id: &str) -> Reference {
+    Reference {
+        position: Position::default(),
+        id: id.to_owned(),
+    }
+}
+
+/// A policy of so many hash rules, signers and file name rules.
+fn policy(hashes: u64, signers: u64, names: u64) -> Document {
+    let mut document = Document {
+        file: "bench".into(),
+        friendly_name: Some("bench".to_owned()),
+        ..Document::default()
+    };
+    let mut scenario = Scenario {
+        id: "ID_SIGNINGSCENARIO_K".to_owned(),
+        value: KERNEL_SCENARIO,
+        ..Scenario::default()
+    };
+    let rule = |id: String, hash: Vec<u8>, attributes: Option<FileAttributes>| FileRule {
+        position: Position::default(),
+        kind: FileRuleKind::Deny,
+        generic: false,
+        id,
+        friendly_name: None,
+        hash,
+        attributes: attributes.map(Box::new),
+    };
+    for number in 0..hashes {
+        let id = format!("ID_DENY_A_{number:X}");
+        scenario.product.rules.push(reference(&id));
+        document.file_rules.push(rule(id, hash(number).to_vec(), None));
+    }
+    for number in 0..names {
+        let id = format!("ID_DENY_N_{number:X}");
+        scenario.product.rules.push(reference(&id));
+        let attributes = FileAttributes {
+            file_name: Some(format!("driver{number}.sys")),
+            minimum_version: Some(FileVersion(0)),
+            maximum_version: Some(FileVersion(5 << 48)),
+            ..FileAttributes::default()
+        };
+        document.file_rules.push(rule(id, Vec::new(), Some(attributes)));
+    }
+    for number in 0..signers {
+        let id = format!("ID_SIGNER_S_{number:X}");
+        scenario.product.allowed.push(SignerUse {
+            signer: reference(&id),
+            exceptions: Vec::new(),
+        });
+        document.signers.push(Signer {
+            position: Position::default(),
+            id,
+            name: Some(format!("Vendor {number}")),
+            sign_time_after: None,
+            // A hundred authorities, each with many vendors.
+            root: CertRoot::Tbs(hash((1 << 40) | (number % 100)).to_vec()),
+            ekus: Vec::new(),
+            issuer: None,
+            publisher: Some(format!("Vendor {number} Incorporated")),
+            oem_id: None,
+            file_attributes: Vec::new(),
+            artifact_rules: Vec::new(),
+        });
+    }
+    document.scenarios.push(scenario);
+    document
+}
+
+/// The mean time of one run, over as many as fill a quarter of a second, best of three.
+fn time(mut run: impl FnMut()) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        let mut runs = 0_u32;
+        while start.elapsed() < Duration::from_millis(250) {
+            run();
+            runs += 1;
+        }
+        best = best.min(start.elapsed() / runs);
+    }
+    best
+}
+
+fn certificate(number: u64, name: &'static str) -> Certificate<'static> {
+    Certificate {
+        subject_cn: Fact::Present(Text::Utf8(name)),
+        issuer_cn: Fact::Present(Text::Utf8("Authority")),
+        serial: &[1],
+        thumbprint_sha1: [0; 20],
+        tbs: Fact::Present(Hash::Sha256(hash(number))),
+        ekus: Ekus(&[6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 3]),
+        not_before: 0,
+        not_after: i64::MAX,
+        key: Key::Rsa(2048),
+    }
+}
+
+/// Weighs 4096 different signed files, so that the set's own memory counts, and gives the mean time of one decision.
+fn decision(set: &PolicySet<'_>) -> Duration {
+    let chains: Vec<[Certificate<'_>; 3]> = (0..64)
+        .map(|number| {
+            let name: &str = format!("Vendor {number} Incorporated").leak();
+            [
+                certificate((1 << 50) | number, name),
+                certificate((1 << 40) | number, "Authority"),
+                certificate((1 << 51) | number, "Root"),
+            ]
+        })
+        .collect();
+    let signatures: Vec<[Signature<'_>; 2]> = chains
+        .iter()
+        .map(|chain| {
+            [SignatureSource::Embedded, SignatureSource::Nested].map(|source| Signature {
+                source,
+                catalog: None,
+                fault: None,
+                signed_digest: Hash::Sha256([7; 32]),
+                digest_valid: true,
+                signature_valid: true,
+                page_hashes: false,
+                chain,
+                root: Root::default(),
+                oem_id: Fact::Present(Text::Utf8("Some Hardware Vendor")),
+                more_info_url: Fact::Absent,
+                timestamp: Fact::Absent,
+            })
+        })
+        .collect();
+    let names: Vec<Vec<u8>> = (0..64)
+        .map(|number| {
+            format!("other{number}.sys")
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect()
+        })
+        .collect();
+    let files: Vec<Evidence<'_>> = (0..4096_u64)
+        .map(|number| {
+            let own = hash((1 << 60) | number);
+            let mut short = [0; 20];
+            short.copy_from_slice(&own[..20]);
+            let at = usize::try_from(number % 64).unwrap_or(0);
+            let name = Fact::Present(Text::Utf16Le(&names[at]));
+            Evidence {
+                image: Fact::Present(Image {
+                    machine: 0x8664,
+                    subsystem: 1,
+                    characteristics: 0x22,
+                    conformant: true,
+                    size: 1 << 16,
+                }),
+                digests: Fact::Present(Digests {
+                    sha1: Some(short),
+                    sha256: Some(own),
+                    first_page_sha1: Some(short),
+                    first_page_sha256: Some(hash((1 << 61) | number)),
+                    ..Digests::default()
+                }),
+                version: Fact::Present(Version {
+                    file_version: 6 << 48,
+                    original_filename: name,
+                    internal_name: name,
+                    file_description: name,
+                    product_name: name,
+                }),
+                signatures: Fact::Present(&signatures[at]),
+            }
+        })
+        .collect();
+    let mut at = 0;
+    time(|| {
+        for _ in 0..256 {
+            black_box(decide(set, &files[at]));
+            at = (at + 1) % files.len();
+        }
+    }) / 256
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn main() {
+    let compiled =
+        |document: Document| ValidatedSet::new(compile(&[document]).expect("compiles")).expect("valid");
+    let small = compiled(policy(80, 10, 10));
+    let large = compiled(policy(100_000, 1000, 1000));
+    let (small_time, large_time) = (decision(&small.set()), decision(&large.set()));
+    println!("decide, 100 rules                                          {small_time:?}");
+    println!("decide, 100,000 hashes + 1,000 signers + 1,000 names       {large_time:?}");
+    println!(
+        "  ratio                                                    {:.2}",
+        large_time.as_secs_f64() / small_time.as_secs_f64()
+    );
+    let million = policy(1_000_000, 0, 0);
+    let start = Instant::now();
+    let bytes = compile(std::slice::from_ref(&million)).expect("compiles");
+    println!(
+        "compile a million hash rules                               {:?}",
+        start.elapsed()
+    );
+    let payload: usize = million
+        .file_rules
+        .iter()
+        .map(|rule| rule.hash.len() + rule.id.len())
+        .sum();
+    println!(
+        "  size over hashes and names                               {:.3} ({} bytes)",
+        bytes.len() as f64 / payload as f64,
+        bytes.len()
+    );
+    let validation = time(|| {
+        black_box(PolicySet::validate(black_box(&bytes)).expect("valid"));
+    });
+    println!(
+        "validate it                                                {validation:?}, {:.2} GB/s",
+        bytes.len() as f64 / validation.as_secs_f64() / 1e9
+    );
+    let list = policy(1700, 200, 150).to_xml();
+    let reading = time(|| {
+        let document = Document::read("list.xml", list.as_bytes()).expect("reads");
+        black_box(compile(&[document]).expect("compiles"));
+    });
+    println!("read and compile a list of 1,700 + 200 + 150 rules as XML  {reading:?}");
+}

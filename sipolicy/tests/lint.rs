@@ -1,0 +1,304 @@
+//! Each fault that is looked for is found where it stands, and a sound policy has none.
+
+use sipolicy::Document;
+use sipolicy::lint;
+use sipolicy::lint::Code;
+use sipolicy::lint::Severity;
+
+const WHQL: &str = "<EKU ID=\"ID_EKU_WHQL\" Value=\"010A2B0601040182370A0305\"/>";
+
+/// A policy with these parts, otherwise without fault.
+#[derive(Clone, Copy)]
+struct Parts<'p> {
+    kind: &'p str,
+    options: &'p str,
+    ekus: &'p str,
+    rules: &'p str,
+    signers: &'p str,
+    kernel: &'p str,
+    more: &'p str,
+}
+
+impl Default for Parts<'_> {
+    fn default() -> Self {
+        Self {
+            kind: "Base Policy",
+            options: "Enabled:Unsigned System Integrity Policy",
+            ekus: "",
+            rules: "",
+            signers: "",
+            kernel: "",
+            more: "",
+        }
+    }
+}
+
+impl Parts<'_> {
+    fn document(&self, file: &str) -> Document {
+        let options = self.options.split('|');
+        let options: Vec<_> = options
+            .map(|option| format!("<Rule><Option>{option}</Option></Rule>"))
+            .collect();
+        let options = options.concat();
+        let (id, base) = match self.kind {
+            "Base Policy" => ("1", "1"),
+            _ => ("2", "1"),
+        };
+        let text = format!(
+            "<SiPolicy xmlns=\"urn:schemas-microsoft-com:sipolicy\" PolicyType=\"{}\"><VersionEx>1.0.0.0</VersionEx>\
+             <PlatformID>{{2E07F7E4-194C-4D20-B7C9-6F44A6C5A234}}</PlatformID>\
+             <PolicyID>{{00000000-0000-0000-0000-00000000000{id}}}</PolicyID>\
+             <BasePolicyID>{{00000000-0000-0000-0000-00000000000{base}}}</BasePolicyID><Rules>{options}</Rules>\
+             <EKUs>{}</EKUs>\n<FileRules>{}</FileRules>\n<Signers>{}</Signers>\n<SigningScenarios>\
+             <SigningScenario Value=\"131\" ID=\"ID_SIGNINGSCENARIO_K\"><ProductSigners>{}</ProductSigners></SigningScenario>\
+             {}</SigningScenarios><Settings><Setting Provider=\"PolicyInfo\" Key=\"Information\" ValueName=\"Id\"><Value>\
+             <String>1</String></Value></Setting></Settings></SiPolicy>",
+            self.kind, self.ekus, self.rules, self.signers, self.kernel, self.more
+        );
+        Document::read(file, text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    fn codes(&self) -> Vec<Code> {
+        lint(&[self.document("a.xml")])
+            .into_iter()
+            .map(|finding| finding.code)
+            .collect()
+    }
+}
+
+fn signer(id: &str, inner: &str) -> String {
+    format!("<Signer ID=\"{id}\" Name=\"s\"><CertRoot Type=\"Wellknown\" Value=\"06\"/>{inner}</Signer>")
+}
+
+fn allowed(ids: &[&str]) -> String {
+    let list: Vec<_> = ids
+        .iter()
+        .map(|id| format!("<AllowedSigner SignerId=\"{id}\"/>"))
+        .collect();
+    let list = list.concat();
+    format!("<AllowedSigners>{list}</AllowedSigners>")
+}
+
+fn referred(ids: &[&str]) -> String {
+    let list: Vec<_> = ids
+        .iter()
+        .map(|id| format!("<FileRuleRef RuleID=\"{id}\"/>"))
+        .collect();
+    let list = list.concat();
+    format!("<FileRulesRef>{list}</FileRulesRef>")
+}
+
+#[test]
+fn a_sound_policy_has_no_fault() {
+    let signers = signer(
+        "ID_SIGNER_A",
+        "<CertEKU ID=\"ID_EKU_WHQL\"/><CertOemID Value=\"NVIDIA Corporation\"/>",
+    );
+    let parts = Parts {
+        options: "Enabled:Unsigned System Integrity Policy|Required:WHQL",
+        ekus: WHQL,
+        signers: &signers,
+        kernel: &allowed(&["ID_SIGNER_A"]),
+        ..Parts::default()
+    };
+    assert_eq!(parts.codes(), []);
+}
+
+#[test]
+fn the_articles_common_mistakes_are_found() {
+    // The object identifier as DER has it, not as policies do.
+    let raw = "<EKU ID=\"ID_EKU_WHQL\" Value=\"060A2B0601040182370A0305\"/>";
+    let whql = signer("ID_SIGNER_A", "<CertEKU ID=\"ID_EKU_WHQL\"/>");
+    let kernel = allowed(&["ID_SIGNER_A"]);
+    let parts = Parts {
+        ekus: raw,
+        signers: &whql,
+        kernel: &kernel,
+        ..Parts::default()
+    };
+    assert_eq!(parts.codes(), [Code::EkuEncoding]);
+
+    let mandate = Parts {
+        options: "Enabled:Unsigned System Integrity Policy|Required:WHQL",
+        ..Parts::default()
+    };
+    assert_eq!(mandate.codes(), [Code::WhqlWithoutRule]);
+
+    let both = [
+        signer("ID_SIGNER_A", "<CertEKU ID=\"ID_EKU_WHQL\"/>"),
+        signer(
+            "ID_SIGNER_B",
+            "<CertEKU ID=\"ID_EKU_WHQL\"/><CertOemID Value=\"Contoso\"/>",
+        ),
+    ]
+    .concat();
+    let bare = Parts {
+        ekus: WHQL,
+        signers: &both,
+        kernel: &allowed(&["ID_SIGNER_A", "ID_SIGNER_B"]),
+        ..Parts::default()
+    };
+    assert_eq!(bare.codes(), [Code::BareWhql]);
+
+    let user = format!(
+        "<SigningScenario Value=\"12\" ID=\"ID_SIGNINGSCENARIO_U\"><ProductSigners>{kernel}</ProductSigners></SigningScenario>"
+    );
+    let user_mode = Parts {
+        ekus: WHQL,
+        signers: &whql,
+        kernel: &kernel,
+        more: &user,
+        ..Parts::default()
+    };
+    assert_eq!(user_mode.codes(), [Code::WhqlInUserMode]);
+
+    let common_name = signer(
+        "ID_SIGNER_A",
+        "<CertEKU ID=\"ID_EKU_WHQL\"/><CertPublisher Value=\"NVIDIA\"/>",
+    );
+    let named = Parts {
+        ekus: WHQL,
+        signers: &common_name,
+        kernel: &kernel,
+        ..Parts::default()
+    };
+    assert_eq!(named.codes(), [Code::WhqlByCommonName, Code::PublisherPrefix]);
+}
+
+#[test]
+fn faults_of_rules_and_references_are_found() {
+    let rules = "<Deny ID=\"ID_DENY_MIN\" FileName=\"a.sys\" MinimumFileVersion=\"2.0.0.0\"/>\
+                 <Deny ID=\"ID_DENY_MAX\" FileName=\"b.sys\" MaximumFileVersion=\"2.0.0.0\"/>\
+                 <Deny ID=\"ID_DENY_H1\" Hash=\"1111111111111111111111111111111111111111\"/>\
+                 <Deny ID=\"ID_DENY_H2\" Hash=\"1111111111111111111111111111111111111111\"/>\
+                 <Allow ID=\"ID_ALLOW_H\" Hash=\"1111111111111111111111111111111111111111\"/>\
+                 <Allow ID=\"ID_ALLOW_P\" FilePath=\"C:\\a.sys\"/><Allow ID=\"ID_ALLOW_ALL\" FileName=\"*\"/>\
+                 <Allow ID=\"ID_ALLOW_UNUSED\" FileName=\"c.sys\"/>";
+    let kernel = referred(&[
+        "ID_DENY_MIN",
+        "ID_DENY_MAX",
+        "ID_DENY_H1",
+        "ID_DENY_H2",
+        "ID_DENY_H2",
+        "ID_ALLOW_H",
+        "ID_ALLOW_P",
+        "ID_ALLOW_ALL",
+        "ID_DENY_NONE",
+    ]);
+    let parts = Parts {
+        rules,
+        kernel: &kernel,
+        ..Parts::default()
+    };
+    let mut codes = parts.codes();
+    codes.sort();
+    let mut expected = vec![
+        Code::DenyMinimum,
+        Code::DenyMaximum,
+        Code::DuplicateRule,
+        Code::DuplicateReference,
+        Code::DeniedBeside,
+        Code::UserModeRule,
+        Code::AllowsAll,
+        Code::Unreferenced,
+        Code::Dangling,
+    ];
+    expected.sort();
+    assert_eq!(codes, expected);
+}
+
+#[test]
+fn a_denied_signer_by_minimum_version_and_odd_roots_are_found() {
+    let signers = "<Signer ID=\"ID_SIGNER_A\" Name=\"a\"><CertRoot Type=\"TBS\" Value=\"11223344\"/>\
+                   <FileAttribRef RuleID=\"ID_FILEATTRIB_A\"/></Signer>\
+                   <Signer ID=\"ID_SIGNER_B\" Name=\"b\"><CertRoot Type=\"Wellknown\" Value=\"14\"/></Signer>";
+    let parts = Parts {
+        rules: "<FileAttrib ID=\"ID_FILEATTRIB_A\" FileName=\"a.sys\" MinimumFileVersion=\"1.0.0.0\"/>",
+        signers,
+        kernel: "<DeniedSigners><DeniedSigner SignerId=\"ID_SIGNER_A\"/><DeniedSigner SignerId=\"ID_SIGNER_B\"/>\
+                 </DeniedSigners>",
+        ..Parts::default()
+    };
+    let mut codes = parts.codes();
+    codes.sort();
+    assert_eq!(codes, [Code::BadTbs, Code::DeniedMinimum, Code::UnknownRoot]);
+}
+
+#[test]
+fn what_a_supplemental_policy_must_not_have_is_found() {
+    let supplemental = Parts {
+        kind: "Supplemental Policy",
+        options: "Enabled:Allow Supplemental Policies",
+        rules: "<Deny ID=\"ID_DENY_A\" FileName=\"a.sys\"/>",
+        kernel: &referred(&["ID_DENY_A"]),
+        ..Parts::default()
+    };
+    let mut codes = supplemental.codes();
+    codes.sort();
+    assert_eq!(codes, [Code::SupplementalOption, Code::SupplementalDeny]);
+    // Together with a base policy that does not allow supplementals.
+    let both = [
+        Parts::default().document("base.xml"),
+        supplemental.document("more.xml"),
+    ];
+    let found = lint(&both);
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.code == Code::NoBase && &*finding.place.file == "more.xml")
+    );
+}
+
+#[test]
+fn a_signed_policy_without_update_signers_is_an_error() {
+    let parts = Parts {
+        options: "Enabled:Audit Mode|Required:EV Signers",
+        ..Parts::default()
+    };
+    let codes = parts.codes();
+    assert!(
+        codes.contains(&Code::NoUpdateSigner) && codes.contains(&Code::EvSigners),
+        "{codes:?}"
+    );
+}
+
+#[test]
+fn an_allow_rule_against_a_blocklist_is_a_conflict_named_on_both_sides() {
+    let hash = "Hash=\"1111111111111111111111111111111111111111\"";
+    let allow = Parts {
+        rules: &format!("<Allow ID=\"ID_ALLOW_A\" {hash}/>"),
+        kernel: &referred(&["ID_ALLOW_A"]),
+        ..Parts::default()
+    };
+    let block = Parts {
+        rules: &format!("<Deny ID=\"ID_DENY_A\" {hash}/>"),
+        kernel: &referred(&["ID_DENY_A"]),
+        ..Parts::default()
+    };
+    let found = lint(&[allow.document("allow.xml"), block.document("block.xml")]);
+    let conflict = found
+        .iter()
+        .find(|finding| finding.code == Code::Conflict)
+        .expect("a conflict");
+    assert_eq!(&*conflict.place.file, "allow.xml");
+    assert!(
+        conflict.message.contains("ID_DENY_A") && conflict.message.contains("block.xml"),
+        "{conflict}"
+    );
+}
+
+#[test]
+fn every_code_has_its_own_number_and_name_and_says_what_to_do() {
+    for (at, code) in Code::ALL.iter().enumerate() {
+        assert!(
+            !code.why().is_empty() && code.instead().ends_with('.'),
+            "{}",
+            code.name()
+        );
+        for other in &Code::ALL[..at] {
+            assert_ne!((code.number(), code.name()), (other.number(), other.name()));
+            assert_ne!(code.number(), other.number());
+        }
+    }
+    assert!(Code::ALL.iter().any(|code| code.severity() == Severity::Error));
+}
