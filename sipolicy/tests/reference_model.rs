@@ -5,15 +5,39 @@
 
 mod model;
 
+use evidence::Evidence;
 use model::Random;
 use model::files::Files;
 use model::judge;
 use model::policies;
+use policy::PolicySet;
+use policy::RuleKind;
+use policy::Truth;
 use policy::ValidatedSet;
 use policy::decide;
+use policy::explain;
 use sipolicy::Document;
 use sipolicy::compile;
 use std::collections::BTreeMap;
+
+/// The rule that decides is among those that an explanation finds to hold.
+fn explanation_holds_what_decided(set: &PolicySet<'_>, evidence: &Evidence<'_>) {
+    let mut held = Vec::new();
+    let tried = explain(set, evidence, &mut |tried| {
+        if tried.truth == Truth::Yes {
+            assert_eq!(tried.missed, None);
+            held.push(tried.rule);
+        }
+    });
+    assert_eq!(tried, set.rule_count());
+    for outcome in decide(set, evidence).policies() {
+        let by_rule = outcome.rule.filter(|rule| rule.kind != RuleKind::Option);
+        assert!(
+            by_rule.is_none_or(|rule| held.contains(&rule)),
+            "{outcome:?} not in {held:?}"
+        );
+    }
+}
 
 /// Files weighed against each generated set.
 const FILES_A_SET: usize = 250;
@@ -67,6 +91,9 @@ fn a_million_decisions_equal_the_reference_model() {
                     .join("\n")
             );
             assert_eq!(verdict.decision, expected.decision);
+            if random.percent(4) {
+                explanation_holds_what_decided(&set.set(), &evidence);
+            }
             for (decision, _, rule) in found {
                 let how = rule.map_or("none".to_owned(), |(action, level, _)| {
                     format!("{action} {level}")

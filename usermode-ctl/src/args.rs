@@ -87,6 +87,10 @@ pub struct Explain {
     /// The file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Policies to try on it: SiPolicy XML, .cip or .p7b documents, or one compiled set. Shows each rule that holds or comes
+    /// near, in the order in which they count, and the one that decides.
+    #[arg(long, short, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for the file.
     #[arg(long, value_name = "DIR")]
     pub catalogs: Vec<PathBuf>,

@@ -241,3 +241,29 @@ fn user_mode_images_are_weighed_as_any_other() {
     desk.file("app.exe", image(0x14c, 3, 9));
     desk.run("simulate --policy a.xml app.exe", 10);
 }
+
+#[test]
+fn explain_shows_the_rules_tried_and_the_one_that_decides() {
+    let desk = Desk::new();
+    desk.run("policy new --level Hash -o allow.xml drivers/1.sys", 0);
+    let (text, _) = desk.run("explain drivers/1.sys --policy allow.xml", 0);
+    assert!(text.contains("ID_ALLOW_A_") && text.contains("decides"), "{text}");
+    let records = desk.records("explain drivers/2.sys --policy allow.xml", 10);
+    let schemas: Vec<_> = records
+        .iter()
+        .map(|record| record["schema"].as_str().unwrap())
+        .collect();
+    assert_eq!(schemas.first(), Some(&"gatehouse.evidence/1"));
+    assert_eq!(schemas.last(), Some(&"gatehouse.verdict/1"));
+    // The headers are those of the first driver, but the hash of the first page allows nothing.
+    assert!(schemas.contains(&"gatehouse.tried/1"), "{schemas:?}");
+    let tried = records
+        .iter()
+        .find(|record| record["schema"] == "gatehouse.tried/1")
+        .unwrap();
+    assert_eq!(tried["holds"], "no");
+    assert!(
+        tried["missed"].as_str().unwrap().contains("first page"),
+        "{tried}"
+    );
+}

@@ -9,6 +9,7 @@ use crate::args::Explain;
 use crate::catalogs;
 use crate::commands::Context;
 use crate::commands::scan::examine_file;
+use crate::commands::tried;
 use crate::error::Error;
 use crate::error::Outcome;
 use crate::output::Output;
@@ -47,12 +48,17 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
     } else {
         show(&record, &mut context.output)?;
     }
+    let outcome = if arguments.policy.is_empty() {
+        Outcome::Done
+    } else {
+        tried::run(arguments, context)?
+    };
     match record.status {
         EvidenceStatus::Malformed => Err(Error::Malformed {
             path: arguments.file.clone(),
             problem: record.error.unwrap_or_default(),
         }),
-        _ => Ok(Outcome::Done),
+        _ => Ok(outcome),
     }
 }
 

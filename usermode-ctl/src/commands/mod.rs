@@ -14,6 +14,7 @@ mod simulate;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tried;
 
 use crate::args::Command;
 use crate::args::Policy;
