@@ -11,7 +11,7 @@ use crate::repository;
 use crate::toolchain::Toolchain;
 
 /// The target that needs nothing of Microsoft's to link.
-const TARGET: &str = "x86_64-pc-windows-gnu";
+pub const TARGET: &str = "x86_64-pc-windows-gnu";
 
 /// Builds the release controller and returns the path of gatehouse.exe. Quick when nothing changed.
 pub fn build_controller() -> Result<PathBuf> {

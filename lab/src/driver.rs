@@ -15,7 +15,7 @@ use crate::toolchain::Toolchain;
 use crate::wdk_root;
 
 /// The target of a Windows kernel image.
-const TARGET: &str = "x86_64-pc-windows-msvc";
+pub const TARGET: &str = "x86_64-pc-windows-msvc";
 
 /// Builds the release driver and returns the path of gatehouse.sys. Quick when nothing changed.
 pub fn build_driver() -> Result<PathBuf> {

@@ -7,13 +7,16 @@ use std::process::ExitCode;
 use anyhow::Context;
 use anyhow::Result;
 use lab::Lab;
+use lab::host;
 use lab::lab::PACKAGE_FOLDER;
 use lab::report;
 use lab::repository;
 use lab::scenario;
+use lab::toolchain::has_target;
 
 /// Plays the scenario and reports; the exit code is 1 when anything came out differently.
 pub fn run(keep: bool) -> Result<ExitCode> {
+    require_packages()?;
     let driver = lab::build_driver()?;
     let controller = lab::build_controller()?;
     let lab = Lab::start()?;
@@ -62,6 +65,21 @@ pub fn run(keep: bool) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Installs all that the run will need at once: refreshing the package lists for each need would take longer.
+fn require_packages() -> Result<()> {
+    let mut packages = [
+        &host::DRIVER_BUILD[..],
+        &host::CONTROLLER_BUILD,
+        &host::WINE_ROOT,
+        &host::ARCHIVES,
+    ]
+    .concat();
+    if !has_target(lab::driver::TARGET) || !has_target(lab::controller::TARGET) {
+        packages.extend(host::DEBIAN_RUST);
+    }
+    host::require(&packages)
 }
 
 /// Runs a command in the lab that was left up; its exit code is ours.

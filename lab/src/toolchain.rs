@@ -91,7 +91,8 @@ impl Toolchain {
     }
 }
 
-fn has_target(target: &str) -> bool {
+/// Whether the toolchain on PATH has the libraries of `target`.
+pub fn has_target(target: &str) -> bool {
     let Ok(folder) =
         command::output(command::clean("rustc").args(["--print", "target-libdir", "--target", target]))
     else {
