@@ -250,3 +250,20 @@ fn read_table<S: Source + ?Sized>(
     fill(source, offset, table)?;
     Ok(Fact::Present(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MAX_SECTIONS;
+    use super::MAX_VERSION;
+    use super::ProvenLinks;
+    use super::RsaScratch;
+    use super::Section;
+
+    /// What a workspace keeps beside its chunk and the table of the file at hand.
+    #[test]
+    fn the_fixed_buffers_stay_below_64_kib() {
+        let sections = size_of::<[Section; MAX_SECTIONS]>();
+        let fixed = MAX_VERSION + sections + size_of::<RsaScratch>() + size_of::<ProvenLinks>();
+        assert!(fixed < 64 << 10, "{fixed} bytes");
+    }
+}

@@ -278,6 +278,12 @@ fn certificates_that_do_not_belong_are_refused() {
         with(&leaf(), &[no_authority.issue(), leaf().issue()]),
         Some(SignatureFault::NotAuthority)
     );
+    // One that does not say what it is.
+    let silent = Spec::new(AUTHORITY, AUTHORITY_KEY, ROOT, ROOT_KEY);
+    assert_eq!(
+        with(&leaf(), &[silent.issue(), leaf().issue()]),
+        Some(SignatureFault::NotAuthority)
+    );
     // An authority that may have no authority below it, with one below it.
     let narrow = Spec {
         path_length: Some(0),

@@ -54,6 +54,8 @@ pub(crate) struct X509<'a> {
     /// Whether it says that it is a certificate authority; `None` without basic constraints.
     pub(crate) authority: Option<bool>,
     pub(crate) path_length: Option<u8>,
+    /// Whether it is of version 1, which has no extensions to say anything in.
+    first_version: bool,
     /// Whether its key usage, if it has one, lets it sign certificates.
     pub(crate) may_sign_certificates: bool,
     pub(crate) key_id: Option<&'a [u8]>,
@@ -68,7 +70,8 @@ impl<'a> X509<'a> {
         let signature = bit_string(&outer.any()?)?;
 
         let mut fields = tbs.reader();
-        let _version = fields.optional(context(0));
+        // The version is left out where it is 1, and only there.
+        let first_version = fields.optional(context(0)).is_none();
         let serial = fields.read(INTEGER)?.content;
         let inner_scheme = AlgorithmId::read(&fields.any()?)?;
         let issuer = Name(fields.read(SEQUENCE)?.raw);
@@ -95,6 +98,7 @@ impl<'a> X509<'a> {
             ekus: None,
             authority: None,
             path_length: None,
+            first_version,
             may_sign_certificates: true,
             key_id: None,
         };
@@ -143,12 +147,10 @@ impl<'a> X509<'a> {
         self.issuer == self.subject
     }
 
-    /// Whether it may sign other certificates. Certificates of version 1, without extensions, stand only as old roots and their
-    /// first intermediates; they say nothing and are taken for authorities, as Windows takes them.
+    /// Whether it may sign other certificates. Those of version 1 cannot say; they occur as old roots and are taken for authorities, as
+    /// Windows takes them.
     pub(crate) fn may_issue(&self) -> bool {
-        self.authority
-            .unwrap_or(self.key_id.is_none() && self.ekus.is_none())
-            && self.may_sign_certificates
+        self.authority.unwrap_or(self.first_version) && self.may_sign_certificates
     }
 
     /// Whether this certificate's signature was made with `key`.
