@@ -1,7 +1,10 @@
 //! The control device's dispatch routines: open, close, and requests, which `gate` answers.
 
 use crate::kernel::device::Request;
+use crate::kernel::time::nap;
 use crate::running::enter;
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering;
 use gate::host::NtStatus;
 use wdk_sys::DEVICE_OBJECT;
 use wdk_sys::DRIVER_OBJECT;
@@ -13,10 +16,29 @@ use wdk_sys::IRP_MJ_DEVICE_CONTROL;
 use wdk_sys::NTSTATUS;
 use wdk_sys::PDRIVER_DISPATCH;
 
+/// Longest wait for open handles, in naps of 1 ms.
+const PATIENCE: u32 = 3000;
 /// `STATUS_OBJECT_NAME_NOT_FOUND`.
 const NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_0034);
 /// `STATUS_DEVICE_DOES_NOT_EXIST`: the driver is stopping.
 const STOPPING: NtStatus = NtStatus::from_bits(0xc000_00c0);
+
+/// Opens of the device that have not been closed.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Waits until every open of the device has been closed, but no longer than [`PATIENCE`].
+///
+/// Windows does not unload a driver while its device is open, so there is nothing to wait for. Wine does, and would then hand the
+/// close to code that is gone.
+///
+/// IRQL: PASSIVE_LEVEL.
+pub fn wait_until_closed() {
+    let mut naps = 0;
+    while OPEN.load(Ordering::Acquire) != 0 && naps < PATIENCE {
+        nap();
+        naps += 1;
+    }
+}
 
 /// Tells the kernel which requests the device takes; it refuses all others with `STATUS_INVALID_DEVICE_REQUEST`.
 ///
@@ -25,7 +47,7 @@ pub fn set_dispatch(driver: &mut DRIVER_OBJECT) {
     let routines: [(u32, PDRIVER_DISPATCH); 4] = [
         (IRP_MJ_CREATE, Some(create)),
         (IRP_MJ_CLOSE, Some(close)),
-        (IRP_MJ_CLEANUP, Some(close)),
+        (IRP_MJ_CLEANUP, Some(cleanup)),
         (IRP_MJ_DEVICE_CONTROL, Some(control)),
     ];
     for (function, routine) in routines {
@@ -41,28 +63,43 @@ pub fn set_dispatch(driver: &mut DRIVER_OBJECT) {
 /// Opens the device itself, and no name below it: there is nothing there, and FILE_DEVICE_SECURE_OPEN would have to be relied
 /// on for its security. IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn create(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    let entered = enter();
     // SAFETY: the I/O manager passed it to this call.
     let request = unsafe { Request::new(irp) };
-    let status = match enter() {
+    let status = match entered.get() {
         None => STOPPING,
         Some(_) if request.names_something_below() => NOT_FOUND,
-        Some(_) => NtStatus::SUCCESS,
+        Some(_) => {
+            OPEN.fetch_add(1, Ordering::AcqRel);
+            NtStatus::SUCCESS
+        }
     };
     request.complete(status, 0)
 }
 
-/// Nothing is kept for an open handle. IRQL: PASSIVE_LEVEL.
-unsafe extern "C" fn close(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+/// The last handle of an open is gone; a close follows. IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn cleanup(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    let _entered = enter();
     // SAFETY: the I/O manager passed it to this call.
     let request = unsafe { Request::new(irp) };
     request.complete(NtStatus::SUCCESS, 0)
 }
 
+/// Ends an open, of which nothing but the count is kept. IRQL: PASSIVE_LEVEL.
+unsafe extern "C" fn close(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    let _entered = enter();
+    // SAFETY: the I/O manager passed it to this call.
+    let request = unsafe { Request::new(irp) };
+    OPEN.fetch_sub(1, Ordering::AcqRel);
+    request.complete(NtStatus::SUCCESS, 0)
+}
+
 /// A request to the gate. IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn control(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
+    let entered = enter();
     // SAFETY: the I/O manager passed it to this call.
     let mut request = unsafe { Request::new(irp) };
-    let Some(gate) = enter() else {
+    let Some(gate) = entered.get() else {
         return request.complete(STOPPING, 0);
     };
     // SAFETY: the routine is only set for IRP_MJ_DEVICE_CONTROL.

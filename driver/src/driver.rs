@@ -5,6 +5,7 @@
 
 use crate::POOL;
 use crate::debug;
+use crate::device::wait_until_closed;
 use crate::host::Kernel;
 use crate::kernel::device::ControlDevice;
 use crate::kernel::global::Slot;
@@ -31,7 +32,7 @@ struct Running {
     /// Then the worker is joined.
     _worker: Thread,
     /// Then the device goes.
-    _device: ControlDevice,
+    device: ControlDevice,
 }
 
 /// Starts everything; on failure everything that was started is stopped again. IRQL: PASSIVE_LEVEL.
@@ -57,7 +58,7 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
     let mut device = unsafe { ControlDevice::create(driver) }?;
     // Registered before the worker enumerates what is loaded already, so that no image falls between the two.
     let registration = Registration::new(image_loaded)?;
-    if let Some(gate) = enter() {
+    if let Some(gate) = enter().get() {
         gate.host().set_notify_extended(registration.is_extended());
     }
     device.publish()?;
@@ -67,7 +68,7 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
     RUNNING.replace(Some(slot.fill(Running {
         _registration: registration,
         _worker: worker,
-        _device: device,
+        device,
     })));
     debug!("started");
     Ok(())
@@ -75,12 +76,19 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
 
 /// Stops everything. IRQL: PASSIVE_LEVEL.
 pub fn stop() {
-    if let Some(gate) = enter() {
+    if let Some(gate) = enter().get() {
         gate.stop();
     }
+    let mut running = RUNNING.replace(None);
+    if let Some(running) = &mut running {
+        running.device.withdraw();
+        wait_until_closed();
+    }
     let gate = GATE.close();
-    drop(RUNNING.replace(None));
+    drop(running);
     drop(gate);
+    // Requests that came since found no gate; now that the device is gone they are the last.
+    drop(GATE.close());
     let left = POOL.in_use();
     debug!(
         "stopped, {} pool blocks of {} bytes left",
@@ -96,7 +104,8 @@ fn no_memory(_: NoMemory) -> NtStatus {
 ///
 /// IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn work(_context: *mut c_void) {
-    let Some(gate) = enter() else { return };
+    let entered = enter();
+    let Some(gate) = entered.get() else { return };
     match Modules::snapshot() {
         Ok(modules) => gate.weigh_baseline(modules.iter()),
         Err(status) => {

@@ -20,6 +20,7 @@ use wdk_sys::PUNICODE_STRING;
 /// # Safety
 /// Only the kernel calls it.
 pub unsafe extern "C" fn image_loaded(name: PUNICODE_STRING, process_id: HANDLE, info: PIMAGE_INFO) {
+    let entered = enter();
     // SAFETY: the kernel passed it to this call.
     let Some(reported) = (unsafe { Reported::read(info) }) else {
         return;
@@ -27,7 +28,7 @@ pub unsafe extern "C" fn image_loaded(name: PUNICODE_STRING, process_id: HANDLE,
     if reported.properties & SYSTEM_MODE_IMAGE == 0 {
         return;
     }
-    let Some(gate) = enter() else { return };
+    let Some(gate) = entered.get() else { return };
     // SAFETY: null or valid through this call.
     let name = unsafe { units(name) };
     gate.image_loaded(Capture {

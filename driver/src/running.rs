@@ -8,7 +8,8 @@ use gate::Gate;
 /// Open from start to stop.
 pub static GATE: Global<Gate<Kernel>> = Global::closed();
 
-/// The running driver's gate, unless it has not started or is stopping. IRQL: any.
-pub fn enter() -> Option<Entered<'static, Gate<Kernel>>> {
+/// Enters the driver: every entry point does so first and leaves last. There is a gate unless the driver has not started or is
+/// stopping. IRQL: any.
+pub fn enter() -> Entered<'static, Gate<Kernel>> {
     GATE.enter()
 }

@@ -66,15 +66,22 @@ impl ControlDevice {
     }
 }
 
-impl Drop for ControlDevice {
-    /// IRQL: PASSIVE_LEVEL.
-    fn drop(&mut self) {
-        if self.linked
+impl ControlDevice {
+    /// Makes the device unreachable for new opens from user mode. IRQL: PASSIVE_LEVEL.
+    pub fn withdraw(&mut self) {
+        if core::mem::take(&mut self.linked)
             && let Some(link) = UnicodeString::new(&LINK)
         {
             // SAFETY: the string is valid through the call.
             let _ = unsafe { IoDeleteSymbolicLink(link.as_ptr()) };
         }
+    }
+}
+
+impl Drop for ControlDevice {
+    /// IRQL: PASSIVE_LEVEL.
+    fn drop(&mut self) {
+        self.withdraw();
         // SAFETY: created in `create`, deleted once.
         unsafe { IoDeleteDevice(self.device) };
     }

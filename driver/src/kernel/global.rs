@@ -3,27 +3,25 @@
 use crate::kernel::rundown::Guard;
 use crate::kernel::rundown::Rundown;
 use alloc::boxed::Box;
-use core::ops::Deref;
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicPtr;
 use core::sync::atomic::Ordering;
 
-/// A value that callers may enter while it is open.
+/// A value that callers find while it is open.
 pub struct Global<T> {
     value: AtomicPtr<T>,
     rundown: Rundown,
 }
 
-/// Being inside: as long as this lives, so does the value.
+/// Being inside: as long as this lives, so does the value, if there is one, and the driver's code.
 pub struct Entered<'a, T> {
-    value: &'a T,
+    value: Option<&'a T>,
     _guard: Guard<'a>,
 }
 
-impl<T> Deref for Entered<'_, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
+impl<T> Entered<'_, T> {
+    /// The value, unless it was closed on entering. IRQL: any.
+    pub const fn get(&self) -> Option<&T> {
         self.value
     }
 }
@@ -37,22 +35,26 @@ impl<T: Send + Sync> Global<T> {
         }
     }
 
-    /// Lets callers in to `value`. Only while closed. IRQL: any.
+    /// Lets callers find `value`. Only while closed. IRQL: any.
     pub fn open(&self, value: Box<T>) {
         self.value.store(Box::into_raw(value), Ordering::Release);
         self.rundown.open();
     }
 
-    /// Enters, unless closed. IRQL: any.
-    pub fn enter(&self) -> Option<Entered<'_, T>> {
-        let guard = self.rundown.enter()?;
-        // SAFETY: while the rundown is open the pointer is null or the box's of `open`, and `close` frees it only after everyone
-        // has left.
-        let value = unsafe { self.value.load(Ordering::Acquire).as_ref() }?;
-        Some(Entered { value, _guard: guard })
+    /// Enters. IRQL: any.
+    pub fn enter(&self) -> Entered<'_, T> {
+        let guard = self.rundown.enter();
+        let value = if guard.is_open() {
+            // SAFETY: while the rundown is open the pointer is null or the box's of `open`, and `close` frees it only after
+            // everyone who found it open has left.
+            unsafe { self.value.load(Ordering::Acquire).as_ref() }
+        } else {
+            None
+        };
+        Entered { value, _guard: guard }
     }
 
-    /// Lets nobody in any more, waits until everyone has left, and gives the value back. IRQL: PASSIVE_LEVEL.
+    /// Lets nobody find the value any more, waits until everyone has left, and gives it back. IRQL: PASSIVE_LEVEL.
     pub fn close(&self) -> Option<Box<T>> {
         self.rundown.close();
         let value = self.value.swap(null_mut(), Ordering::AcqRel);

@@ -1,11 +1,14 @@
 //! Clocks.
 
+use crate::kernel::KERNEL_MODE;
 use crate::kernel::check;
 use crate::kernel::modules::query_system_information;
 use crate::kernel::routine::find;
 use crate::kernel::size;
 use crate::kernel::string::ascii;
 use core::mem::transmute;
+use wdk_sys::LARGE_INTEGER;
+use wdk_sys::ntddk::KeDelayExecutionThread;
 
 /// 100 ns units in a second.
 const TICKS_PER_SECOND: i64 = 10_000_000;
@@ -15,6 +18,14 @@ const TIME_OF_DAY: u32 = 3;
 
 type QueryTime = unsafe extern "C" fn(*mut i64);
 type QueryCounter = unsafe extern "C" fn(*mut i64) -> i64;
+
+/// Sleeps for 1 ms, or as long as the kernel's timer needs for that. IRQL: PASSIVE_LEVEL.
+pub fn nap() {
+    // A negative time is relative, in 100 ns.
+    let mut length = LARGE_INTEGER { QuadPart: -10_000 };
+    // SAFETY: `length` is valid through the call; the wait is not alertable.
+    let _ = unsafe { KeDelayExecutionThread(KERNEL_MODE, 0, &raw mut length) };
+}
 
 /// The kernel's clocks.
 pub struct Clock {
