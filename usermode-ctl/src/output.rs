@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::io::BufWriter;
+use std::io::IsTerminal;
 use std::io::Write;
+use std::time::Duration;
+use std::time::Instant;
 
 use anstream::AutoStream;
 use comfy_table::CellAlignment;
@@ -24,6 +27,23 @@ pub struct Output {
     /// Colour sequences are written throughout and taken out again on the way to anything but a terminal.
     results: Box<dyn Write>,
     talk: Box<dyn Write>,
+    progress: Progress,
+}
+
+/// How far a long command has come, in one line of standard error that is written over and over.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether somebody watches.
+    wanted: bool,
+    /// When the line was written last; `None` while there is none.
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    /// How often the line is written anew.
+    const EVERY: Duration = Duration::from_millis(100);
+    /// Back to the start of the line, and clear it.
+    const CLEAR: &str = "\r\x1b[2K";
 }
 
 impl Output {
@@ -34,6 +54,13 @@ impl Output {
             quiet: common.quiet,
             results: Box::new(BufWriter::new(AutoStream::auto(io::stdout()))),
             talk: Box::new(AutoStream::auto(io::stderr())),
+            progress: Progress {
+                // Where records go to the same terminal they show well enough how things go on.
+                wanted: !common.quiet
+                    && io::stderr().is_terminal()
+                    && !(common.json && io::stdout().is_terminal()),
+                shown: None,
+            },
         }
     }
 
@@ -45,6 +72,7 @@ impl Output {
             quiet: true,
             results: Box::new(anstream::StripStream::new(results)),
             talk: Box::new(io::sink()),
+            progress: Progress::default(),
         }
     }
 
@@ -87,6 +115,28 @@ impl Output {
         self.flush()
     }
 
+    /// How many of the files are done, for whoever watches.
+    pub fn progress(&mut self, done: usize, total: usize) {
+        let due = self
+            .progress
+            .shown
+            .is_none_or(|shown| shown.elapsed() >= Progress::EVERY);
+        if self.progress.wanted && due {
+            // Nobody can be told that talking failed.
+            let _ = write!(self.talk, "{}gatehouse: {done} of {total} files", Progress::CLEAR);
+            let _ = self.talk.flush();
+            self.progress.shown = Some(Instant::now());
+        }
+    }
+
+    /// Takes the line of progress away.
+    pub fn progress_done(&mut self) {
+        if self.progress.shown.take().is_some() {
+            let _ = write!(self.talk, "{}", Progress::CLEAR);
+            let _ = self.talk.flush();
+        }
+    }
+
     /// Something the user may like to know.
     pub fn note(&mut self, note: impl fmt::Display) {
         if !self.quiet {
@@ -105,6 +155,7 @@ impl Output {
     }
 
     fn say(&mut self, words: impl fmt::Display) {
+        self.progress_done();
         // Nobody can be told that talking failed.
         let _ = writeln!(self.talk, "gatehouse: {words}");
     }

@@ -61,12 +61,15 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
         .map_or(1, NonZeroUsize::get);
     let mut report = Report::new(&context.output);
     let mut passed_over = 0_u64;
+    let mut done = 0_usize;
     examine_all(
         &candidates,
         &options,
         index.as_ref(),
         jobs,
         |candidate, record| {
+            done = done.saturating_add(1);
+            context.output.progress(done, candidates.len());
             if record.status == EvidenceStatus::NotPe && !candidate.named {
                 passed_over = passed_over.saturating_add(1);
                 return Ok(());
@@ -81,6 +84,7 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
             report.add(&mut context.output, record)
         },
     )?;
+    context.output.progress_done();
     report.finish(&mut context.output)?;
     if passed_over > 0 {
         context.output.note(format_args!(
