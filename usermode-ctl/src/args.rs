@@ -106,6 +106,20 @@ pub enum Policy {
     Merge(Merge),
     Diff(Diff),
     Convert(Convert),
+    Import(Import),
+}
+
+/// Make a blocklist policy of LOLDrivers' drivers.json.
+///
+/// Microsoft's blocklist needs no import: it is a policy document, and `merge` takes it as it is.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The list, in JSON.
+    #[arg(value_name = "FILE.json")]
+    pub file: PathBuf,
+    /// Where the SiPolicy XML goes.
+    #[arg(long, short, value_name = "OUT.xml")]
+    pub output: PathBuf,
 }
 
 /// Weigh files against policies, without the driver: what would be allowed, what refused, and by which rule.

@@ -267,3 +267,28 @@ fn explain_shows_the_rules_tried_and_the_one_that_decides() {
         "{tried}"
     );
 }
+
+#[test]
+fn a_list_of_vulnerable_drivers_becomes_a_blocklist() {
+    let desk = Desk::new();
+    let hash = support::authenticode_sha256(&driver_image(2));
+    desk.file(
+        "drivers.json",
+        format!(
+            r#"[{{"Id":"x","Tags":["bad.sys"],"KnownVulnerableSamples":[{{"Filename":"","Authentihash":{{"SHA256":"{hash}"}}}},
+            {{"Filename":"hashless.sys","Authentihash":{{"SHA256":""}}}}]}}]"#
+        ),
+    );
+    let (_, talk) = desk.run("policy import drivers.json -o list.xml", 0);
+    assert!(
+        talk.contains("1 deny rules") && talk.contains("hashless.sys"),
+        "{talk}"
+    );
+    let refused = desk.records("simulate --policy list.xml drivers --refused", 10);
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0]["path"], "drivers/2.sys");
+    assert_eq!(refused[0]["policies"][0]["rule"]["name"], "bad.sys Hash SHA256");
+    desk.file("broken.json", "[{]");
+    let (_, talk) = desk.run("policy import broken.json -o list.xml", 3);
+    assert!(talk.contains("broken.json:1:3"), "{talk}");
+}

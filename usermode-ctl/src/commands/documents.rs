@@ -10,6 +10,7 @@ use sipolicy::to_binary;
 
 use crate::args::Convert;
 use crate::args::Diff;
+use crate::args::Import;
 use crate::args::Lint;
 use crate::args::Merge;
 use crate::args::Show;
@@ -244,5 +245,29 @@ pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Er
     }
     files::write_result(output, &arguments.output, &binary.bytes)?;
     output.note(format_args!("written in format version {}", binary.format));
+    Ok(Outcome::Done)
+}
+
+/// Largest list imported. The published one has about 20 MB.
+const MAX_LIST: usize = 256 << 20;
+
+/// Makes a blocklist policy of a LOLDrivers list.
+pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
+    let bytes = files::read(&arguments.file, MAX_LIST)?;
+    let name = arguments.file.display().to_string();
+    let imported =
+        sipolicy::import_loldrivers(&name, &bytes).map_err(|error| Error::Document(error.to_string()))?;
+    let output = &mut context.output;
+    files::write_result(output, &arguments.output, imported.document.to_xml().as_bytes())?;
+    // One rule allows everything else.
+    let rules = imported.document.file_rules.len().saturating_sub(1);
+    output.note(format_args!("{rules} deny rules (audit mode)"));
+    if !imported.without_hash.is_empty() {
+        output.note(format_args!(
+            "{} samples have no Authenticode hash and are not denied: {}",
+            imported.without_hash.len(),
+            imported.without_hash.join(", ")
+        ));
+    }
     Ok(Outcome::Done)
 }

@@ -52,6 +52,7 @@ pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
         Command::Policy(Policy::Merge(arguments)) => documents::merge(arguments, context),
         Command::Policy(Policy::Diff(arguments)) => documents::diff(arguments, context),
         Command::Policy(Policy::Convert(arguments)) => documents::convert(arguments, context),
+        Command::Policy(Policy::Import(arguments)) => documents::import(arguments, context),
         Command::Simulate(arguments) => simulate::run(arguments, context),
         Command::Install(arguments) => service::install(arguments, context),
         Command::Uninstall(_) => service::uninstall(context),
