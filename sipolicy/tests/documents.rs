@@ -305,6 +305,27 @@ fn a_damaged_binary_policy_is_refused_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_name_that_xml_cannot_hold_is_refused_rather_than_changed() {
+    let binary = to_binary(&read(EVERYTHING), None).unwrap().bytes;
+    let wide = |text: &str| {
+        text.encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<u8>>()
+    };
+    let name = wide("A Publisher");
+    let at = binary
+        .windows(name.len())
+        .position(|window| window == name)
+        .unwrap();
+    for odd in ["A\u{0}Publisher", "A\u{1f}Publisher", "A\u{ffff}Publisher"] {
+        let mut damaged = binary.clone();
+        damaged[at..at + name.len()].copy_from_slice(&wide(odd));
+        let error = Document::read("policy.cip", &damaged).unwrap_err();
+        assert!(error.message.contains("control characters"), "{error}");
+    }
+}
+
+#[test]
 fn a_signed_policy_is_read_from_its_envelope() {
     let policy = to_binary(&read(EVERYTHING), None).unwrap().bytes;
     let der = |tag: u8, content: &[u8]| {

@@ -157,7 +157,16 @@ impl<'b> Reader<'b> {
         let (pairs, rest) = blob.as_chunks::<2>();
         let text =
             char::decode_utf16(pairs.iter().copied().map(u16::from_le_bytes)).collect::<Result<String, _>>();
+        // What XML cannot hold no tool has written; leaving it out would change what a rule says.
+        let odd = |text: &str| {
+            text.chars()
+                .any(|found| matches!(found, '\0'..'\t' | '\u{b}' | '\u{c}' | '\u{e}'..' ' | '\u{fffe}' | '\u{ffff}'))
+        };
         match text {
+            Ok(text) if odd(&text) => Err(ReadError {
+                place: self.document.place(start),
+                message: "a string holds control characters; the policy is damaged".to_owned(),
+            }),
             Ok(text) if rest.is_empty() => Ok((!text.is_empty()).then_some(text)),
             _ => Err(ReadError {
                 place: self.document.place(start),
