@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -34,11 +37,16 @@ fn built() -> &'static Built {
     })
 }
 
-/// A lab in which Gatehouse is installed.
+/// A lab in which Gatehouse is installed. There is one at a time in a process: several at once on a small machine make Wine's
+/// services miss their own time limits.
 pub struct Rig {
     /// The lab.
     pub lab: Lab,
+    /// Given back after the lab has ended.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Rig {
     /// Boots a lab, installs driver and controller, and starts the driver.
@@ -50,6 +58,7 @@ impl Rig {
 
     /// As [`Rig::start`], without starting the driver.
     pub fn installed() -> Result<Self> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let built = built();
         let lab = Lab::start()?;
         lab.put(
@@ -61,7 +70,7 @@ impl Rig {
             &format!(r"{}\gatehouse.sys", lab::lab::PACKAGE_FOLDER),
         )?;
         lab.put(&built.probe, PROBE)?;
-        let rig = Self { lab };
+        let rig = Self { lab, _turn: turn };
         rig.done(&["install", "--group", lab::lab::SERVICE_GROUP])?;
         Ok(rig)
     }
@@ -174,6 +183,12 @@ impl Rig {
         digest
             .map(str::to_owned)
             .with_context(|| format!("no digest of {file}"))
+    }
+
+    /// Everything the lab's services wrote, a crash of Wine's among it: for the message of a failed test.
+    pub fn debug_log(&self) -> Result<String> {
+        let path = self.lab.folder().join("debug.log");
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// The drivers' debugger lines that say how Gatehouse stopped.

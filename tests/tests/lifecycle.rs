@@ -42,7 +42,7 @@ C:\gatehouse\gatehouse.exe --quiet stop
         .count();
     assert_eq!(allowed, CYCLES, "{output}");
     let stops = rig.stop_lines()?;
-    assert_eq!(stops.len(), CYCLES);
+    assert_eq!(stops.len(), CYCLES, "{}", rig.debug_log()?);
     assert!(stops.iter().all(|line| line == CLEAN_STOP), "{stops:?}");
     Ok(())
 }
