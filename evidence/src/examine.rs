@@ -41,7 +41,7 @@ use crate::source::Source;
 pub struct Options {
     /// Compute the flat digests of every file; otherwise only of files that are not conformant PE images.
     pub flat: bool,
-    /// Files larger than this many bytes are not read.
+    /// Of files larger than this many bytes only the headers are read, to tell whether they are images.
     pub max_size: u64,
     /// Signatures in a certificate table larger than this many bytes are not read. Page hashes make tables large: 36 bytes
     /// for each 4096 of the image.
@@ -161,13 +161,6 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
     findings: &'w mut Findings<'w>,
 ) -> Result<Evidence<'w>, ExamineError> {
     let size = source.size();
-    if size > options.max_size {
-        return Err(ErrorKind::TooLarge {
-            size,
-            limit: options.max_size,
-        }
-        .into());
-    }
     let Workspace {
         chunk,
         version,
@@ -181,6 +174,17 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
     else {
         return Err(ErrorKind::NoMemory.into());
     };
+    if size > options.max_size {
+        // Whether it is an image at all shows in its first bytes; a folder may hold large files of any kind.
+        let kind = match pe::read_headers(source, sections) {
+            Err(kind @ ErrorKind::NotPe(_)) => kind,
+            Ok(_) | Err(_) => ErrorKind::TooLarge {
+                size,
+                limit: options.max_size,
+            },
+        };
+        return Err(kind.into());
+    }
     let (headers, count) = match pe::read_headers(source, sections) {
         Ok(read) => read,
         Err(kind @ (ErrorKind::NotPe(_) | ErrorKind::Malformed { .. })) => {

@@ -385,21 +385,31 @@ fn a_source_that_fails_or_shrinks_is_named_with_its_offset() {
     );
 }
 
-/// A sparse file of 3 GB is not read beyond what says how large it is.
-#[test]
-fn a_file_over_the_cap_is_not_read() {
-    struct Huge;
-    impl Source for Huge {
-        fn size(&self) -> u64 {
-            3 << 30
-        }
-        fn read_at(&mut self, _: u64, _: &mut [u8]) -> Result<usize, SourceError> {
-            panic!("read");
-        }
+/// A sparse file of 3 GB that begins with these bytes.
+struct Huge(Vec<u8>);
+
+impl Source for Huge {
+    fn size(&self) -> u64 {
+        3 << 30
     }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        assert!(offset < 1 << 20, "read at {offset}");
+        buffer.fill(0);
+        (&self.0[..]).read_at(offset, buffer)?;
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn of_a_file_over_the_cap_only_the_headers_are_read() {
     let mut workspace = Workspace::try_new(4096).unwrap();
-    let mut findings = Findings::new();
-    let error = examine(&mut Huge, &Options::default(), &mut workspace, &mut findings).unwrap_err();
+    let mut check = |start: &[u8]| {
+        let mut findings = Findings::new();
+        let mut source = Huge(start.to_vec());
+        examine(&mut source, &Options::default(), &mut workspace, &mut findings).unwrap_err()
+    };
+    let error = check(&Pe::default().build());
     assert_eq!(
         error.kind,
         ErrorKind::TooLarge {
@@ -411,6 +421,8 @@ fn a_file_over_the_cap_is_not_read() {
         error.to_string(),
         "the file has 3221225472 bytes, more than the cap of 268435456"
     );
+    assert_eq!(error.flat, None);
+    assert_eq!(check(b"no image").kind, ErrorKind::NotPe(NotPe::NoDosHeader));
 }
 
 /// UTF-16 with its NUL, padded to four bytes.
