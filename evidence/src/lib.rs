@@ -1,7 +1,16 @@
-//! What a driver file proves about itself: PE layout, Authenticode digests, version resource, signatures.
+//! What a driver file proves about itself: PE layout, Authenticode digests, version resource, signatures, trust.
 //!
 //! Called by `gate` (in the driver and in the simulator) and by the `gatehouse` command. It reads a file once, through
 //! [`Source`], and states facts; it never allocates infallibly, never panics, contains no unsafe code and knows no policy.
+//!
+//! * [`examine`] is the front door; [`Evidence`] what comes out. `pe`, `image_digest`, `pages`: the image itself.
+//! * `signatures` judges what hangs on it: `pkcs7` and `spc` are the messages, `x509` and `chain` who signed them, `roots` where a chain
+//!   may end, `timestamp` when it was. `der` and `crypto` are underneath.
+//! * [`examine_catalog`] and [`CatalogIndex`]: signatures that stand in a list beside the file.
+//! * [`Trust`] sorts files by what the Windows driver policy makes of them.
+//!
+//! Every outcome that is not evidence has a stable number ([`ErrorKind::code`], [`SignatureFault`]); every loop over foreign bytes has a
+//! bound, and a bound that is reached is one of those outcomes.
 
 #![no_std]
 #![forbid(unsafe_code)]
