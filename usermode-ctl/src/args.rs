@@ -107,6 +107,17 @@ pub enum Policy {
     Diff(Diff),
     Convert(Convert),
     Import(Import),
+    Knowledge(ShowKnowledge),
+}
+
+/// Show what is known of Windows' own driver policy, of well-known roots and of the authorities of WHQL.
+///
+/// Part of the program, with origin and date; `--update` takes in a newer file of the same form.
+#[derive(Args, Debug)]
+pub struct ShowKnowledge {
+    /// Take this file in, if it is newer than what is known.
+    #[arg(long, value_name = "FILE.json")]
+    pub update: Option<PathBuf>,
 }
 
 /// Make a blocklist policy of LOLDrivers' drivers.json.

@@ -45,6 +45,7 @@ impl Desk {
         let ran = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
             .args(words.split_whitespace())
             .current_dir(self.path())
+            .env("GATEHOUSE_DATA", self.path().join("data"))
             .stdin(Stdio::null())
             .output()
             .expect("started");
@@ -203,6 +204,15 @@ fn show_lists_what_each_form_says() {
         text.contains("option: Enabled:Audit Mode") && text.contains("scenario 131: allow hash"),
         "{text}"
     );
+    let signer = "<Signers><Signer ID=\"ID_SIGNER_A\" Name=\"s\"><CertRoot Type=\"Wellknown\" Value=\"06\"/></Signer></Signers>\
+                  <SigningScenarios><SigningScenario Value=\"12\" ID=\"ID_SIGNINGSCENARIO_U\"><ProductSigners><AllowedSigners>\
+                  <AllowedSigner SignerId=\"ID_SIGNER_A\"/></AllowedSigners></ProductSigners></SigningScenario>";
+    desk.file("b.xml", desk.read("a.xml").replace("<SigningScenarios>", signer));
+    let (named, _) = desk.run("policy show b.xml", 0);
+    assert!(
+        named.contains("Microsoft Root Certificate Authority 2010"),
+        "{named}"
+    );
     let (set, _) = desk.run("policy show a.ghp", 0);
     assert!(
         set.contains("ID_ALLOW_A_1") && set.contains("Drivers found by a scan"),
@@ -291,4 +301,26 @@ fn a_list_of_vulnerable_drivers_becomes_a_blocklist() {
     desk.file("broken.json", "[{]");
     let (_, talk) = desk.run("policy import broken.json -o list.xml", 3);
     assert!(talk.contains("broken.json:1:3"), "{talk}");
+}
+
+#[test]
+fn knowledge_is_shown_and_replaced_by_something_newer_only() {
+    let desk = Desk::new();
+    let known = desk.records("policy knowledge", 0);
+    let audit = known
+        .iter()
+        .find(|record| record["policy"] == "audit")
+        .expect("the audit policy");
+    assert_eq!(audit["id"], "{784C4414-79F4-4C32-A6A5-F0FB42A51D0D}");
+    let data = include_str!("../../sipolicy/data/knowledge.json");
+    desk.file("same.json", data);
+    let (_, talk) = desk.run("policy knowledge --update same.json", 3);
+    assert!(talk.contains("give a newer file"), "{talk}");
+    let newer = data
+        .replace("\"date\": \"2", "\"date\": \"3")
+        .replace("Code Verification Root", "Renamed Root");
+    desk.file("newer.json", newer);
+    desk.run("policy knowledge --update newer.json", 0);
+    let (text, _) = desk.run("policy knowledge", 0);
+    assert!(text.contains("Renamed Root"), "{text}");
 }

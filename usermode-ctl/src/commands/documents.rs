@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use sipolicy::Knowledge;
 use sipolicy::Statement;
 use sipolicy::lint::Severity;
 use sipolicy::statements;
@@ -16,12 +17,14 @@ use crate::args::Merge;
 use crate::args::Show;
 use crate::commands::Context;
 use crate::commands::compile;
+use crate::commands::knowledge;
 use crate::error::Error;
 use crate::error::Outcome;
 use crate::files;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
+use crate::output::hex;
 use crate::output::printable;
 use crate::policies;
 use crate::policies::PolicyFile;
@@ -85,7 +88,8 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
             note.message
         ));
     }
-    let mut table = Table::headed(&["ID", "SAYS", "NAME"]);
+    let known = knowledge::load()?;
+    let mut table = Table::headed(&["ID", "SAYS", "NAME", "CERTIFICATE"]);
     for statement in statements(&document) {
         if output.is_json() {
             output.record(&StatementRecord::of(&statement, None))?;
@@ -96,7 +100,7 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
         } else {
             Tint::Plain
         };
-        let cells: [Cow<'_, str>; 3] = [
+        let cells: [Cow<'_, str>; 4] = [
             if statement.id.is_empty() {
                 "-"
             } else {
@@ -105,6 +109,9 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
             .into(),
             statement.text.as_str().into(),
             statement.name.as_str().into(),
+            certificate_name(&known, &statement.text)
+                .unwrap_or_default()
+                .into(),
         ];
         table.row(tint, cells);
     }
@@ -112,6 +119,19 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
         output.table(&table)?;
     }
     Ok(Outcome::Done)
+}
+
+/// The name of the certificate that a statement about a signer goes by, if it is known.
+fn certificate_name<'k>(known: &'k Knowledge, text: &str) -> Option<&'k str> {
+    let word = |after: &str| text.split_once(after)?.1.split([',', ' ', ']']).next();
+    if let Some(id) = word("well-known root ") {
+        return known.root(u8::from_str_radix(id, 16).ok()?);
+    }
+    let wanted = word("certificate TBS ")?;
+    let mut certificates = known.certificates.iter();
+    certificates
+        .find(|certificate| hex(&certificate.tbs).eq_ignore_ascii_case(wanted))
+        .map(|certificate| certificate.name.as_str())
 }
 
 /// A compiled set: its policies, then each rule's id and name as far as verdicts can name them.

@@ -6,6 +6,7 @@ mod documents;
 mod events;
 mod explain;
 mod generate;
+mod knowledge;
 mod pull;
 mod push;
 pub mod scan;
@@ -53,6 +54,7 @@ pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
         Command::Policy(Policy::Diff(arguments)) => documents::diff(arguments, context),
         Command::Policy(Policy::Convert(arguments)) => documents::convert(arguments, context),
         Command::Policy(Policy::Import(arguments)) => documents::import(arguments, context),
+        Command::Policy(Policy::Knowledge(arguments)) => knowledge::run(arguments, context),
         Command::Simulate(arguments) => simulate::run(arguments, context),
         Command::Install(arguments) => service::install(arguments, context),
         Command::Uninstall(_) => service::uninstall(context),
