@@ -6,19 +6,27 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::anyhow;
 use lab::Lab;
 use lab::host;
 use lab::lab::PACKAGE_FOLDER;
 use lab::report;
 use lab::repository;
 use lab::scenario;
+use lab::subjects;
 use lab::toolchain::has_target;
 
 /// Plays the scenario and reports; the exit code is 1 when anything came out differently.
 pub fn run(keep: bool) -> Result<ExitCode> {
     require_packages()?;
-    let driver = lab::build_driver()?;
-    let controller = lab::build_controller()?;
+    // On a first run the Windows is mostly downloaded and unpacked, the driver mostly compiled: side by side.
+    let (built, prepared) = std::thread::scope(|scope| {
+        let prepared = scope.spawn(subjects::prepare);
+        let built = build();
+        (built, prepared.join())
+    });
+    let (driver, controller) = built?;
+    prepared.map_err(|_| anyhow!("preparing the lab's Windows panicked"))??;
     let lab = Lab::start()?;
     scenario::put_package(&lab, &driver, &controller)?;
     let played = scenario::play(&lab, &driver);
@@ -65,6 +73,10 @@ pub fn run(keep: bool) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn build() -> Result<(PathBuf, PathBuf)> {
+    Ok((lab::build_driver()?, lab::build_controller()?))
 }
 
 /// Installs all that the run will need at once: refreshing the package lists for each need would take longer.

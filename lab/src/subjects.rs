@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::lab::Lab;
 use crate::packages;
 use crate::packages::PackagedDriver;
+use crate::prefix;
 use crate::services::DRIVERS;
 use crate::stubs;
 use crate::wine_root;
@@ -116,6 +117,16 @@ impl Subject {
             Origin::Package(package) => package.fetch().map(Some),
         }
     }
+}
+
+/// Fills the cache with what a run needs besides the builds: the Windows and the subjects' files.
+pub fn prepare() -> Result<()> {
+    let root = wine_root::prepare()?;
+    prefix::prepare(&root)?;
+    for subject in &SUBJECTS {
+        subject.host_file()?;
+    }
+    Ok(())
 }
 
 impl Lab {
