@@ -1,6 +1,8 @@
 //! The verbs of the front-door script `./x`.
 
+mod fuzz_verb;
 mod lab_verb;
+mod package_verb;
 mod test_verb;
 
 use std::process::ExitCode;
@@ -15,6 +17,10 @@ usage: ./x VERB
   lab exec CMD...    run a Windows command in the lab that was left up
   lab stop           end the lab that was left up
   test [--quick]     everything that must pass; --quick leaves out what needs the lab
+  package            build the folder that is carried to a Windows machine, and print its path
+  bench              speed, as ratios against a peer in the same run
+  fuzz [TARGET] [--seconds N]
+                     fuzz one target or each in turn (60 s); needs a nightly toolchain
   build              build gatehouse.sys on this machine and print its path
   build controller   build gatehouse.exe on this machine and print its path
 ";
@@ -39,6 +45,9 @@ fn run() -> Result<ExitCode> {
         ["lab", "stop"] => return lab_verb::stop(),
         ["test"] => return test_verb::run(false),
         ["test", "--quick"] => return test_verb::run(true),
+        ["package"] => println!("{}", package_verb::run()?.display()),
+        ["bench"] => bench()?,
+        ["fuzz", rest @ ..] => return fuzz_verb::run(rest),
         ["build"] => println!("{}", lab::build_driver()?.display()),
         ["build", "controller"] => println!("{}", lab::build_controller()?.display()),
         ["help" | "--help" | "-h"] => print!("{USAGE}"),
@@ -48,4 +57,13 @@ fn run() -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn bench() -> Result<()> {
+    let mut bench = lab::command::clean("cargo");
+    lab::command::run(
+        bench
+            .args(["bench", "--quiet", "--workspace", "--benches"])
+            .current_dir(lab::repository::root()),
+    )
 }
