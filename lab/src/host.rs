@@ -16,8 +16,8 @@ pub const CONTROLLER_BUILD: [&str; 1] = ["gcc-mingw-w64-x86-64-win32"];
 pub const ARCHIVES: [&str; 1] = ["7zip"];
 /// What fetches packages, where python3 has no pip of its own.
 pub const PIP: [&str; 1] = ["python3-pip"];
-/// What makes the root that Wine runs in.
-pub const WINE_ROOT: [&str; 1] = ["mmdebstrap"];
+/// What makes the root that Wine runs in, and what mounts it; a bare Debian has neither.
+pub const WINE_ROOT: [&str; 2] = ["mmdebstrap", "mount"];
 /// Debian's Rust with the sources of its standard library, for machines whose toolchain lacks the Windows targets.
 pub const DEBIAN_RUST: [&str; 3] = ["cargo-web", "rust-web-src", "rustc-web"];
 
