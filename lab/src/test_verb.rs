@@ -10,6 +10,7 @@ use anyhow::bail;
 use lab::cache;
 use lab::cache::Key;
 use lab::command;
+use lab::host;
 use lab::repository;
 
 /// The tests that build the driver or boot a Windows.
@@ -43,6 +44,8 @@ pub fn run(quick: bool) -> Result<ExitCode> {
         })?;
         return Ok(ExitCode::SUCCESS);
     }
+    // One test copies the checkout, by the list that git keeps.
+    host::require(&["git"])?;
     step("dependencies keep to deny.toml", deny)?;
     step("all tests", || cargo(&["test", "--workspace", "--quiet"]))?;
     let begun = Instant::now();
