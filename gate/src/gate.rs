@@ -15,6 +15,7 @@ use crate::record::mode_number;
 use crate::ring::EventRing;
 use crate::ring::RING_BYTES;
 use core::sync::atomic::AtomicBool;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering;
 use policy::Decision;
 use protocol::event::Kind;
@@ -29,6 +30,8 @@ pub struct Gate<H: Host> {
     pub(crate) events: H::Mutex<EventRing>,
     pub(crate) intake: H::SpinLock<Intake<H::Loaded>>,
     pub(crate) counters: Counters,
+    /// Dropped loads that an event has told of.
+    pub(crate) drops_told: AtomicU64,
     pub(crate) stop: AtomicBool,
     started: i64,
 }
@@ -45,6 +48,7 @@ impl<H: Host> Gate<H> {
             events: Lock::try_new(EventRing::try_new(RING_BYTES)?)?,
             intake: Lock::try_new(Intake::try_new()?)?,
             counters: Counters::default(),
+            drops_told: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             started,
             host,

@@ -15,6 +15,7 @@ use crate::weigh::Weighed;
 use crate::weigh::unread;
 use crate::weigh::weigh;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use evidence::Findings;
 use evidence::Unreadable;
 use evidence::Workspace;
@@ -62,14 +63,9 @@ pub(crate) struct Subject<'a, H: Host> {
 impl<H: Host> Gate<H> {
     /// Weighs everything in the intake. Called by the worker thread whenever it is woken, at PASSIVE_LEVEL.
     pub fn work(&self) {
-        let mut reported = 0;
         let mut bench = None;
         while !self.is_stopping() {
-            let dropped = self.counters.loads_dropped.get();
-            if dropped > reported {
-                self.report_drops(dropped);
-                reported = dropped;
-            }
+            self.tell_drops();
             let Some(capture) = self.intake.with(super::intake::Intake::pop) else {
                 return;
             };
@@ -216,9 +212,14 @@ impl<H: Host> Gate<H> {
         })
     }
 
-    fn report_drops(&self, dropped: u64) {
-        self.emit(&mut [0; 192], Kind::LoadsDropped, self.host.now(), |record| {
-            record.number(tag::COUNT, dropped);
-        });
+    /// Records the loads that were dropped since the last time this was done, if any.
+    fn tell_drops(&self) {
+        let dropped = self.counters.loads_dropped.get();
+        let new = dropped.saturating_sub(self.drops_told.swap(dropped, Ordering::Relaxed));
+        if new > 0 {
+            self.emit(&mut [0; 192], Kind::LoadsDropped, self.host.now(), |record| {
+                record.number(tag::COUNT, new);
+            });
+        }
     }
 }
