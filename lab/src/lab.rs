@@ -98,18 +98,17 @@ impl Lab {
     }
 
     /// Starts the first Windows program. It stays for the lab's life: when the last one ends, Wine stops all services. The services
-    /// inherit its standard error, so what drivers print goes to the log.
+    /// inherit the standard error of whichever of the two programs here comes up first, so both write to the log that takes what
+    /// drivers print.
     fn boot(&self) -> Result<()> {
         let log = format!("{}/debug.log", wine_root::RUN);
-        let script = format!(
-            "exec >/dev/null 2>{log}; sleep infinity | {} C:\\\\windows\\\\system32\\\\cmd.exe &",
-            wine_root::WINE
-        );
-        let mut first = self.limited(COMMAND_LIMIT)?;
-        command::output(first.args(["sh", "-c", &script])).context("cannot boot the lab's Windows")?;
-        let ready = self.run("cmd.exe", &["/c", "ver"])?;
-        if !ready.success() {
-            bail!("the lab's Windows does not answer:\n{}", ready.stderr);
+        let shell = format!(r"{} C:\\windows\\system32\\cmd.exe", wine_root::WINE);
+        // Nothing keeps this process's pipes: the first program outlives the command that starts it.
+        let first = format!("exec >/dev/null 2>>{log}; sleep infinity | {shell} &");
+        let ready = format!("exec >/dev/null 2>>{log}; {shell} /c ver");
+        for script in [first, ready] {
+            let mut program = self.limited(COMMAND_LIMIT)?;
+            command::output(program.args(["sh", "-c", &script])).context("cannot boot the lab's Windows")?;
         }
         Ok(())
     }
