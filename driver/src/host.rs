@@ -10,6 +10,7 @@ use crate::kernel::registry::system_root;
 use crate::kernel::shared::Shared;
 use crate::kernel::string::ascii;
 use crate::kernel::time::Clock;
+use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering;
 use gate::Path;
@@ -19,7 +20,9 @@ use gate::host::NoMemory;
 use gate::host::NtStatus;
 use gate::host::Opened;
 use gate::host::PoolUse;
+use gate::host::System;
 use protocol::message::features;
+use protocol::report::StoredFile;
 
 /// The kernel.
 pub struct Kernel {
@@ -86,6 +89,28 @@ impl Host for Kernel {
     /// IRQL: at most DISPATCH_LEVEL.
     fn wake(&self) {
         self.work.set();
+    }
+
+    fn answer_waiting(&self) {}
+
+    fn system(&self) -> System {
+        System::default()
+    }
+
+    fn load(&self, _file: StoredFile, _limit: usize) -> Result<Vec<u8>, NtStatus> {
+        Err(NtStatus::NOT_SUPPORTED)
+    }
+
+    fn write_new(&self, _file: StoredFile, _parts: &[&[u8]]) -> Result<(), NtStatus> {
+        Err(NtStatus::NOT_SUPPORTED)
+    }
+
+    fn commit(&self, _file: StoredFile) -> Result<(), NtStatus> {
+        Err(NtStatus::NOT_SUPPORTED)
+    }
+
+    fn rename(&self, _from: StoredFile, _to: StoredFile) -> Result<(), NtStatus> {
+        Err(NtStatus::NOT_SUPPORTED)
     }
 
     fn pool(&self) -> PoolUse {

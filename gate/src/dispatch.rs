@@ -95,7 +95,7 @@ impl<H: Host> Gate<H> {
         };
         let outcome = PushOutcome {
             error: error.into(),
-            reserved: 0.into(),
+            persisted: 0.into(),
             offset: offset.into(),
             generation: in_force.as_ref().map_or(0, |in_force| in_force.number).into(),
             set_sha256: in_force.map_or([0; 32], |in_force| in_force.generation.sha256),

@@ -149,6 +149,8 @@ fn events_after(gate: &Gate<Process>, after: u64) -> (Events, Vec<u8>) {
     let asked = EventsRequest {
         request: Request::new(),
         after: after.into(),
+        wait: 0.into(),
+        reserved: 0.into(),
     };
     let answer = send(gate, ioctl::EVENTS, asked.as_bytes(), 1 << 20).expect("events");
     let (head, records) = Events::read_from_prefix(&answer).expect("a head");

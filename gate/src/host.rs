@@ -1,7 +1,9 @@
 //! What the gate asks of whoever runs it: the kernel in the driver, an ordinary process in tests.
 
+use alloc::vec::Vec;
 use core::ops::Deref;
 use evidence::Source;
+use protocol::report::StoredFile;
 
 /// Memory could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,12 @@ impl NtStatus {
     pub const INVALID_DEVICE_REQUEST: Self = Self::from_bits(0xc000_0010);
     /// `STATUS_BUFFER_TOO_SMALL`.
     pub const BUFFER_TOO_SMALL: Self = Self::from_bits(0xc000_0023);
+    /// `STATUS_ACCESS_DENIED`.
+    pub const ACCESS_DENIED: Self = Self::from_bits(0xc000_0022);
+    /// `STATUS_OBJECT_NAME_NOT_FOUND`.
+    pub const NOT_FOUND: Self = Self::from_bits(0xc000_0034);
+    /// `STATUS_NOT_SUPPORTED`.
+    pub const NOT_SUPPORTED: Self = Self::from_bits(0xc000_00bb);
     /// `STATUS_OBJECT_NAME_INVALID`.
     pub const OBJECT_NAME_INVALID: Self = Self::from_bits(0xc000_0033);
     /// `STATUS_REVISION_MISMATCH`.
@@ -87,6 +95,17 @@ pub struct PoolUse {
     pub failures: u64,
 }
 
+/// What the host says of the system it runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct System {
+    /// When the system started, FILETIME.
+    pub started: i64,
+    /// Whether it runs in safe mode.
+    pub is_safe_mode: bool,
+    /// Whether the registry's kill switch forbids enforcement.
+    pub is_killed: bool,
+}
+
 /// A file that is being weighed.
 pub trait File: Source {
     /// Whether the file is still as it was when it was opened, as far as its size and times tell.
@@ -131,6 +150,37 @@ pub trait Host: Sized + Send + Sync {
 
     /// Wakes the worker: there is something in the intake.
     fn wake(&self);
+
+    /// Answers the requests that wait for events: there may be some now. Never waits.
+    fn answer_waiting(&self);
+
+    /// What the system is like now. At PASSIVE_LEVEL.
+    fn system(&self) -> System;
+
+    /// The whole of a file of the driver's own; nothing longer than `limit` bytes.
+    ///
+    /// # Errors
+    /// [`NtStatus::NOT_FOUND`] when there is none, else the status of the system call that failed.
+    fn load(&self, file: StoredFile, limit: usize) -> Result<Vec<u8>, NtStatus>;
+
+    /// Writes these parts, one after the other, into a new file beside `file`, and flushes it to the disk. A new file that an
+    /// earlier, interrupted write left behind is overwritten.
+    ///
+    /// # Errors
+    /// The status of the system call that failed.
+    fn write_new(&self, file: StoredFile, parts: &[&[u8]]) -> Result<(), NtStatus>;
+
+    /// Makes the new file beside `file` the file, in one step that a power cut either lets happen or not.
+    ///
+    /// # Errors
+    /// The status of the system call that failed.
+    fn commit(&self, file: StoredFile) -> Result<(), NtStatus>;
+
+    /// Renames `from` to `to`, replacing it, in one step as [`Host::commit`].
+    ///
+    /// # Errors
+    /// The status of the system call that failed.
+    fn rename(&self, from: StoredFile, to: StoredFile) -> Result<(), NtStatus>;
 
     /// The pool use of the whole driver.
     fn pool(&self) -> PoolUse;

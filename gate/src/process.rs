@@ -10,8 +10,11 @@ use crate::host::NoMemory;
 use crate::host::NtStatus;
 use crate::host::Opened;
 use crate::host::PoolUse;
+use crate::host::System;
 use evidence::Source;
 use evidence::SourceError;
+use protocol::report::StoredFile;
+use std::borrow::ToOwned;
 use std::collections::HashMap;
 use std::string::String;
 use std::sync::Arc;
@@ -22,16 +25,13 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
-/// `STATUS_OBJECT_NAME_NOT_FOUND`.
-const NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_0034);
-/// `STATUS_ACCESS_DENIED`.
-const ACCESS_DENIED: NtStatus = NtStatus::from_bits(0xc000_0022);
-
 /// The process.
 #[derive(Default)]
 pub struct Process {
     files: Mutex<HashMap<String, Arc<Content>>>,
     clock: AtomicI64,
+    stored: Mutex<HashMap<String, Vec<u8>>>,
+    system: Mutex<System>,
     woken: Mutex<bool>,
     wake: Condvar,
 }
@@ -60,6 +60,11 @@ impl Process {
         self.clock.fetch_add(ticks, Ordering::Relaxed);
     }
 
+    /// What the system is like from now on.
+    pub fn set_system(&self, system: System) {
+        *lock(&self.system) = system;
+    }
+
     /// Waits until [`Host::wake`] is called, as the worker does.
     pub fn wait(&self) {
         let mut woken = lock(&self.woken);
@@ -72,6 +77,11 @@ impl Process {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of the new file beside a stored one.
+fn new_name(file: StoredFile) -> String {
+    std::format!("{}.new", file.name())
 }
 
 impl<T: Send> Lock<T> for Mutex<T> {
@@ -96,7 +106,7 @@ impl Source for OpenFile {
         let end = offset.saturating_add(buffer.len().try_into().unwrap_or(u64::MAX));
         if self.0.fails_at.is_some_and(|fails_at| end > fails_at) {
             return Err(SourceError {
-                status: ACCESS_DENIED.0,
+                status: NtStatus::ACCESS_DENIED.0,
                 offset,
             });
         }
@@ -137,9 +147,9 @@ impl Host for Process {
         loaded: Option<&String>,
     ) -> Result<Opened<OpenFile>, NtStatus> {
         let path = String::from_utf16_lossy(path).to_lowercase();
-        let content = lock(&self.files).get(&path).cloned().ok_or(NOT_FOUND)?;
+        let content = lock(&self.files).get(&path).cloned().ok_or(NtStatus::NOT_FOUND)?;
         if content.is_private && authority == Authority::Requestor {
-            return Err(ACCESS_DENIED);
+            return Err(NtStatus::ACCESS_DENIED);
         }
         let same_file = loaded.is_some_and(|loaded| loaded.to_lowercase() == path);
         Ok(Opened {
@@ -151,6 +161,40 @@ impl Host for Process {
     fn wake(&self) {
         *lock(&self.woken) = true;
         self.wake.notify_all();
+    }
+
+    fn answer_waiting(&self) {}
+
+    fn system(&self) -> System {
+        *lock(&self.system)
+    }
+
+    fn load(&self, file: StoredFile, limit: usize) -> Result<Vec<u8>, NtStatus> {
+        let stored = lock(&self.stored);
+        let bytes = stored.get(file.name()).ok_or(NtStatus::NOT_FOUND)?;
+        if bytes.len() > limit {
+            return Err(NtStatus::FILE_TOO_LARGE);
+        }
+        Ok(bytes.clone())
+    }
+
+    fn write_new(&self, file: StoredFile, parts: &[&[u8]]) -> Result<(), NtStatus> {
+        lock(&self.stored).insert(new_name(file), parts.concat());
+        Ok(())
+    }
+
+    fn commit(&self, file: StoredFile) -> Result<(), NtStatus> {
+        let mut stored = lock(&self.stored);
+        let bytes = stored.remove(&new_name(file)).ok_or(NtStatus::NOT_FOUND)?;
+        stored.insert(file.name().to_owned(), bytes);
+        Ok(())
+    }
+
+    fn rename(&self, from: StoredFile, to: StoredFile) -> Result<(), NtStatus> {
+        let mut stored = lock(&self.stored);
+        let bytes = stored.remove(from.name()).ok_or(NtStatus::NOT_FOUND)?;
+        stored.insert(to.name().to_owned(), bytes);
+        Ok(())
     }
 
     fn pool(&self) -> PoolUse {

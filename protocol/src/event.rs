@@ -56,11 +56,25 @@ pub enum Kind {
     Started = 6,
     /// The intake was full and image loads went by unweighed.
     LoadsDropped = 7,
+    /// The filter refused a section of a kernel image: the image was not loaded.
+    ImageRefused = 8,
+    /// The mode, or what holds enforcement back, changed.
+    ModeChanged = 9,
+    /// The generation of the last run was restored at start.
+    PolicyRestored = 10,
+    /// A file of the last run was not restored: missing parts, altered, or not signed as it must be.
+    RestoreFailed = 11,
+    /// Something that should outlive the driver could not be written.
+    PersistFailed = 12,
+    /// The key that policy sets must be signed with was provisioned, replaced or removed.
+    KeyChanged = 13,
+    /// A violation set the evaluation's progress back.
+    EvaluationReset = 14,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::ImageLoad,
         Self::Baseline,
         Self::Check,
@@ -68,6 +82,13 @@ impl Kind {
         Self::PolicyRejected,
         Self::Started,
         Self::LoadsDropped,
+        Self::ImageRefused,
+        Self::ModeChanged,
+        Self::PolicyRestored,
+        Self::RestoreFailed,
+        Self::PersistFailed,
+        Self::KeyChanged,
+        Self::EvaluationReset,
     ];
 
     /// The kind with this number.
@@ -85,6 +106,13 @@ impl Kind {
             Self::PolicyRejected => 5,
             Self::Started => 6,
             Self::LoadsDropped => 7,
+            Self::ImageRefused => 8,
+            Self::ModeChanged => 9,
+            Self::PolicyRestored => 10,
+            Self::RestoreFailed => 11,
+            Self::PersistFailed => 12,
+            Self::KeyChanged => 13,
+            Self::EvaluationReset => 14,
         }
     }
 
@@ -98,6 +126,13 @@ impl Kind {
             Self::PolicyRejected => "policy-rejected",
             Self::Started => "started",
             Self::LoadsDropped => "loads-dropped",
+            Self::ImageRefused => "image-refused",
+            Self::ModeChanged => "mode-changed",
+            Self::PolicyRestored => "policy-restored",
+            Self::RestoreFailed => "restore-failed",
+            Self::PersistFailed => "persist-failed",
+            Self::KeyChanged => "key-changed",
+            Self::EvaluationReset => "evaluation-reset",
         }
     }
 }
@@ -137,6 +172,28 @@ pub mod tag {
     /// NTSTATUS of a failed system call, as an unsigned 32-bit number.
     pub const STATUS: u16 = 16;
 
+    /// [`Holds`](crate::message::holds) bits: what keeps enforcement from taking effect.
+    pub const HOLDS: u16 = 17;
+    /// When a mode ends by itself, FILETIME; not there when it stays.
+    pub const UNTIL: u16 = 18;
+    /// Which file of the driver's own: a [`StoredFile`](crate::report::StoredFile) number.
+    pub const STORED_FILE: u16 = 19;
+    /// Sequence number of a signed set.
+    pub const SET_SEQUENCE: u16 = 20;
+    /// How often something was seen.
+    pub const TIMES: u16 = 21;
+    /// When something was first seen, FILETIME.
+    pub const FIRST_TIME: u16 = 22;
+    /// When something was last seen, FILETIME.
+    pub const LAST_TIME: u16 = 23;
+    /// 1 when the verdict was found in the cache, and the file not read again.
+    pub const CACHED: u16 = 24;
+    /// Group: a driver that violates a policy, or stands in the way of enforcement. Holds [`PATH`], [`SHA256`], [`TRUST`],
+    /// [`DECISION`], [`REASON`], [`TIMES`], [`FIRST_TIME`], [`LAST_TIME`] and [`POLICY`] groups, as far as known.
+    pub const DRIVER: u16 = 25;
+    /// Group: a rule that decided. Holds [`POLICY_ID`], [`RULE_ID`], [`RULE_ACTION`] and [`TIMES`].
+    pub const RULE_HITS: u16 = 26;
+
     /// Group: evidence. Its fields are 0x21 to 0x4f.
     pub const EVIDENCE: u16 = 0x20;
     /// `IMAGE_FILE_HEADER.Machine`.
@@ -174,6 +231,11 @@ pub mod tag {
     /// `ProductName`.
     pub const PRODUCT_NAME: u16 = 0x31;
 
+    /// `evidence::Trust` number: what the driver policy makes of the file's best signature.
+    pub const TRUST: u16 = 0x32;
+    /// Group, once a signature, in the order in which the verdict numbers them. Its fields are 0x81 to 0x9f.
+    pub const SIGNATURES: u16 = 0x33;
+
     /// Group: verdict. Its fields are 0x51 to 0x6f.
     pub const VERDICT: u16 = 0x50;
     /// `policy::Decision` number.
@@ -200,6 +262,57 @@ pub mod tag {
     pub const RULE_ACTION: u16 = 0x5b;
     /// Index of the signature that decided.
     pub const SIGNATURE: u16 = 0x5c;
+
+    /// Where a signature was found: 1 embedded, 2 nested, 3 catalogue.
+    pub const SOURCE: u16 = 0x81;
+    /// Name of the catalogue, as the set's index has it.
+    pub const CATALOG: u16 = 0x82;
+    /// The signed digest; its length tells the algorithm.
+    pub const SIGNED_DIGEST: u16 = 0x83;
+    /// 1 when the signed digest is the image's.
+    pub const DIGEST_VALID: u16 = 0x84;
+    /// 1 when the signature and its chain verify.
+    pub const SIGNATURE_VALID: u16 = 0x85;
+    /// `evidence::SignatureFault` number.
+    pub const FAULT: u16 = 0x86;
+    /// 1 when the signature carries page hashes.
+    pub const PAGE_HASHES: u16 = 0x87;
+    /// App Control's number of the root, if it is a well-known one.
+    pub const ROOT_WELLKNOWN: u16 = 0x88;
+    /// 1 when the chain was verified with the root's key.
+    pub const ROOT_VERIFIED: u16 = 0x89;
+    /// 1 when the root is one the driver knows.
+    pub const ROOT_KNOWN: u16 = 0x8a;
+    /// `SpcSpOpusInfo` programName.
+    pub const OEM_ID: u16 = 0x8b;
+    /// `SpcSpOpusInfo` moreInfo.
+    pub const MORE_INFO_URL: u16 = 0x8c;
+    /// Proven time of signing, seconds since 1970-01-01.
+    pub const TIMESTAMP: u16 = 0x8d;
+    /// 1 when the time is from an RFC 3161 token.
+    pub const TIMESTAMP_RFC3161: u16 = 0x8e;
+    /// Group, once a certificate, leaf first.
+    pub const CERTIFICATE: u16 = 0x8f;
+    /// Subject common name.
+    pub const SUBJECT_CN: u16 = 0x90;
+    /// Issuer common name.
+    pub const ISSUER_CN: u16 = 0x91;
+    /// Serial number, big-endian.
+    pub const SERIAL: u16 = 0x92;
+    /// SHA-1 of the certificate.
+    pub const THUMBPRINT: u16 = 0x93;
+    /// TBS hash; its length tells the algorithm.
+    pub const TBS: u16 = 0x94;
+    /// Extended key usages: concatenated DER OBJECT IDENTIFIERs.
+    pub const EKUS: u16 = 0x95;
+    /// Start of validity, seconds since 1970-01-01.
+    pub const NOT_BEFORE: u16 = 0x96;
+    /// End of validity, seconds since 1970-01-01.
+    pub const NOT_AFTER: u16 = 0x97;
+    /// Kind of key: 0 unsupported, 1 RSA, 2 ECDSA.
+    pub const KEY_KIND: u16 = 0x98;
+    /// Length of the key in bits.
+    pub const KEY_BITS: u16 = 0x99;
 }
 
 /// An event record that was read.

@@ -5,7 +5,9 @@
 //! protocol version.
 //!
 //! * [`ioctl`]: control codes.
-//! * [`message`]: the fixed structures of requests and answers.
+//! * [`message`]: the fixed structures of requests and answers; [`control`] those that change the driver's ways, [`report`] those
+//!   that tell how it has done.
+//! * [`envelope`]: signed policy sets.
 //! * [`event`]: event records, a header and tagged fields.
 //! * [`field`]: writing and reading tagged fields.
 //! * [`security`]: who may open the device.
@@ -25,10 +27,13 @@
     )
 )]
 
+pub mod control;
+pub mod envelope;
 pub mod event;
 pub mod field;
 pub mod ioctl;
 pub mod message;
+pub mod report;
 pub mod security;
 
 /// Protocol version this build speaks. A driver refuses requests of any other version with `STATUS_REVISION_MISMATCH`,

@@ -58,7 +58,7 @@ pub struct Hello {
 )]
 #[repr(C)]
 pub struct Status {
-    /// [`Mode`] in force.
+    /// [`Mode`] in effect.
     pub mode: U32,
     /// [`features`] the driver found at start.
     pub features: U32,
@@ -104,6 +104,30 @@ pub struct Status {
     pub pool_bytes: U64,
     /// Pool allocations that failed.
     pub pool_failures: U64,
+    /// [`Mode`] that was asked for.
+    pub mode_asked: U32,
+    /// [`holds`]: why enforcement that was asked for is not in effect.
+    pub holds: U32,
+    /// When the mode that was asked for ends by itself; 0 when it stays.
+    pub mode_until: I64,
+    /// Sequence number of the signed set in force; 0 for an unsigned one.
+    pub set_sequence: U64,
+    /// The key that sets must be signed with; zeros when none is provisioned.
+    pub key: [u8; 32],
+    /// Executable sections the filter saw.
+    pub sections_seen: U64,
+    /// Those that may have been kernel images, and were weighed.
+    pub sections_weighed: U64,
+    /// Those that were let through because something was uncertain.
+    pub sections_uncertain: U64,
+    /// Those that a policy refuses and a fail-safe let through: Windows' own and the driver's own files.
+    pub sections_spared: U64,
+    /// Those that were refused: the image was not loaded.
+    pub sections_refused: U64,
+    /// Verdicts found in the cache.
+    pub cache_hits: U64,
+    /// Verdicts that had to be worked out.
+    pub cache_misses: U64,
 }
 
 /// What the driver does with a load it would refuse.
@@ -120,6 +144,35 @@ pub enum Mode {
 pub mod features {
     /// The load-image routine was registered with `PsSetLoadImageNotifyRoutineEx`.
     pub const NOTIFY_EX: u32 = 1;
+    /// The filter manager took the driver as a minifilter.
+    pub const FILTER: u32 = 2;
+    /// Events are also written to ETW.
+    pub const ETW: u32 = 4;
+    /// Generations, mode and progress are kept across restarts.
+    pub const PERSISTENT: u32 = 8;
+}
+
+/// Bits of [`Status::holds`]: what keeps enforcement from taking effect. While any is set, the driver evaluates.
+pub mod holds {
+    /// The filter is not there.
+    pub const NO_FILTER: u32 = 1;
+    /// No generation is in force.
+    pub const NO_POLICY: u32 = 2;
+    /// Windows is still starting.
+    pub const BOOT: u32 = 4;
+    /// Windows runs in safe mode.
+    pub const SAFE_MODE: u32 = 8;
+    /// The registry's kill switch is on: the value `DisableEnforcement` of the service's `Parameters` key is not 0.
+    pub const KILL_SWITCH: u32 = 16;
+
+    /// Every bit with its name.
+    pub const ALL: [(u32, &str); 5] = [
+        (NO_FILTER, "no-filter"),
+        (NO_POLICY, "no-policy"),
+        (BOOT, "boot"),
+        (SAFE_MODE, "safe-mode"),
+        (KILL_SWITCH, "kill-switch"),
+    ];
 }
 
 /// Answer to a push. The request itself succeeds either way, so that the reason can be told.
@@ -128,8 +181,8 @@ pub mod features {
 pub struct PushOutcome {
     /// 0 when the set became the generation in force, else the code of `policy::SetFault` or of [`push_error`].
     pub error: U32,
-    /// Zero.
-    pub reserved: U32,
+    /// NTSTATUS of keeping the set for the next start; 0 when it is kept, or was not accepted.
+    pub persisted: U32,
     /// Byte offset in the set at which the fault was found.
     pub offset: U64,
     /// The generation in force after the push: the new one, or the unchanged old one.
@@ -142,6 +195,18 @@ pub struct PushOutcome {
 pub mod push_error {
     /// The driver could not get memory for the set.
     pub const NO_MEMORY: u32 = 0x8000_0001;
+    /// A key is provisioned and the set is not signed.
+    pub const UNSIGNED: u32 = 0x8000_0002;
+    /// The envelope is malformed.
+    pub const ENVELOPE: u32 = 0x8000_0003;
+    /// The signature does not verify with the provisioned key.
+    pub const SIGNATURE: u32 = 0x8000_0004;
+    /// The sequence number is not above the last one accepted.
+    pub const SEQUENCE: u32 = 0x8000_0005;
+    /// There is no earlier generation to go back to.
+    pub const NOTHING_BEFORE: u32 = 0x8000_0006;
+    /// The signed set could not be kept on disk, so its sequence number could not be secured against rollback.
+    pub const NOT_KEPT: u32 = 0x8000_0007;
 }
 
 /// Asks for a piece of the compiled set in force.
@@ -174,6 +239,18 @@ pub struct EventsRequest {
     pub request: Request,
     /// Sequence number of the last event already seen; 0 for all that are still held.
     pub after: U64,
+    /// [`wait`].
+    pub wait: U32,
+    /// Zero.
+    pub reserved: U32,
+}
+
+/// Values of [`EventsRequest::wait`].
+pub mod wait {
+    /// Answer at once, with an empty batch when there is nothing.
+    pub const NOT: u32 = 0;
+    /// Answer when there is an event; the request stays pending until then and may be cancelled.
+    pub const FOR_EVENT: u32 = 1;
 }
 
 /// Head of a batch of events; the records follow, as many whole ones as fit the output buffer.

@@ -164,6 +164,8 @@ impl Client {
         let request = EventsRequest {
             request: Request::new(),
             after: after.into(),
+            wait: 0.into(),
+            reserved: 0.into(),
         };
         let mut output = vec![0; BATCH];
         let output = self.send(NAME, ioctl::EVENTS, request.as_bytes(), &mut output)?;
