@@ -75,6 +75,28 @@ impl TrustClass {
         }
     }
 
+    /// The stable number in event records.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Windows => 1,
+            Self::Whql => 2,
+            Self::Attested => 3,
+            Self::Microsoft => 4,
+            Self::CrossSigned => 5,
+            Self::OtherRoot => 6,
+            Self::SelfSigned => 7,
+            Self::Invalid => 8,
+            Self::Unsigned => 9,
+        }
+    }
+
+    /// The class with this number, if there is one.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|class| u64::from(class.number()) == number)
+    }
+
     /// Whether the driver policy loads it without looking at its list of exceptions.
     pub const fn meets_driver_policy(self) -> bool {
         matches!(self, Self::Windows | Self::Whql | Self::Attested)
@@ -173,6 +195,17 @@ impl fmt::Display for Trust {
 }
 
 impl SignatureFault {
+    /// The stable number.
+    pub const fn code(self) -> u16 {
+        #[expect(
+            clippy::as_conversions,
+            reason = "the discriminant of a fieldless repr(u16) enum"
+        )]
+        {
+            self as u16
+        }
+    }
+
     /// The name in records.
     pub const fn name(self) -> &'static str {
         match self {

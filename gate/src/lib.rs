@@ -29,6 +29,7 @@ extern crate std;
 
 mod counters;
 mod dispatch;
+mod facts;
 mod gate;
 #[cfg(test)]
 mod gate_tests;

@@ -1,15 +1,11 @@
 //! Event records: what was found, as the fields of `protocol::event`.
 
+use crate::facts;
 use crate::generation::InForce;
 use crate::host::Host;
 use crate::host::NtStatus;
 use crate::weigh::Weighed;
-use evidence::Digests;
 use evidence::ErrorKind;
-use evidence::Evidence;
-use evidence::Fact;
-use evidence::Text;
-use evidence::Version;
 use policy::PolicyOutcome;
 use policy::Verdict;
 use protocol::event::Head;
@@ -71,10 +67,12 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// Evidence and verdict. The verdict comes first: it is what must not be cut.
+    /// Evidence and verdict. What must not be cut comes first, and each signature is cut by itself.
     pub fn weighed(&mut self, weighed: &Weighed<'_, '_>) {
         self.add(|writer| writer.group(tag::VERDICT, |writer| verdict(writer, &weighed.verdict)));
-        self.add(|writer| writer.group(tag::EVIDENCE, |writer| evidence(writer, &weighed.evidence)));
+        self.add(|writer| {
+            writer.group(tag::EVIDENCE, |writer| facts::evidence(writer, &weighed.evidence));
+        });
         self.number(tag::READ, weighed.read);
         self.number(tag::DECIDED, weighed.decided);
         if let Some(error) = &weighed.error {
@@ -89,6 +87,14 @@ impl<'b> Builder<'b> {
                 }
                 _ => {}
             }
+        }
+        let signatures = weighed.evidence.signatures.present().unwrap_or_default();
+        for signature in signatures {
+            self.add(|writer| {
+                writer.group(tag::SIGNATURE_FACTS, |writer| {
+                    facts::signature(writer, signature, weighed.catalogs.as_ref());
+                });
+            });
         }
     }
 
@@ -159,60 +165,4 @@ fn outcome(writer: &mut Writer<'_>, outcome: &PolicyOutcome<'_>) {
     if let Some(signature) = outcome.signature {
         writer.number(tag::SIGNATURE, u64::from(signature));
     }
-}
-
-fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
-    if let Fact::Present(image) = evidence.image {
-        writer.number(tag::MACHINE, u64::from(image.machine));
-        writer.number(tag::SUBSYSTEM, u64::from(image.subsystem));
-        writer.number(tag::CONFORMANT, u64::from(image.conformant));
-        writer.number(tag::FILE_SIZE, image.size);
-    }
-    if let Fact::Present(digests) = &evidence.digests {
-        self::digests(writer, digests);
-    }
-    if let Fact::Present(version) = &evidence.version {
-        self::version(writer, version);
-    }
-}
-
-fn digests(writer: &mut Writer<'_>, digests: &Digests) {
-    let mut hash = |tag, bytes: Option<&[u8]>| {
-        if let Some(bytes) = bytes {
-            writer.bytes(tag, bytes);
-        }
-    };
-    hash(tag::SHA1, digests.sha1.as_ref().map(<[u8; 20]>::as_slice));
-    hash(tag::SHA256, digests.sha256.as_ref().map(<[u8; 32]>::as_slice));
-    hash(tag::SHA384, digests.sha384.as_ref().map(<[u8; 48]>::as_slice));
-    hash(tag::SHA512, digests.sha512.as_ref().map(<[u8; 64]>::as_slice));
-    hash(
-        tag::FIRST_PAGE_SHA1,
-        digests.first_page_sha1.as_ref().map(<[u8; 20]>::as_slice),
-    );
-    hash(
-        tag::FIRST_PAGE_SHA256,
-        digests.first_page_sha256.as_ref().map(<[u8; 32]>::as_slice),
-    );
-    hash(
-        tag::FLAT_SHA1,
-        digests.flat_sha1.as_ref().map(<[u8; 20]>::as_slice),
-    );
-    hash(
-        tag::FLAT_SHA256,
-        digests.flat_sha256.as_ref().map(<[u8; 32]>::as_slice),
-    );
-}
-
-fn version(writer: &mut Writer<'_>, version: &Version<'_>) {
-    writer.number(tag::FILE_VERSION, version.file_version);
-    let mut text = |tag, text: Fact<Text<'_>>| {
-        if let Fact::Present(text) = text {
-            writer.text(tag, text.chars());
-        }
-    };
-    text(tag::ORIGINAL_FILENAME, version.original_filename);
-    text(tag::INTERNAL_NAME, version.internal_name);
-    text(tag::FILE_DESCRIPTION, version.file_description);
-    text(tag::PRODUCT_NAME, version.product_name);
 }

@@ -7,6 +7,7 @@ use crate::host::File;
 use crate::host::NtStatus;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering;
+use evidence::CatalogIndex;
 use evidence::Evidence;
 use evidence::ExamineError;
 use evidence::Findings;
@@ -24,6 +25,8 @@ pub struct Weighed<'w, 's> {
     pub evidence: Evidence<'w>,
     /// Why evidence is missing, where it is.
     pub error: Option<ExamineError>,
+    /// The catalogues that could vouch for it.
+    pub catalogs: Option<CatalogIndex<'s>>,
     /// What the policies make of it.
     pub verdict: Verdict<'s>,
     /// Time taken for the evidence, in 100 ns.
@@ -33,7 +36,7 @@ pub struct Weighed<'w, 's> {
 }
 
 /// Examines `file` and decides. A file that changed while it was read has no evidence. `ticks` is the host's clock.
-pub fn weigh<'w, 's>(
+pub fn weigh<'w, 's: 'w>(
     file: &mut impl File,
     workspace: &'w mut Workspace,
     findings: &'w mut Findings<'w>,
@@ -41,7 +44,10 @@ pub fn weigh<'w, 's>(
     ticks: impl Fn() -> u64,
 ) -> Weighed<'w, 's> {
     let started = ticks();
-    let (evidence, error) = match evidence::examine(file, &Options::default(), workspace, findings) {
+    let catalogs = generation.and_then(|generation| generation.set.set().catalogs());
+    let examined =
+        evidence::examine_with_catalogs(file, &Options::default(), catalogs.as_ref(), workspace, findings);
+    let (evidence, error) = match examined {
         Ok(evidence) => (evidence, None),
         Err(error) => (error.evidence(), Some(error)),
     };
@@ -55,6 +61,7 @@ pub fn weigh<'w, 's>(
     Weighed {
         evidence,
         error,
+        catalogs,
         verdict,
         read: examined.saturating_sub(started),
         decided: ticks().saturating_sub(examined),
@@ -68,6 +75,7 @@ pub fn unread(generation: Option<&Generation>, reason: Unreadable) -> Weighed<'s
     Weighed {
         evidence,
         error: None,
+        catalogs: None,
         verdict,
         read: 0,
         decided: 0,

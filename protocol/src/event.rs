@@ -233,8 +233,6 @@ pub mod tag {
 
     /// `evidence::Trust` number: what the driver policy makes of the file's best signature.
     pub const TRUST: u16 = 0x32;
-    /// Group, once a signature, in the order in which the verdict numbers them. Its fields are 0x81 to 0x9f.
-    pub const SIGNATURES: u16 = 0x33;
 
     /// Group: verdict. Its fields are 0x51 to 0x6f.
     pub const VERDICT: u16 = 0x50;
@@ -263,6 +261,8 @@ pub mod tag {
     /// Index of the signature that decided.
     pub const SIGNATURE: u16 = 0x5c;
 
+    /// Group beside [`EVIDENCE`], once a signature, in the order in which the verdict numbers them. Its fields are 0x81 to 0x9f.
+    pub const SIGNATURE_FACTS: u16 = 0x80;
     /// Where a signature was found: 1 embedded, 2 nested, 3 catalogue.
     pub const SOURCE: u16 = 0x81;
     /// Name of the catalogue, as the set's index has it.

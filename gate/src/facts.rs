@@ -1,0 +1,130 @@
+//! Evidence as fields of an event record.
+
+use evidence::CatalogIndex;
+use evidence::Certificate;
+use evidence::Digests;
+use evidence::Evidence;
+use evidence::Fact;
+use evidence::Key;
+use evidence::Signature;
+use evidence::SignatureSource;
+use evidence::Text;
+use evidence::Trust;
+use evidence::Version;
+use protocol::event::tag;
+use protocol::field::Writer;
+
+/// The facts of the file itself.
+pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
+    if let Fact::Present(image) = evidence.image {
+        writer.number(tag::MACHINE, u64::from(image.machine));
+        writer.number(tag::SUBSYSTEM, u64::from(image.subsystem));
+        writer.number(tag::CONFORMANT, u64::from(image.conformant));
+        writer.number(tag::FILE_SIZE, image.size);
+    }
+    if let Fact::Present(digests) = &evidence.digests {
+        self::digests(writer, digests);
+    }
+    if let Fact::Present(version) = &evidence.version {
+        self::version(writer, version);
+    }
+    if let Fact::Present(trust) = Trust::of(evidence) {
+        writer.number(tag::TRUST, u64::from(trust.class.number()));
+    }
+}
+
+/// One signature and its chain.
+pub fn signature(writer: &mut Writer<'_>, signature: &Signature<'_>, catalogs: Option<&CatalogIndex<'_>>) {
+    let source = match signature.source {
+        SignatureSource::Embedded => 1,
+        SignatureSource::Nested => 2,
+        SignatureSource::Catalog => 3,
+    };
+    writer.number(tag::SOURCE, source);
+    if let Some(name) = signature.catalog.and_then(|number| catalogs?.name(number)) {
+        writer.text(tag::CATALOG, name.chars());
+    }
+    writer.bytes(tag::SIGNED_DIGEST, signature.signed_digest.as_bytes());
+    writer.number(tag::DIGEST_VALID, u64::from(signature.digest_valid));
+    writer.number(tag::SIGNATURE_VALID, u64::from(signature.signature_valid));
+    if let Some(fault) = signature.fault {
+        writer.number(tag::FAULT, u64::from(fault.code()));
+    }
+    writer.number(tag::PAGE_HASHES, u64::from(signature.page_hashes));
+    if let Some(id) = signature.root.wellknown {
+        writer.number(tag::ROOT_WELLKNOWN, u64::from(id));
+    }
+    writer.number(tag::ROOT_VERIFIED, u64::from(signature.root.verified));
+    writer.number(tag::ROOT_KNOWN, u64::from(signature.root.known));
+    text(writer, tag::OEM_ID, signature.oem_id);
+    text(writer, tag::MORE_INFO_URL, signature.more_info_url);
+    if let Fact::Present(timestamp) = signature.timestamp {
+        writer.number(tag::TIMESTAMP, timestamp.time.cast_unsigned());
+        writer.number(tag::TIMESTAMP_RFC3161, u64::from(timestamp.rfc3161));
+    }
+    for certificate in signature.chain {
+        writer.group(tag::CERTIFICATE, |writer| self::certificate(writer, certificate));
+    }
+}
+
+fn certificate(writer: &mut Writer<'_>, certificate: &Certificate<'_>) {
+    text(writer, tag::SUBJECT_CN, certificate.subject_cn);
+    text(writer, tag::ISSUER_CN, certificate.issuer_cn);
+    writer.bytes(tag::SERIAL, certificate.serial);
+    writer.bytes(tag::THUMBPRINT, &certificate.thumbprint_sha1);
+    if let Fact::Present(tbs) = certificate.tbs {
+        writer.bytes(tag::TBS, tbs.as_bytes());
+    }
+    writer.bytes(tag::EKUS, certificate.ekus.0);
+    writer.number(tag::NOT_BEFORE, certificate.not_before.cast_unsigned());
+    writer.number(tag::NOT_AFTER, certificate.not_after.cast_unsigned());
+    let (kind, bits) = match certificate.key {
+        Key::Unsupported => (0, 0),
+        Key::Rsa(bits) => (1, bits),
+        Key::Ecdsa(bits) => (2, bits),
+    };
+    writer.number(tag::KEY_KIND, kind);
+    writer.number(tag::KEY_BITS, u64::from(bits));
+}
+
+fn text(writer: &mut Writer<'_>, tag: u16, text: Fact<Text<'_>>) {
+    if let Fact::Present(text) = text {
+        writer.text(tag, text.chars());
+    }
+}
+
+fn digests(writer: &mut Writer<'_>, digests: &Digests) {
+    let mut hash = |tag, bytes: Option<&[u8]>| {
+        if let Some(bytes) = bytes {
+            writer.bytes(tag, bytes);
+        }
+    };
+    hash(tag::SHA1, digests.sha1.as_ref().map(<[u8; 20]>::as_slice));
+    hash(tag::SHA256, digests.sha256.as_ref().map(<[u8; 32]>::as_slice));
+    hash(tag::SHA384, digests.sha384.as_ref().map(<[u8; 48]>::as_slice));
+    hash(tag::SHA512, digests.sha512.as_ref().map(<[u8; 64]>::as_slice));
+    hash(
+        tag::FIRST_PAGE_SHA1,
+        digests.first_page_sha1.as_ref().map(<[u8; 20]>::as_slice),
+    );
+    hash(
+        tag::FIRST_PAGE_SHA256,
+        digests.first_page_sha256.as_ref().map(<[u8; 32]>::as_slice),
+    );
+    hash(
+        tag::FLAT_SHA1,
+        digests.flat_sha1.as_ref().map(<[u8; 20]>::as_slice),
+    );
+    hash(
+        tag::FLAT_SHA256,
+        digests.flat_sha256.as_ref().map(<[u8; 32]>::as_slice),
+    );
+}
+
+fn version(writer: &mut Writer<'_>, version: &Version<'_>) {
+    writer.number(tag::FILE_VERSION, version.file_version);
+    text(writer, tag::ORIGINAL_FILENAME, version.original_filename);
+    text(writer, tag::INTERNAL_NAME, version.internal_name);
+    text(writer, tag::FILE_DESCRIPTION, version.file_description);
+    text(writer, tag::PRODUCT_NAME, version.product_name);
+}
