@@ -12,6 +12,7 @@ pub mod events;
 pub mod host;
 pub mod image;
 pub mod lab;
+pub mod modules;
 pub mod namespace;
 pub mod packages;
 pub mod policy_document;

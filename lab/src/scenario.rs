@@ -68,8 +68,10 @@ impl Outcome {
     }
 }
 
-/// Puts the controller and the driver where `gatehouse install` looks for them.
+/// Puts the controller and the driver where `gatehouse install` looks for them, and a filter manager that works where the driver
+/// will find it.
 pub fn put_package(lab: &Lab, driver: &Path, controller: &Path) -> Result<()> {
+    lab.install_filter_manager()?;
     lab.put(controller, &format!(r"{PACKAGE_FOLDER}\gatehouse.exe"))?;
     lab.put(driver, &format!(r"{PACKAGE_FOLDER}\gatehouse.sys"))
 }

@@ -19,8 +19,8 @@ fn environment() -> [String; 7] {
         "XDG_RUNTIME_DIR=/tmp".to_owned(),
         // Only what drivers print.
         "WINEDEBUG=-all,+debugstr".to_owned(),
-        // No .NET and no browser: the prefix would offer to download them.
-        "WINEDLLOVERRIDES=mscoree,mshtml=".to_owned(),
+        // No .NET and no browser: the prefix would offer to download them. The lab's filter manager before Wine's, where it is put.
+        "WINEDLLOVERRIDES=mscoree,mshtml=;fltmgr.sys=n,b".to_owned(),
     ]
 }
 

@@ -61,14 +61,7 @@ impl Rig {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let built = built();
         let lab = Lab::start()?;
-        lab.put(
-            &built.controller,
-            &format!(r"{}\gatehouse.exe", lab::lab::PACKAGE_FOLDER),
-        )?;
-        lab.put(
-            &built.driver,
-            &format!(r"{}\gatehouse.sys", lab::lab::PACKAGE_FOLDER),
-        )?;
+        lab::scenario::put_package(&lab, &built.driver, &built.controller)?;
         lab.put(&built.probe, PROBE)?;
         let rig = Self { lab, _turn: turn };
         rig.done(&["install", "--group", lab::lab::SERVICE_GROUP])?;
