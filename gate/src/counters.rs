@@ -51,4 +51,18 @@ pub struct Counters {
     pub pushes_rejected: Counter,
     /// Requests refused before they were understood.
     pub requests_refused: Counter,
+    /// Executable sections the filter saw.
+    pub sections_seen: Counter,
+    /// Those that were weighed.
+    pub sections_weighed: Counter,
+    /// Those let through because something was uncertain.
+    pub sections_uncertain: Counter,
+    /// Those that a fail-safe let through.
+    pub sections_spared: Counter,
+    /// Those that were refused.
+    pub sections_refused: Counter,
+    /// Verdicts found in the cache.
+    pub cache_hits: Counter,
+    /// Verdicts that had to be worked out.
+    pub cache_misses: Counter,
 }

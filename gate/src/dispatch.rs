@@ -11,6 +11,8 @@ use crate::memory::wide;
 use crate::worker::Bench;
 use crate::worker::Subject;
 use policy::format::MAX_SET_BYTES;
+use protocol::control::ModeOutcome;
+use protocol::control::ModeRequest;
 use protocol::event::Kind;
 use protocol::event::MAX_RECORD;
 use protocol::ioctl;
@@ -22,6 +24,7 @@ use protocol::message::PullRequest;
 use protocol::message::Pulled;
 use protocol::message::PushOutcome;
 use protocol::message::Request;
+use protocol::message::wait;
 use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::IntoBytes;
@@ -39,50 +42,84 @@ pub struct Completion {
     pub information: usize,
 }
 
-type Answer = Result<usize, NtStatus>;
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is answered.
+    Complete(#[doc = "With this."] Completion),
+    /// It waits for an event after this sequence number; when [`Gate::has_events`] says that there is one, it is dispatched again.
+    Wait(#[doc = "The sequence number."] u64),
+}
+
+impl Answer {
+    /// How the request ended, if it did.
+    pub const fn completion(self) -> Option<Completion> {
+        match self {
+            Self::Complete(completion) => Some(completion),
+            Self::Wait(_) => None,
+        }
+    }
+}
+
+/// Why a request is not answered now.
+enum Unanswered {
+    Refused(NtStatus),
+    Wait(u64),
+}
+
+impl From<NtStatus> for Unanswered {
+    fn from(status: NtStatus) -> Self {
+        Self::Refused(status)
+    }
+}
+
+type Written = Result<usize, NtStatus>;
 
 impl<H: Host> Gate<H> {
     /// Answers one request, at PASSIVE_LEVEL.
     ///
     /// As METHOD_BUFFERED has it, `buffer` holds the `input` bytes of the request and receives the answer, of which at most
     /// `output` bytes are given back.
-    pub fn dispatch(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Completion {
-        match self.answer(code, buffer, input, output) {
-            Ok(information) => Completion {
-                status: NtStatus::SUCCESS,
-                information,
-            },
-            Err(status) => {
+    pub fn dispatch(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        let (status, information) = match self.answer(code, buffer, input, output) {
+            Ok(information) => (NtStatus::SUCCESS, information),
+            Err(Unanswered::Wait(after)) => return Answer::Wait(after),
+            Err(Unanswered::Refused(status)) => {
                 self.counters.requests_refused.increment();
-                Completion {
-                    status,
-                    information: 0,
-                }
+                (status, 0)
             }
-        }
+        };
+        Answer::Complete(Completion { status, information })
     }
 
-    fn answer(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    /// Whether there is an event after this sequence number.
+    pub fn has_events(&self, after: u64) -> bool {
+        self.events.with(|ring| ring.newest()) > after
+    }
+
+    fn answer(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Result<usize, Unanswered> {
         if input > MAX_INPUT {
-            return Err(NtStatus::FILE_TOO_LARGE);
+            return Err(NtStatus::FILE_TOO_LARGE.into());
         }
-        match code {
+        let written = match code {
+            ioctl::EVENTS => return self.answer_events(buffer, input, output),
             ioctl::HELLO => hello(buffer, input, output),
             ioctl::STATUS => self.answer_status(buffer, input, output),
             ioctl::PUSH => self.answer_push(buffer, input, output),
             ioctl::PULL => self.answer_pull(buffer, input, output),
             ioctl::CHECK => self.answer_check(buffer, input, output),
-            ioctl::EVENTS => self.answer_events(buffer, input, output),
+            ioctl::MODE => self.answer_mode(buffer, input, output),
             _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
-        }
+        };
+        written.map_err(Unanswered::Refused)
     }
 
-    fn answer_status(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    fn answer_status(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         exact(buffer, input).and_then(current)?;
         put(&self.status(), buffer, output)
     }
 
-    fn answer_push(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    fn answer_push(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let (request, set) = split::<Request>(buffer, input)?;
         current(request)?;
         // Checked first: a set must not come into force when its outcome cannot be told.
@@ -103,7 +140,7 @@ impl<H: Host> Gate<H> {
         put(&outcome, buffer, output)
     }
 
-    fn answer_pull(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    fn answer_pull(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let request = exact::<PullRequest>(buffer, input)?;
         current(request.request)?;
         let in_force = self.in_force();
@@ -127,7 +164,7 @@ impl<H: Host> Gate<H> {
         Ok(used.saturating_add(count))
     }
 
-    fn answer_check(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    fn answer_check(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let (request, name) = split::<Request>(buffer, input)?;
         current(request)?;
         if output < MAX_RECORD {
@@ -160,28 +197,50 @@ impl<H: Host> Gate<H> {
         Ok(record.len())
     }
 
-    fn answer_events(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+    fn answer_mode(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
+        let request = exact::<ModeRequest>(buffer, input)?;
+        current(request.request)?;
+        let drivers = buffer
+            .get_mut(size_of::<ModeOutcome>()..output)
+            .ok_or(NtStatus::BUFFER_TOO_SMALL)?;
+        let (outcome, used) = self.ask_mode(&request, drivers)?;
+        put(&outcome, buffer, output).map(|head| head.saturating_add(used))
+    }
+
+    fn answer_events(&self, buffer: &mut [u8], input: usize, output: usize) -> Result<usize, Unanswered> {
         let request = exact::<EventsRequest>(buffer, input)?;
         current(request.request)?;
+        let may_wait = match request.wait.get() {
+            wait::NOT => false,
+            wait::FOR_EVENT => true,
+            _ => return Err(NtStatus::INVALID_PARAMETER.into()),
+        };
+        let after = request.after.get();
         let records = buffer
-            .get_mut(size_of::<Events>()..output)
+            .get(size_of::<Events>()..output)
             .ok_or(NtStatus::BUFFER_TOO_SMALL)?;
         // So that every reader makes progress, whatever the size of the next record.
         if records.len() < MAX_RECORD {
-            return Err(NtStatus::BUFFER_TOO_SMALL);
+            return Err(NtStatus::BUFFER_TOO_SMALL.into());
         }
-        let batch = self.events.with(|ring| ring.read(request.after.get(), records));
+        // The request is left as it is while it waits: input and output share the buffer.
+        if may_wait && !self.has_events(after) {
+            return Err(Unanswered::Wait(after));
+        }
+        let records = buffer.get_mut(size_of::<Events>()..output).unwrap_or_default();
+        let batch = self.events.with(|ring| ring.read(after, records));
         let head = Events {
             count: batch.count.into(),
             more: u32::from(batch.more).into(),
             last: batch.last.into(),
             lost: batch.lost.into(),
         };
-        put(&head, buffer, output).map(|used| used.saturating_add(batch.bytes))
+        let used = put(&head, buffer, output)?;
+        Ok(used.saturating_add(batch.bytes))
     }
 }
 
-fn hello(buffer: &mut [u8], input: usize, output: usize) -> Answer {
+fn hello(buffer: &mut [u8], input: usize, output: usize) -> Written {
     let request = exact::<HelloRequest>(buffer, input)?;
     if !(request.oldest.get()..=request.newest.get()).contains(&protocol::VERSION) {
         return Err(NtStatus::REVISION_MISMATCH);
@@ -231,7 +290,7 @@ fn current(request: Request) -> Result<(), NtStatus> {
 }
 
 /// Puts an answer at the head of the output.
-fn put<T: IntoBytes + Immutable + KnownLayout>(answer: &T, buffer: &mut [u8], output: usize) -> Answer {
+fn put<T: IntoBytes + Immutable + KnownLayout>(answer: &T, buffer: &mut [u8], output: usize) -> Written {
     let bytes = answer.as_bytes();
     let room = buffer
         .get_mut(..output)

@@ -1,5 +1,6 @@
 //! The gate itself: what is shared between the notify routine, the worker and the request dispatch.
 
+use crate::cache::VerdictCache;
 use crate::counters::Counters;
 use crate::generation::InForce;
 use crate::generation::Rejected;
@@ -10,6 +11,7 @@ use crate::host::NoMemory;
 use crate::intake::Capture;
 use crate::intake::Intake;
 use crate::memory::wide;
+use crate::mode::Modes;
 use crate::record::Builder;
 use crate::record::mode_number;
 use crate::ring::EventRing;
@@ -20,7 +22,6 @@ use core::sync::atomic::Ordering;
 use policy::Decision;
 use protocol::event::Kind;
 use protocol::event::tag;
-use protocol::message::Mode;
 use protocol::message::Status;
 
 /// Everything the driver knows and decides with, for one run from start to stop.
@@ -30,6 +31,10 @@ pub struct Gate<H: Host> {
     pub(crate) events: H::Mutex<EventRing>,
     pub(crate) intake: H::SpinLock<Intake<H::Loaded>>,
     pub(crate) counters: Counters,
+    pub(crate) modes: Modes,
+    pub(crate) cache: H::Mutex<VerdictCache>,
+    /// Authenticode SHA-256 of the driver itself, once it is known.
+    pub(crate) own: H::Mutex<Option<[u8; 32]>>,
     /// Dropped loads that an event has told of.
     pub(crate) drops_told: AtomicU64,
     pub(crate) stop: AtomicBool,
@@ -48,6 +53,9 @@ impl<H: Host> Gate<H> {
             events: Lock::try_new(EventRing::try_new(RING_BYTES)?)?,
             intake: Lock::try_new(Intake::try_new()?)?,
             counters: Counters::default(),
+            modes: Modes::default(),
+            cache: Lock::try_new(VerdictCache::try_new()?)?,
+            own: Lock::try_new(None)?,
             drops_told: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             started,
@@ -60,11 +68,6 @@ impl<H: Host> Gate<H> {
     /// The host.
     pub fn host(&self) -> &H {
         &self.host
-    }
-
-    /// What is done with a load that a policy refuses.
-    pub fn mode(&self) -> Mode {
-        Mode::Evaluate
     }
 
     /// The load-image notify routine's part: queue and return. Never waits, allocates or reads.
@@ -126,6 +129,7 @@ impl<H: Host> Gate<H> {
             (new.clone(), active.replace(new))
         });
         drop(old);
+        self.look_after_mode();
         Ok(new)
     }
 
@@ -134,11 +138,16 @@ impl<H: Host> Gate<H> {
         let in_force = self.in_force();
         let pool = self.host.pool();
         let counters = &self.counters;
+        let now = self.host.now();
+        let mode = |mode| u32::try_from(mode_number(mode)).unwrap_or(0).into();
         let mut status = Status {
-            mode: u32::try_from(mode_number(self.mode())).unwrap_or(0).into(),
+            mode: mode(self.modes.in_effect(now)),
+            mode_asked: mode(self.modes.asked(now)),
+            mode_until: self.modes.until().into(),
+            holds: self.modes.holds().into(),
             features: self.host.features().into(),
             started: self.started.into(),
-            now: self.host.now().into(),
+            now: now.into(),
             loads_seen: counters.loads_seen.get().into(),
             loads_dropped: counters.loads_dropped.get().into(),
             weighed: counters.weighed.get().into(),
@@ -155,6 +164,13 @@ impl<H: Host> Gate<H> {
             pool_blocks: pool.blocks.into(),
             pool_bytes: pool.bytes.into(),
             pool_failures: pool.failures.into(),
+            sections_seen: counters.sections_seen.get().into(),
+            sections_weighed: counters.sections_weighed.get().into(),
+            sections_uncertain: counters.sections_uncertain.get().into(),
+            sections_spared: counters.sections_spared.get().into(),
+            sections_refused: counters.sections_refused.get().into(),
+            cache_hits: counters.cache_hits.get().into(),
+            cache_misses: counters.cache_misses.get().into(),
             ..Status::default()
         };
         if let Some(in_force) = in_force {
@@ -194,6 +210,7 @@ impl<H: Host> Gate<H> {
         let pushed = record.and_then(|record| {
             let overwritten = self.events.with(|ring| ring.push(record))?;
             self.counters.events_overwritten.add(overwritten);
+            self.host.answer_waiting();
             Some(record)
         });
         if pushed.is_none() {

@@ -8,8 +8,16 @@ use crate::host::NtStatus;
 use crate::intake::SLOTS;
 use crate::process::Content;
 use crate::process::Process;
+use crate::testing::authenticode;
+use crate::testing::events_after;
+use crate::testing::gate;
+use crate::testing::image;
+use crate::testing::policy_set;
+use crate::testing::push;
+use crate::testing::request;
+use crate::testing::send;
+use crate::testing::status;
 use crate::worker::LoadedImage;
-use core::fmt::Write;
 use policy::Decision;
 use policy::Reason;
 use policy::SetFault;
@@ -19,143 +27,18 @@ use protocol::event::MAX_RECORD;
 use protocol::event::Record;
 use protocol::event::tag;
 use protocol::ioctl;
-use protocol::message::Events;
-use protocol::message::EventsRequest;
 use protocol::message::PullRequest;
 use protocol::message::Pulled;
-use protocol::message::PushOutcome;
 use protocol::message::Request;
-use protocol::message::Status;
 use sha2::Digest;
 use sha2::Sha256;
 use std::format;
 use std::string::String;
-use std::vec;
 use std::vec::Vec;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 
 const DRIVER: &str = r"\??\C:\windows\system32\drivers\subject.sys";
-
-fn gate() -> Gate<Process> {
-    Gate::try_new(Process::default()).expect("memory")
-}
-
-/// The smallest PE32+ image, told apart from others by `mark`. Header fields: Microsoft, "PE Format".
-fn image(mark: u8) -> Vec<u8> {
-    let mut file = vec![0; 0x400];
-    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"MZ");
-    put(0x3c, &0x80_u32.to_le_bytes());
-    put(0x80, b"PE\0\0");
-    put(0x84, &0x8664_u16.to_le_bytes());
-    put(0x86, &1_u16.to_le_bytes());
-    put(0x94, &240_u16.to_le_bytes());
-    put(0x96, &0x22_u16.to_le_bytes());
-    put(0x98, &0x20b_u16.to_le_bytes());
-    put(0xb8, &0x1000_u32.to_le_bytes());
-    put(0xbc, &0x200_u32.to_le_bytes());
-    put(0xd0, &0x2000_u32.to_le_bytes());
-    put(0xd4, &0x200_u32.to_le_bytes());
-    put(0xdc, &1_u16.to_le_bytes());
-    put(0x104, &16_u32.to_le_bytes());
-    put(0x188, b".text\0\0\0");
-    put(0x190, &0x200_u32.to_le_bytes());
-    put(0x194, &0x1000_u32.to_le_bytes());
-    put(0x198, &0x200_u32.to_le_bytes());
-    put(0x19c, &0x200_u32.to_le_bytes());
-    put(0x1ac, &0x6000_0020_u32.to_le_bytes());
-    put(0x200, &[mark; 0x200]);
-    file
-}
-
-/// Authenticode SHA-256 of [`image`], by the rule written out: all but CheckSum and the security directory entry.
-fn authenticode(image: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(&image[..0xd8]);
-    hash.update(&image[0xdc..0x128]);
-    hash.update(&image[0x130..]);
-    hash.finalize().into()
-}
-
-fn policy_set(rules: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut files, mut references) = (String::new(), String::new());
-    for (number, (action, image)) in rules.iter().enumerate() {
-        let id = format!("ID_{}_{number}", action.to_uppercase());
-        write!(
-            files,
-            r#"<{action} ID="{id}" FriendlyName="rule {number}" Hash=""#
-        )
-        .expect("a string");
-        for byte in authenticode(image) {
-            write!(files, "{byte:02X}").expect("a string");
-        }
-        files.push_str(r#""/>"#);
-        write!(references, r#"<FileRuleRef RuleID="{id}"/>"#).expect("a string");
-    }
-    let xml = format!(
-        r#"<?xml version="1.0" encoding="utf-8"?>
-<SiPolicy xmlns="urn:schemas-microsoft-com:sipolicy" PolicyType="Base Policy">
-  <VersionEx>10.0.0.0</VersionEx>
-  <PlatformID>{{2E07F7E4-194C-4D20-B7C9-6F44A6C5A234}}</PlatformID>
-  <PolicyID>{{A3B1C2D4-0000-4000-8000-000000000001}}</PolicyID>
-  <BasePolicyID>{{A3B1C2D4-0000-4000-8000-000000000001}}</BasePolicyID>
-  <Rules><Rule><Option>Enabled:Audit Mode</Option></Rule></Rules>
-  <FileRules>{files}</FileRules>
-  <SigningScenarios>
-    <SigningScenario Value="131" ID="ID_SIGNINGSCENARIO_DRIVERS">
-      <ProductSigners><FileRulesRef>{references}</FileRulesRef></ProductSigners>
-    </SigningScenario>
-  </SigningScenarios>
-</SiPolicy>"#
-    );
-    let document = sipolicy::Document::read("test.xml", xml.as_bytes()).expect("a policy");
-    sipolicy::compile(&[document]).expect("compiles")
-}
-
-fn request(tail: &[u8]) -> Vec<u8> {
-    [Request::new().as_bytes(), tail].concat()
-}
-
-fn send(gate: &Gate<Process>, code: u32, input: &[u8], output: usize) -> Result<Vec<u8>, NtStatus> {
-    let mut buffer = input.to_vec();
-    buffer.resize(input.len().max(output), 0);
-    let completion = gate.dispatch(code, &mut buffer, input.len(), output);
-    assert!(
-        completion.information <= output,
-        "no more is given back than was asked for"
-    );
-    if completion.status == NtStatus::SUCCESS {
-        buffer.truncate(completion.information);
-        Ok(buffer)
-    } else {
-        assert_eq!(completion.information, 0);
-        Err(completion.status)
-    }
-}
-
-fn push(gate: &Gate<Process>, set: &[u8]) -> PushOutcome {
-    let answer = send(gate, ioctl::PUSH, &request(set), size_of::<PushOutcome>()).expect("an outcome");
-    PushOutcome::read_from_bytes(&answer).expect("its size")
-}
-
-fn status(gate: &Gate<Process>) -> Status {
-    let answer = send(gate, ioctl::STATUS, &request(&[]), size_of::<Status>()).expect("a status");
-    Status::read_from_bytes(&answer).expect("its size")
-}
-
-/// The head of a batch, and the events in it.
-fn events_after(gate: &Gate<Process>, after: u64) -> (Events, Vec<u8>) {
-    let asked = EventsRequest {
-        request: Request::new(),
-        after: after.into(),
-        wait: 0.into(),
-        reserved: 0.into(),
-    };
-    let answer = send(gate, ioctl::EVENTS, asked.as_bytes(), 1 << 20).expect("events");
-    let (head, records) = Events::read_from_prefix(&answer).expect("a head");
-    (head, records.to_vec())
-}
 
 fn records(mut bytes: &[u8]) -> Vec<Record<'_>> {
     let mut found = Vec::new();
@@ -216,7 +99,7 @@ fn load(gate: &Gate<Process>, path: &str, base: u64) {
 fn weigh<R>(gate: &Gate<Process>, path: &str, look: impl FnOnce(&Record<'_>) -> R) -> R {
     let before = status(gate).events_emitted.get();
     load(gate, path, 0x1000);
-    gate.work();
+    while gate.work() {}
     let (_, bytes) = events_after(gate, before);
     let found = records(&bytes);
     assert_eq!(found.len(), 1);
@@ -382,7 +265,7 @@ fn images_loaded_before_are_weighed_once() {
         size: 0x2000,
     };
     gate.weigh_baseline([loaded(0x1000), loaded(0x2000)]);
-    gate.work();
+    while gate.work() {}
     let (_, bytes) = events_after(&gate, 1);
     let kinds: Vec<_> = records(&bytes)
         .iter()
@@ -398,7 +281,7 @@ fn loads_that_find_the_intake_full_are_counted_and_told() {
     for base in 0..SLOTS as u64 + 5 {
         load(&gate, DRIVER, base);
     }
-    gate.work();
+    while gate.work() {}
     let counts = status(&gate);
     assert_eq!(
         (
@@ -410,7 +293,7 @@ fn loads_that_find_the_intake_full_are_counted_and_told() {
     );
     // A load that finds room is no news of drops.
     load(&gate, DRIVER, 0);
-    gate.work();
+    while gate.work() {}
     let (_, bytes) = events_after(&gate, 0);
     let found = records(&bytes);
     let told: Vec<_> = found
@@ -551,7 +434,7 @@ fn readers_that_fall_behind_learn_how_much_they_missed() {
         for base in 0..SLOTS as u64 {
             load(&gate, DRIVER, base);
         }
-        gate.work();
+        while gate.work() {}
         if round % 13 == 0 {
             loop {
                 let (head, bytes) = events_after(&gate, after);
@@ -595,7 +478,7 @@ fn pushes_loads_and_readers_at_once() {
         scope.spawn(|| (0..500).for_each(|base| load(&gate, DRIVER, base)));
         let worker = scope.spawn(|| {
             while !gate.is_stopping() {
-                gate.work();
+                while gate.work() {}
                 gate.host().wait();
             }
         });

@@ -1,5 +1,7 @@
 //! What the gate asks of whoever runs it: the kernel in the driver, an ordinary process in tests.
 
+use crate::cache::FileKey;
+use crate::intake::Path;
 use alloc::vec::Vec;
 use core::ops::Deref;
 use evidence::Source;
@@ -110,6 +112,10 @@ pub struct System {
 pub trait File: Source {
     /// Whether the file is still as it was when it was opened, as far as its size and times tell.
     fn is_unchanged(&mut self) -> bool;
+
+    /// What identifies the file and changes when it is written; `None` where that cannot be had, or where the file may be changed
+    /// without it.
+    fn key(&mut self) -> Option<FileKey>;
 }
 
 /// What the gate asks of its host.
@@ -147,6 +153,15 @@ pub trait Host: Sized + Send + Sync {
         authority: Authority,
         loaded: Option<&Self::Loaded>,
     ) -> Result<Opened<Self::File>, NtStatus>;
+
+    /// Calls `visit` with the path of every kernel image that is loaded or that the system loads while it starts.
+    ///
+    /// # Errors
+    /// The status of the system call that failed; some may have been visited.
+    fn drivers_in_use(&self, visit: &mut dyn FnMut(&Path)) -> Result<(), NtStatus>;
+
+    /// Path of the driver's own image; empty when it is not known.
+    fn own_path(&self) -> Path;
 
     /// Wakes the worker: there is something in the intake.
     fn wake(&self);

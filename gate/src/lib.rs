@@ -27,26 +27,39 @@ extern crate alloc;
 #[cfg(any(test, feature = "process-host"))]
 extern crate std;
 
+mod cache;
 mod counters;
 mod dispatch;
 mod facts;
+mod filter;
+#[cfg(test)]
+mod filter_tests;
 mod gate;
 #[cfg(test)]
 mod gate_tests;
 mod generation;
 pub mod host;
 mod intake;
+mod judge;
 mod memory;
+mod mode;
 mod path;
 #[cfg(any(test, feature = "process-host"))]
 pub mod process;
 mod record;
 mod ring;
+#[cfg(test)]
+mod testing;
 mod weigh;
 mod worker;
 
+pub use cache::FileKey;
+pub use dispatch::Answer;
 pub use dispatch::Completion;
 pub use dispatch::MAX_INPUT;
+pub use filter::Caller;
+pub use filter::Passage;
+pub use filter::Section;
 pub use gate::Gate;
 pub use intake::Capture;
 pub use intake::Path;

@@ -2,6 +2,7 @@
 //!
 //! Files are in memory and the clock stands still unless it is moved.
 
+use crate::cache::FileKey;
 use crate::host::Authority;
 use crate::host::File;
 use crate::host::Host;
@@ -11,6 +12,7 @@ use crate::host::NtStatus;
 use crate::host::Opened;
 use crate::host::PoolUse;
 use crate::host::System;
+use crate::intake::Path;
 use evidence::Source;
 use evidence::SourceError;
 use protocol::report::StoredFile;
@@ -22,6 +24,7 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
@@ -32,6 +35,8 @@ pub struct Process {
     clock: AtomicI64,
     stored: Mutex<HashMap<String, Vec<u8>>>,
     system: Mutex<System>,
+    in_use: Mutex<Option<Vec<String>>>,
+    features: AtomicU32,
     woken: Mutex<bool>,
     wake: Condvar,
 }
@@ -47,6 +52,8 @@ pub struct Content {
     pub is_changing: bool,
     /// Reading at or beyond this offset fails with `STATUS_ACCESS_DENIED`.
     pub fails_at: Option<u64>,
+    /// What the cache knows it by.
+    pub key: Option<FileKey>,
 }
 
 impl Process {
@@ -55,9 +62,25 @@ impl Process {
         lock(&self.files).insert(path.to_lowercase(), Arc::new(content));
     }
 
+    /// The file at an NT path, as the filter gets at it.
+    pub fn file(&self, path: &str) -> Option<OpenFile> {
+        let content = lock(&self.files).get(&path.to_lowercase()).cloned();
+        content.map(OpenFile)
+    }
+
     /// Moves the clock by this many 100 ns.
     pub fn advance(&self, ticks: i64) {
         self.clock.fetch_add(ticks, Ordering::Relaxed);
+    }
+
+    /// Which kernel images are loaded or start with the system; `None`: they cannot be listed.
+    pub fn set_in_use(&self, paths: Option<&[&str]>) {
+        *lock(&self.in_use) = paths.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect());
+    }
+
+    /// `protocol::message::features` from now on.
+    pub fn set_features(&self, features: u32) {
+        self.features.store(features, Ordering::Relaxed);
     }
 
     /// What the system is like from now on.
@@ -118,6 +141,10 @@ impl File for OpenFile {
     fn is_unchanged(&mut self) -> bool {
         !self.0.is_changing
     }
+
+    fn key(&mut self) -> Option<FileKey> {
+        self.0.key
+    }
 }
 
 impl Host for Process {
@@ -163,6 +190,18 @@ impl Host for Process {
         self.wake.notify_all();
     }
 
+    fn drivers_in_use(&self, visit: &mut dyn FnMut(&Path)) -> Result<(), NtStatus> {
+        let in_use = lock(&self.in_use);
+        for path in in_use.as_deref().ok_or(NtStatus::NOT_SUPPORTED)? {
+            visit(&Path::new(path.encode_utf16()));
+        }
+        Ok(())
+    }
+
+    fn own_path(&self) -> Path {
+        Path::new(r"\??\C:\gatehouse.sys".encode_utf16())
+    }
+
     fn answer_waiting(&self) {}
 
     fn system(&self) -> System {
@@ -202,6 +241,6 @@ impl Host for Process {
     }
 
     fn features(&self) -> u32 {
-        0
+        self.features.load(Ordering::Relaxed)
     }
 }

@@ -27,14 +27,20 @@ pub struct Builder<'b> {
 impl<'b> Builder<'b> {
     /// A record of this kind at this time (FILETIME).
     pub fn new(buffer: &'b mut [u8], kind: Kind, time: i64) -> Self {
-        let mut writer = Writer::new(buffer);
-        writer.raw(&[0; size_of::<Head>()]);
-        Self {
-            writer,
+        let mut record = Self {
+            writer: Writer::new(buffer),
             kind,
             time,
             cut: false,
-        }
+        };
+        record.writer.raw(&[0; size_of::<Head>()]);
+        record
+    }
+
+    /// Fields that [`encode`] wrote.
+    pub fn encoded(&mut self, fields: &[u8], cut: bool) {
+        self.add(|writer| writer.raw(fields));
+        self.cut |= cut;
     }
 
     /// A number.
@@ -67,8 +73,8 @@ impl<'b> Builder<'b> {
         }
     }
 
-    /// Evidence and verdict. What must not be cut comes first, and each signature is cut by itself.
-    pub fn weighed(&mut self, weighed: &Weighed<'_, '_>) {
+    /// Evidence, verdict and the times they took. What must not be cut comes first, and each signature is cut by itself.
+    fn weighed(&mut self, weighed: &Weighed<'_, '_>) {
         self.add(|writer| writer.group(tag::VERDICT, |writer| verdict(writer, &weighed.verdict)));
         self.add(|writer| {
             writer.group(tag::EVIDENCE, |writer| facts::evidence(writer, &weighed.evidence));
@@ -114,6 +120,31 @@ impl<'b> Builder<'b> {
     fn add(&mut self, write: impl FnOnce(&mut Writer<'b>)) {
         write(&mut self.writer);
         self.cut |= self.writer.recover();
+    }
+}
+
+/// Fields without a head.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Encoded {
+    /// Bytes written.
+    pub bytes: usize,
+    /// Whether some were left out because they did not fit.
+    pub cut: bool,
+}
+
+/// Writes what weighing gave as fields, to be put into records with [`Builder::encoded`].
+pub fn encode(buffer: &mut [u8], weighed: &Weighed<'_, '_>) -> Encoded {
+    let mut record = Builder {
+        writer: Writer::new(buffer),
+        kind: Kind::Check,
+        time: 0,
+        cut: false,
+    };
+    record.weighed(weighed);
+    let cut = record.cut;
+    Encoded {
+        bytes: record.writer.finish().unwrap_or(0),
+        cut,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The one place where a driver's evidence meets `policy`: image loads, baseline images and live checks all come here.
 
+use crate::cache::FileKey;
 use crate::generation::Generation;
 use crate::host::File;
 use crate::host::NtStatus;
@@ -114,5 +115,9 @@ impl<F: Source> Source for Stoppable<'_, F> {
 impl<F: File> File for Stoppable<'_, F> {
     fn is_unchanged(&mut self) -> bool {
         self.file.is_unchanged()
+    }
+
+    fn key(&mut self) -> Option<FileKey> {
+        self.file.key()
     }
 }

@@ -1,15 +1,23 @@
 //! The worker: takes image loads out of the intake, reads the files, weighs them and records what it found.
 
+use crate::cache::FileKey;
+use crate::cache::Hit;
 use crate::gate::Gate;
+use crate::generation::Generation;
+use crate::generation::InForce;
 use crate::host::Authority;
+use crate::host::File;
 use crate::host::Host;
 use crate::host::Lock;
 use crate::host::NoMemory;
 use crate::host::NtStatus;
 use crate::intake::Capture;
 use crate::intake::Path;
+use crate::judge::Judgement;
+use crate::judge::judge;
 use crate::memory::filled;
 use crate::path::openable;
+use crate::record::encode;
 use crate::weigh::Stoppable;
 use crate::weigh::Weighed;
 use crate::weigh::unread;
@@ -19,6 +27,7 @@ use core::sync::atomic::Ordering;
 use evidence::Findings;
 use evidence::Unreadable;
 use evidence::Workspace;
+use policy::Decision;
 use protocol::event::Kind;
 use protocol::event::MAX_RECORD;
 use protocol::event::tag;
@@ -36,15 +45,84 @@ pub struct LoadedImage {
 /// The memory that weighing one file needs; held only while there is something to weigh.
 pub(crate) struct Bench {
     workspace: Workspace,
+    /// What weighing gave, as fields for a record.
+    pub(crate) fields: Vec<u8>,
     pub(crate) record: Vec<u8>,
 }
+
+/// Room in a record beside the fields that weighing gives: its head, mode and generation, path and times.
+const BESIDE_FIELDS: usize = 2048;
 
 impl Bench {
     pub(crate) fn try_new() -> Result<Self, NoMemory> {
         Ok(Self {
             workspace: Workspace::try_new(Workspace::DEFAULT_CHUNK).map_err(|_| NoMemory)?,
+            fields: filled(MAX_RECORD.saturating_sub(BESIDE_FIELDS), || 0)?,
             record: filled(MAX_RECORD, || 0)?,
         })
+    }
+}
+
+/// What weighing a file came to. The fields for its record are in the bench.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Assessment {
+    /// Bytes of fields in the bench.
+    pub(crate) bytes: usize,
+    cut: bool,
+    decision: Decision,
+    /// What enforcement makes of it.
+    pub(crate) judgement: Judgement,
+    /// Whether the file was read whole and stayed as it was meanwhile.
+    pub(crate) is_readable: bool,
+    is_cached: bool,
+    /// Authenticode SHA-256.
+    sha256: Option<[u8; 32]>,
+    /// Whether the file was proved to be the loaded one, or why it could not be opened.
+    opened: Option<Result<bool, NtStatus>>,
+}
+
+impl Assessment {
+    fn of(
+        weighed: &Weighed<'_, '_>,
+        generation: Option<&Generation>,
+        own: Option<&[u8; 32]>,
+        fields: &mut [u8],
+    ) -> Self {
+        let encoded = encode(fields, weighed);
+        let digests = weighed.evidence.digests.as_ref().present();
+        Self {
+            bytes: encoded.bytes,
+            cut: encoded.cut,
+            decision: weighed.verdict.decision,
+            judgement: judge(weighed, generation, own),
+            is_readable: weighed.error.is_none() && digests.is_some(),
+            is_cached: false,
+            sha256: digests.and_then(|digests| digests.sha256),
+            opened: None,
+        }
+    }
+
+    fn from_cache(hit: &Hit) -> Self {
+        Self {
+            bytes: hit.bytes,
+            cut: hit.cut,
+            decision: hit.decision,
+            judgement: hit.judgement,
+            is_readable: true,
+            is_cached: true,
+            sha256: None,
+            opened: None,
+        }
+    }
+
+    /// As the cache keeps it.
+    pub(crate) const fn hit(&self) -> Hit {
+        Hit {
+            bytes: self.bytes,
+            cut: self.cut,
+            decision: self.decision,
+            judgement: self.judgement,
+        }
     }
 }
 
@@ -61,25 +139,42 @@ pub(crate) struct Subject<'a, H: Host> {
 }
 
 impl<H: Host> Gate<H> {
-    /// Weighs everything in the intake. Called by the worker thread whenever it is woken, at PASSIVE_LEVEL.
-    pub fn work(&self) {
-        let mut bench = None;
-        while !self.is_stopping() {
-            self.tell_drops();
-            let Some(capture) = self.intake.with(super::intake::Intake::pop) else {
-                return;
-            };
-            self.weigh_and_record(
-                &Subject {
-                    kind: Kind::ImageLoad,
-                    name: capture.path.units(),
-                    cut: capture.path.is_cut(),
-                    authority: Authority::Kernel,
-                    capture: Some(&capture),
-                    image: Some((capture.base, capture.size)),
-                },
-                &mut bench,
-            );
+    /// Weighs the oldest image load in the intake; whether there was one. Called by the worker thread until there is none, at
+    /// PASSIVE_LEVEL.
+    pub fn work(&self) -> bool {
+        self.tell_drops();
+        if self.is_stopping() {
+            return false;
+        }
+        let Some(capture) = self.intake.with(super::intake::Intake::pop) else {
+            return false;
+        };
+        let subject = Subject {
+            kind: Kind::ImageLoad,
+            name: capture.path.units(),
+            cut: capture.path.is_cut(),
+            authority: Authority::Kernel,
+            capture: Some(&capture),
+            image: Some((capture.base, capture.size)),
+        };
+        self.weigh_and_record(&subject, &mut None);
+        true
+    }
+
+    /// Finds out what the driver itself looks like, so that enforcement never refuses it. Called once by the worker thread.
+    pub fn know_own_image(&self) {
+        let path = self.host.own_path();
+        let subject = Subject {
+            kind: Kind::Check,
+            name: path.units(),
+            cut: path.is_cut(),
+            authority: Authority::Kernel,
+            capture: None,
+            image: None,
+        };
+        if let Ok(mut bench) = Bench::try_new() {
+            let own = self.weigh(&subject, &mut bench).sha256;
+            self.own.with(|known| *known = own);
         }
     }
 
@@ -128,9 +223,11 @@ impl<H: Host> Gate<H> {
             // No memory to weigh with: what is known is recorded all the same.
             let in_force = self.in_force();
             let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
+            let mut fields = [0; 256];
             let weighed = unread(generation, Unreadable::NoMemory);
-            self.count(weighed.verdict.decision, false);
-            self.record(subject, &weighed, None, &mut [0; 640]);
+            let mut assessed = Assessment::of(&weighed, generation, None, &mut fields);
+            assessed.is_readable = false;
+            self.record(subject, &assessed, &fields, &mut [0; 640]);
         }
     }
 
@@ -140,32 +237,81 @@ impl<H: Host> Gate<H> {
         subject: &Subject<'_, H>,
         bench: &'b mut Bench,
     ) -> Option<&'b mut [u8]> {
+        let assessed = self.weigh(subject, bench);
+        let Bench { fields, record, .. } = bench;
+        self.record(subject, &assessed, fields, record)
+    }
+
+    /// Weighs a subject. What was found for a loaded image before is taken from the cache; a check always reads the file.
+    pub(crate) fn weigh(&self, subject: &Subject<'_, H>, bench: &mut Bench) -> Assessment {
         let in_force = self.in_force();
-        let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
-        let opened = self.open(subject);
-        let mut findings = Findings::new();
-        let (weighed, outcome) = match opened {
-            Ok(opened) => {
-                let same_file = opened.same_file;
-                let mut file = Stoppable {
-                    file: opened.file,
-                    stop: &self.stop,
+        let generation = in_force.as_ref().map_or(0, |in_force| in_force.number);
+        let opened = match self.open(subject) {
+            Ok(opened) => opened,
+            Err(status) => {
+                let reason = if status == NtStatus::NAME_TOO_LONG {
+                    Unreadable::PathTooLong
+                } else {
+                    Unreadable::Io
                 };
-                let weighed = weigh(&mut file, &mut bench.workspace, &mut findings, generation, || {
-                    self.host.ticks()
-                });
-                (weighed, Ok(same_file))
+                let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
+                let weighed = unread(generation, reason);
+                let mut assessed = Assessment::of(&weighed, generation, None, &mut bench.fields);
+                assessed.is_readable = false;
+                assessed.opened = Some(Err(status));
+                return assessed;
             }
-            Err(status) if status == NtStatus::NAME_TOO_LONG => {
-                (unread(generation, Unreadable::PathTooLong), Err(status))
-            }
-            Err(status) => (unread(generation, Unreadable::Io), Err(status)),
         };
-        self.count(
-            weighed.verdict.decision,
-            weighed.error.is_none() && outcome.is_ok(),
-        );
-        self.record(subject, &weighed, Some(outcome), &mut bench.record)
+        let mut file = Stoppable {
+            file: opened.file,
+            stop: &self.stop,
+        };
+        let key = match subject.kind {
+            Kind::Check => None,
+            _ => file.key(),
+        };
+        let kept = key.and_then(|key| {
+            self.cache
+                .with(|cache| cache.find(&key, generation, &mut bench.fields))
+        });
+        let mut assessed = if let Some(hit) = kept {
+            self.counters.cache_hits.increment();
+            Assessment::from_cache(&hit)
+        } else {
+            self.counters.cache_misses.increment();
+            let assessed = self.examine(&mut file, in_force.as_ref(), bench);
+            if let Some(key) = key.filter(|_| assessed.is_readable) {
+                self.keep_verdict(key, generation, &assessed.hit(), bench);
+            }
+            assessed
+        };
+        assessed.opened = Some(Ok(opened.same_file));
+        assessed
+    }
+
+    /// Reads a file and decides.
+    pub(crate) fn examine(
+        &self,
+        file: &mut impl File,
+        in_force: Option<&InForce<H>>,
+        bench: &mut Bench,
+    ) -> Assessment {
+        let generation = in_force.map(|in_force| &*in_force.generation);
+        let own = self.own.with(|own| *own);
+        let Bench {
+            workspace, fields, ..
+        } = bench;
+        let mut findings = Findings::new();
+        let weighed = weigh(file, workspace, &mut findings, generation, || self.host.ticks());
+        Assessment::of(&weighed, generation, own.as_ref(), fields)
+    }
+
+    /// Keeps a verdict for the next time.
+    pub(crate) fn keep_verdict(&self, key: FileKey, generation: u64, hit: &Hit, bench: &Bench) {
+        let dropped = self
+            .cache
+            .with(|cache| cache.keep(key, generation, hit, &bench.fields));
+        drop(dropped);
     }
 
     fn open(&self, subject: &Subject<'_, H>) -> Result<crate::host::Opened<H::File>, NtStatus> {
@@ -180,24 +326,27 @@ impl<H: Host> Gate<H> {
         self.host.open(path.units(), subject.authority, loaded)
     }
 
-    /// Records what weighing a subject gave. `opened` tells whether the file was proved to be the loaded one, or why it could
-    /// not be opened.
+    /// Counts and records what weighing a subject came to.
     fn record<'b>(
         &self,
         subject: &Subject<'_, H>,
-        weighed: &Weighed<'_, '_>,
-        opened: Option<Result<bool, NtStatus>>,
+        assessed: &Assessment,
+        fields: &[u8],
         buffer: &'b mut [u8],
     ) -> Option<&'b mut [u8]> {
+        self.count(assessed.decision, assessed.is_readable);
         let time = subject
             .capture
             .map_or_else(|| self.host.now(), |capture| capture.time);
         self.emit(buffer, subject.kind, time, |record| {
-            record.weighed(weighed);
-            match opened {
+            record.encoded(fields.get(..assessed.bytes).unwrap_or_default(), assessed.cut);
+            match assessed.opened {
                 Some(Ok(same_file)) => record.number(tag::SAME_FILE, u64::from(same_file)),
                 Some(Err(status)) => record.number(tag::STATUS, u64::from(status.bits())),
                 None => {}
+            }
+            if assessed.is_cached {
+                record.number(tag::CACHED, 1);
             }
             if let Some((base, size)) = subject.image {
                 record.number(tag::IMAGE_BASE, base);

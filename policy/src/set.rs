@@ -64,6 +64,15 @@ impl<'a> PolicySet<'a> {
         CatalogIndex::read(bytes)
     }
 
+    /// Whether a signature could change a verdict: there are rules that go by signers, or a policy requires WHQL.
+    pub fn weighs_signatures(&self) -> bool {
+        let signers: &[SignerRecord] = self.table(Table::Signers);
+        !signers.is_empty()
+            || self
+                .policies()
+                .any(|policy| policy.options().contains(Options::REQUIRED_WHQL))
+    }
+
     /// Number of rules.
     pub fn rule_count(&self) -> u32 {
         self.directory().map_or(0, |directory| directory.rule_count.get())

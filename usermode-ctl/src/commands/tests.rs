@@ -105,7 +105,7 @@ impl Desk {
             ticks: 0,
             loaded: None,
         });
-        self.driver.gate.work();
+        while self.driver.gate.work() {}
     }
 }
 

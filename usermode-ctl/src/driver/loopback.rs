@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gate::Answer;
 use gate::Gate;
 use gate::host::NtStatus;
 use gate::process::Content;
@@ -52,7 +53,17 @@ impl Transport for Loopback {
         // As METHOD_BUFFERED does it: one buffer, as long as the longer side.
         let mut buffer = vec![0; input.len().max(output.len())];
         buffer[..input.len()].copy_from_slice(input);
-        let completion = self.gate.dispatch(code, &mut buffer, input.len(), output.len());
+        let completion = loop {
+            match self.gate.dispatch(code, &mut buffer, input.len(), output.len()) {
+                Answer::Complete(completion) => break completion,
+                // As the driver does it, but by looking again and again.
+                Answer::Wait(after) => {
+                    while !self.gate.has_events(after) {
+                        std::thread::yield_now();
+                    }
+                }
+            }
+        };
         if completion.status != NtStatus::SUCCESS {
             return Err(win32(completion.status));
         }
