@@ -1,11 +1,12 @@
 //! The one sequential pass over an image: Authenticode, first-page and flat digests.
 
+use digest::Pair;
+
 use crate::bytes::fill;
 use crate::bytes::to_u64;
 use crate::bytes::to_usize;
 use crate::digest::Algorithm;
 use crate::digest::Hasher;
-use crate::digest::Pair;
 use crate::error::ErrorKind;
 use crate::error::FlatDigests;
 use crate::facts::Digests;

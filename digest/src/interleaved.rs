@@ -1,0 +1,214 @@
+//! The rounds of both hashes, four of each in turn, by the SHA instructions of x86-64.
+//!
+//! Registers are named as Intel's instruction descriptions name them: SHA-1 keeps A to D in one and E in another, SHA-256 keeps
+//! A, B, E, F in one and C, D, G, H in the other. Every function here is compiled for `sha` with SSE up to 4.1 and nothing wider.
+
+use core::arch::x86_64::__m128i;
+use core::arch::x86_64::_mm_add_epi32;
+use core::arch::x86_64::_mm_alignr_epi8;
+use core::arch::x86_64::_mm_extract_epi32;
+use core::arch::x86_64::_mm_set_epi32;
+use core::arch::x86_64::_mm_set_epi64x;
+use core::arch::x86_64::_mm_sha1msg1_epu32;
+use core::arch::x86_64::_mm_sha1msg2_epu32;
+use core::arch::x86_64::_mm_sha1nexte_epu32;
+use core::arch::x86_64::_mm_sha1rnds4_epu32;
+use core::arch::x86_64::_mm_sha256msg1_epu32;
+use core::arch::x86_64::_mm_sha256msg2_epu32;
+use core::arch::x86_64::_mm_sha256rnds2_epu32;
+use core::arch::x86_64::_mm_shuffle_epi8;
+use core::arch::x86_64::_mm_shuffle_epi32;
+use core::arch::x86_64::_mm_xor_si128;
+
+/// The round constants of SHA-256, four rounds together. FIPS 180-4, section 4.2.2.
+#[rustfmt::skip]
+const ROUNDS: [[u32; 4]; 16] = [
+    [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5], [0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5],
+    [0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3], [0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174],
+    [0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc], [0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da],
+    [0x983e_5152, 0xa831_c66d, 0xb003_27c8, 0xbf59_7fc7], [0xc6e0_0bf3, 0xd5a7_9147, 0x06ca_6351, 0x1429_2967],
+    [0x27b7_0a85, 0x2e1b_2138, 0x4d2c_6dfc, 0x5338_0d13], [0x650a_7354, 0x766a_0abb, 0x81c2_c92e, 0x9272_2c85],
+    [0xa2bf_e8a1, 0xa81a_664b, 0xc24b_8b70, 0xc76c_51a3], [0xd192_e819, 0xd699_0624, 0xf40e_3585, 0x106a_a070],
+    [0x19a4_c116, 0x1e37_6c08, 0x2748_774c, 0x34b0_bcb5], [0x391c_0cb3, 0x4ed8_aa4a, 0x5b9c_ca4f, 0x682e_6ff3],
+    [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208], [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
+];
+
+/// A hash at work on one block: its state, and the next sixteen words of the message, in the order of use.
+#[derive(Clone, Copy)]
+struct Sha1 {
+    abcd: __m128i,
+    /// What E comes from: the state one step back, or E itself before the first step.
+    before: __m128i,
+    words: [__m128i; 4],
+}
+
+#[derive(Clone, Copy)]
+struct Sha256 {
+    abef: __m128i,
+    cdgh: __m128i,
+    words: [__m128i; 4],
+}
+
+/// Takes whole blocks into both states.
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+pub(crate) fn compress(sha1: &mut [u32; 5], sha256: &mut [u32; 8], blocks: &[[u8; 64]]) {
+    let [a, b, c, d, e] = *sha1;
+    let mut abcd = vector([a, b, c, d]);
+    let mut e_only = vector([e, 0, 0, 0]);
+    let [a, b, c, d, e, f, g, h] = *sha256;
+    let mut abef = vector([a, b, e, f]);
+    let mut cdgh = vector([c, d, g, h]);
+    for block in blocks {
+        let (descending, ascending) = load(block);
+        let mut one = Sha1 {
+            abcd,
+            before: e_only,
+            words: descending,
+        };
+        let mut two = Sha256 {
+            abef,
+            cdgh,
+            words: ascending,
+        };
+        let [
+            k0,
+            k1,
+            k2,
+            k3,
+            k4,
+            k5,
+            k6,
+            k7,
+            k8,
+            k9,
+            k10,
+            k11,
+            k12,
+            k13,
+            k14,
+            k15,
+        ] = ROUNDS;
+        (one, two) = (first_step(one), step(two, k0));
+        (one, two) = (sha1_step::<0>(one), step(two, k1));
+        (one, two) = (sha1_step::<0>(one), step(two, k2));
+        (one, two) = (sha1_step::<0>(one), step(two, k3));
+        (one, two) = (sha1_step::<0>(one), step(two, k4));
+        (one, two) = (sha1_step::<1>(one), step(two, k5));
+        (one, two) = (sha1_step::<1>(one), step(two, k6));
+        (one, two) = (sha1_step::<1>(one), step(two, k7));
+        (one, two) = (sha1_step::<1>(one), step(two, k8));
+        (one, two) = (sha1_step::<1>(one), step(two, k9));
+        (one, two) = (sha1_step::<2>(one), step(two, k10));
+        (one, two) = (sha1_step::<2>(one), step(two, k11));
+        (one, two) = (sha1_step::<2>(one), step(two, k12));
+        (one, two) = (sha1_step::<2>(one), step(two, k13));
+        (one, two) = (sha1_step::<2>(one), step(two, k14));
+        (one, two) = (sha1_step::<3>(one), step(two, k15));
+        one = sha1_step::<3>(one);
+        one = sha1_step::<3>(one);
+        one = sha1_step::<3>(one);
+        one = sha1_step::<3>(one);
+        e_only = _mm_sha1nexte_epu32(one.before, e_only);
+        abcd = _mm_add_epi32(abcd, one.abcd);
+        abef = _mm_add_epi32(abef, two.abef);
+        cdgh = _mm_add_epi32(cdgh, two.cdgh);
+    }
+    let [a, b, c, d] = lanes(abcd);
+    let [e, ..] = lanes(e_only);
+    *sha1 = [a, b, c, d, e];
+    let [a, b, e, f] = lanes(abef);
+    let [c, d, g, h] = lanes(cdgh);
+    *sha256 = [a, b, c, d, e, f, g, h];
+}
+
+/// The first of these in the highest lane.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn vector([w3, w2, w1, w0]: [u32; 4]) -> __m128i {
+    _mm_set_epi32(
+        w3.cast_signed(),
+        w2.cast_signed(),
+        w1.cast_signed(),
+        w0.cast_signed(),
+    )
+}
+
+/// What [`vector`] was made from.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn lanes(vector: __m128i) -> [u32; 4] {
+    [
+        _mm_extract_epi32::<3>(vector).cast_unsigned(),
+        _mm_extract_epi32::<2>(vector).cast_unsigned(),
+        _mm_extract_epi32::<1>(vector).cast_unsigned(),
+        _mm_extract_epi32::<0>(vector).cast_unsigned(),
+    ]
+}
+
+/// The block's words, four to a vector: as SHA-1 wants them, the first in the highest lane, and as SHA-256 does, in the lowest.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn load(block: &[u8; 64]) -> ([__m128i; 4], [__m128i; 4]) {
+    let whole_reversed = _mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f);
+    let words_reversed = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
+    let mut quarters = [_mm_set_epi64x(0, 0); 4];
+    for (vector, bytes) in quarters.iter_mut().zip(block.as_chunks::<16>().0) {
+        if let [low, high] = bytes.as_chunks::<8>().0 {
+            *vector = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
+        }
+    }
+    (
+        quarters.map(|quarter| _mm_shuffle_epi8(quarter, whole_reversed)),
+        quarters.map(|quarter| _mm_shuffle_epi8(quarter, words_reversed)),
+    )
+}
+
+/// Rounds 0 to 3 of SHA-1, which take E as it is.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn first_step(hash: Sha1) -> Sha1 {
+    let Sha1 { abcd, before, words } = hash;
+    Sha1 {
+        abcd: _mm_sha1rnds4_epu32::<0>(abcd, _mm_add_epi32(before, words[0])),
+        before: abcd,
+        words: next_sha1_words(words),
+    }
+}
+
+/// The next four rounds of SHA-1, with the function of their twenty.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn sha1_step<const FUNCTION: i32>(hash: Sha1) -> Sha1 {
+    let Sha1 { abcd, before, words } = hash;
+    Sha1 {
+        abcd: _mm_sha1rnds4_epu32::<FUNCTION>(abcd, _mm_sha1nexte_epu32(before, words[0])),
+        before: abcd,
+        words: next_sha1_words(words),
+    }
+}
+
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn next_sha1_words([w0, w1, w2, w3]: [__m128i; 4]) -> [__m128i; 4] {
+    let mixed = _mm_xor_si128(_mm_sha1msg1_epu32(w0, w1), w2);
+    [w1, w2, w3, _mm_sha1msg2_epu32(mixed, w3)]
+}
+
+/// The next four rounds of SHA-256.
+#[target_feature(enable = "sha,sse2,ssse3,sse4.1")]
+#[inline]
+fn step(hash: Sha256, [k0, k1, k2, k3]: [u32; 4]) -> Sha256 {
+    let Sha256 { abef, cdgh, words } = hash;
+    let [w0, w1, w2, w3] = words;
+    let keyed = _mm_add_epi32(w0, vector([k3, k2, k1, k0]));
+    // Two rounds turn C, D, G, H into the next A, B, E, F; what was A, B, E, F is then C, D, G, H.
+    let middle = _mm_sha256rnds2_epu32(cdgh, abef, keyed);
+    let last = _mm_sha256rnds2_epu32(abef, middle, _mm_shuffle_epi32::<0b00_00_11_10>(keyed));
+    let mixed = _mm_add_epi32(_mm_sha256msg1_epu32(w0, w1), _mm_alignr_epi8::<4>(w3, w2));
+    Sha256 {
+        abef: last,
+        cdgh: middle,
+        words: [w1, w2, w3, _mm_sha256msg2_epu32(mixed, w3)],
+    }
+}
