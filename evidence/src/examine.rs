@@ -41,6 +41,8 @@ use crate::source::Source;
 pub struct Options {
     /// Compute the flat digests of every file; otherwise only of files that are not conformant PE images.
     pub flat: bool,
+    /// Compute the flat digests of a file that is no image at all too. Without, nothing but its first bytes is read.
+    pub flat_of_others: bool,
     /// Of files larger than this many bytes only the headers are read, to tell whether they are images.
     pub max_size: u64,
     /// Signatures in a certificate table larger than this many bytes are not read. Page hashes make tables large: 36 bytes
@@ -49,10 +51,11 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// No flat digests without need, files up to 256 MiB, certificate tables up to 4 MiB.
+    /// No flat digests of images without need, files up to 256 MiB, certificate tables up to 4 MiB.
     fn default() -> Self {
         Self {
             flat: false,
+            flat_of_others: true,
             max_size: 256 << 20,
             max_table: 4 << 20,
         }
@@ -187,6 +190,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
     }
     let (headers, count) = match pe::read_headers(source, sections) {
         Ok(read) => read,
+        Err(kind @ ErrorKind::NotPe(_)) if !options.flat_of_others => return Err(kind.into()),
         Err(kind @ (ErrorKind::NotPe(_) | ErrorKind::Malformed { .. })) => {
             let flat = digest_flat(source, chunk)?;
             return Err(ExamineError {

@@ -4,8 +4,6 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
 use std::io::Write;
 use std::path::Path;
 
@@ -91,10 +89,10 @@ impl Source for FileSource {
             status: error.raw_os_error().unwrap_or(-1),
             offset,
         };
-        self.file.seek(SeekFrom::Start(offset)).map_err(failed)?;
         let mut filled = 0;
         while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match self.file.read(room) {
+            let at = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+            match read_some(&self.file, room, at) {
                 Ok(0) => break,
                 Ok(count) => filled = filled.saturating_add(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -103,6 +101,16 @@ impl Source for FileSource {
         }
         Ok(filled)
     }
+}
+
+#[cfg(unix)]
+fn read_some(file: &File, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, room, offset)
+}
+
+#[cfg(windows)]
+fn read_some(file: &File, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, room, offset)
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ impl Inventory<'_> {
             };
             let options = Options {
                 flat: true,
+                flat_of_others: false,
                 ..Options::default()
             };
             let mut findings = Findings::new();

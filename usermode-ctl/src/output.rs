@@ -25,8 +25,8 @@ pub struct Output {
     json: bool,
     quiet: bool,
     /// Colour sequences are written throughout and taken out again on the way to anything but a terminal.
-    results: Box<dyn Write>,
-    talk: Box<dyn Write>,
+    results: Box<dyn Write + Send>,
+    talk: Box<dyn Write + Send>,
     progress: Progress,
 }
 
@@ -66,7 +66,7 @@ impl Output {
 
     /// Output into the hands of a test.
     #[cfg(test)]
-    pub fn captured(json: bool, results: Box<dyn Write>) -> Self {
+    pub fn captured(json: bool, results: Box<dyn Write + Send>) -> Self {
         Self {
             json,
             quiet: true,
@@ -83,8 +83,9 @@ impl Output {
 
     /// One record as one line of JSON.
     pub fn record(&mut self, record: &impl Serialize) -> Result<(), Error> {
-        serde_json::to_writer(&mut self.results, record).map_err(io::Error::from)?;
-        Ok(self.results.write_all(b"\n")?)
+        let mut line = serde_json::to_vec(record).map_err(io::Error::from)?;
+        line.push(b'\n');
+        Ok(self.results.write_all(&line)?)
     }
 
     /// One line for people.

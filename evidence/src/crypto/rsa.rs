@@ -132,14 +132,17 @@ pub(super) fn recover<'s>(
     }
     let inverse = montgomery::negative_inverse(lowest);
 
-    montgomery::set_one(power, modulus);
-    montgomery::set_conversion_factor(power, spare, modulus, inverse);
-    montgomery::multiply(spare, power, base, modulus, inverse);
-    // `spare` is the base in Montgomery form. Square and multiply; the exponent is odd, so its last multiplication can be by the
-    // plain base, which takes the result out of Montgomery form.
+    // `factor` becomes the base in Montgomery form.
     let factor = factor.get_mut(..limbs)?;
-    montgomery::copy(factor, spare);
-    core::mem::swap(&mut power, &mut spare);
+    montgomery::copy(factor, base);
+    if !montgomery::enter(factor, modulus) {
+        montgomery::set_one(power, modulus);
+        montgomery::set_conversion_factor(power, spare, modulus, inverse);
+        montgomery::multiply(factor, power, base, modulus, inverse);
+    }
+    // Square and multiply; the exponent is odd, so its last multiplication can be by the plain base, which takes the result out of
+    // Montgomery form.
+    montgomery::copy(power, factor);
     let steps = exponent.ilog2();
     for step in (0..steps).rev() {
         montgomery::multiply(spare, power, power, modulus, inverse);

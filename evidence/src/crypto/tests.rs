@@ -17,6 +17,7 @@ use super::Curve;
 use super::Padding;
 use super::RsaKey;
 use super::RsaScratch;
+use super::montgomery;
 use super::verify_ecdsa;
 use super::verify_rsa;
 use crate::digest::Algorithm;
@@ -269,4 +270,39 @@ fn check(curve: Curve, point: &[u8], digest: &[u8], signature: &[u8]) {
     for wrong in zeros {
         assert!(!verify_ecdsa(curve, point, digest, wrong));
     }
+}
+
+/// Limbs at the borders make the guesses of long division wrong, which random numbers hardly ever do.
+#[test]
+fn both_ways_into_montgomery_form_agree() {
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
+    let mut limb = || match random.next_u32() % 5 {
+        0 => 0,
+        1 => u64::MAX,
+        2 => 1 << 63,
+        3 => u64::from(random.next_u32() % 3).wrapping_sub(1),
+        _ => random.next_u64(),
+    };
+    for length in 1..=6 {
+        for _ in 0..20_000 {
+            let mut n: Vec<u64> = (0..length).map(|_| limb()).collect();
+            n[0] |= 1;
+            n[length - 1] |= 1 << 63;
+            let mut x: Vec<u64> = (0..length).map(|_| limb()).collect();
+            if montgomery::compare(&x, &n).is_ge() {
+                montgomery::subtract(&mut x, &n);
+            }
+            let inverse = montgomery::negative_inverse(n[0]);
+            let (mut factor, mut spare) = (n.clone(), n.clone());
+            montgomery::set_one(&mut factor, &n);
+            montgomery::set_conversion_factor(&mut factor, &mut spare, &n, inverse);
+            montgomery::multiply(&mut spare, &factor, &x, &n, inverse);
+            let start = x.clone();
+            assert!(montgomery::enter(&mut x, &n));
+            assert_eq!(x, spare, "{start:x?} modulo {n:x?}");
+        }
+    }
+    let mut x = [5];
+    assert!(!montgomery::enter(&mut x, &[7]));
+    assert_eq!(x, [5]);
 }

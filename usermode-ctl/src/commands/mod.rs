@@ -9,6 +9,7 @@ mod generate;
 mod knowledge;
 mod pull;
 mod push;
+mod queue;
 pub mod scan;
 mod service;
 mod simulate;

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
 use std::thread;
 
 use evidence::CatalogIndex;
@@ -22,6 +21,7 @@ use walkdir::WalkDir;
 use crate::args::Scan;
 use crate::catalogs;
 use crate::commands::Context;
+use crate::commands::queue::Queue;
 use crate::error::Error;
 use crate::error::Outcome;
 use crate::files::FileSource;
@@ -59,7 +59,8 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
         .jobs
         .or(thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get);
-    let mut report = Report::new(&context.output);
+    let output = &mut context.output;
+    let mut report = Report::new(output);
     let mut passed_over = 0_u64;
     let mut done = 0_usize;
     examine_all(
@@ -69,25 +70,23 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
         jobs,
         |candidate, record| {
             done = done.saturating_add(1);
-            context.output.progress(done, candidates.len());
+            output.progress(done, candidates.len());
             if record.status == EvidenceStatus::NotPe && !candidate.named {
                 passed_over = passed_over.saturating_add(1);
                 return Ok(());
             }
             if record.is_unreadable() {
                 let why = record.error.as_deref().unwrap_or_default();
-                context
-                    .output
-                    .failure(format_args!("cannot read {}: {why}", record.path));
+                output.failure(format_args!("cannot read {}: {why}", record.path));
                 outcome = Outcome::Failed;
             }
-            report.add(&mut context.output, record)
+            report.add(output, record)
         },
     )?;
-    context.output.progress_done();
-    report.finish(&mut context.output)?;
+    output.progress_done();
+    report.finish(output)?;
     if passed_over > 0 {
-        context.output.note(format_args!(
+        output.note(format_args!(
             "passed over {passed_over} files that are no PE images"
         ));
     }
@@ -136,36 +135,31 @@ fn examine_all(
     options: &Options,
     catalogs: Option<&CatalogIndex<'_>>,
     jobs: usize,
-    mut done: impl FnMut(&Candidate, EvidenceRecord) -> Result<(), Error>,
+    done: impl FnMut(&Candidate, EvidenceRecord) -> Result<(), Error> + Send,
 ) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
-    // Bounded, so that a slow reader of our output does not make us hold the whole inventory.
-    let (sender, receiver) = mpsc::sync_channel(jobs.saturating_mul(4));
-    thread::scope(|scope| {
-        for _ in 0..jobs.min(candidates.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                let mut workspace = None;
-                while let Some((index, candidate)) = take(candidates, next) {
-                    let record = examine_file(&candidate.path, options, catalogs, &mut workspace);
-                    if sender.send((index, candidate, record)).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting = BTreeMap::new();
-        let mut expected = 0;
-        for (index, candidate, record) in receiver {
-            waiting.insert(index, (candidate, record));
-            while let Some((candidate, record)) = waiting.remove(&expected) {
-                done(candidate, record)?;
-                expected += 1;
+    let queue = Queue::new(done);
+    let work = || {
+        let _watch = queue.watch();
+        let mut workspace = None;
+        while let Some((index, candidate)) = take(candidates, &next) {
+            let options = Options {
+                flat_of_others: candidate.named,
+                ..*options
+            };
+            let record = examine_file(&candidate.path, &options, catalogs, &mut workspace);
+            if !queue.hand_in(index, candidate, record) {
+                break;
             }
         }
-        Ok(())
-    })
+    };
+    thread::scope(|scope| {
+        for _ in 1..jobs.min(candidates.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    queue.outcome()
 }
 
 fn take<'c>(candidates: &'c [Candidate], next: &AtomicUsize) -> Option<(usize, &'c Candidate)> {

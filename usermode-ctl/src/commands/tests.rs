@@ -1,9 +1,9 @@
 //! Commands against the driver's own dispatch.
 
-use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
 
 use clap::Parser;
 use gate::Capture;
@@ -24,11 +24,11 @@ use crate::support::driver_image;
 use crate::support::policy;
 
 #[derive(Clone, Default)]
-struct Sink(Rc<RefCell<Vec<u8>>>);
+struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -72,7 +72,7 @@ impl Desk {
         let done = run(&arguments.command, &mut context);
         context.output.finish().expect("written");
         drop(context);
-        let text = String::from_utf8(sink.0.take()).expect("UTF-8");
+        let text = String::from_utf8(std::mem::take(&mut *sink.0.lock().expect("no panic"))).expect("UTF-8");
         (done, text)
     }
 
