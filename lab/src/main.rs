@@ -1,5 +1,6 @@
 //! The verbs of the front-door script `./x`.
 
+mod bench_verb;
 mod fuzz_verb;
 mod lab_verb;
 mod package_verb;
@@ -18,7 +19,7 @@ usage: ./x VERB
   lab stop           end the lab that was left up
   test [--quick]     everything that must pass; --quick leaves out what needs the lab
   package            build the folder that is carried to a Windows machine, and print its path
-  bench              speed, as ratios against a peer in the same run
+  bench [NAME]       speed, as ratios against peers in the same run; one table, or each in turn
   fuzz [TARGET] [--seconds N]
                      fuzz one target or each in turn (60 s); needs a nightly toolchain
   build              build gatehouse.sys on this machine and print its path
@@ -46,7 +47,8 @@ fn run() -> Result<ExitCode> {
         ["test"] => return test_verb::run(false),
         ["test", "--quick"] => return test_verb::run(true),
         ["package"] => println!("{}", package_verb::run()?.display()),
-        ["bench"] => bench()?,
+        ["bench"] => return bench_verb::run(None),
+        ["bench", name] => return bench_verb::run(Some(name)),
         ["fuzz", rest @ ..] => return fuzz_verb::run(rest),
         ["build"] => println!("{}", lab::build_driver()?.display()),
         ["build", "controller"] => println!("{}", lab::build_controller()?.display()),
@@ -57,13 +59,4 @@ fn run() -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn bench() -> Result<()> {
-    let mut bench = lab::command::clean("cargo");
-    lab::command::run(
-        bench
-            .args(["bench", "--quiet", "--workspace", "--benches"])
-            .current_dir(lab::repository::root()),
-    )
 }

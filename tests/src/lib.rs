@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: a lab with the real driver installed and running, driven by the real controller.
 
+pub mod signed_images;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;

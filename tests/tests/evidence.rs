@@ -1,131 +1,21 @@
 //! Evidence of really signed images, as the command reports it, against what other people's parsers say about the same files.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
-use lab::cache;
-use lab::cache::Key;
+use gatehouse_tests::signed_images::gatehouse;
+use gatehouse_tests::signed_images::images;
+use gatehouse_tests::signed_images::script;
 use lab::command;
-use lab::host;
-use lab::packages;
-use lab::repository;
 use serde_json::Value;
-
-/// Packages with signed images inside, by name and version.
-const PACKAGES: [&str; 5] = [
-    "debugpy==1.8.22",
-    "hardwaremonitor==1.2.1",
-    "msvc-runtime==14.44.35112",
-    "onnxruntime==1.31.1",
-    "pywinpty==3.1.2",
-];
-/// The other readers.
-const ORACLES: [&str; 2] = ["asn1crypto==1.5.1", "lief==1.0.0"];
-/// Images with two entries in their certificate table, and with signatures by other tools than Microsoft's.
-const DEBIAN: [&str; 2] = ["fwupd-amd64-signed", "shim-signed"];
-
-fn pip(arguments: &[&str], folder: &Path) -> Result<()> {
-    let mut pip = command::clean("python3");
-    pip.args(["-m", "pip", "--disable-pip-version-check", "--quiet"])
-        .args(arguments)
-        .arg(folder);
-    command::output(&mut pip).map(drop)
-}
-
-/// A folder with the other readers.
-fn oracles() -> Result<PathBuf> {
-    let key = ORACLES.iter().fold(Key::default(), Key::with);
-    cache::entry("oracles", &key, |folder| {
-        if command::output(command::clean("python3").args(["-m", "pip", "--version"])).is_err() {
-            host::require(&host::PIP)?;
-        }
-        pip(&[&["install"][..], &ORACLES, &["--target"]].concat(), folder)
-    })
-}
-
-/// A folder with the images, unpacked.
-fn images() -> Result<PathBuf> {
-    let folder = cache::entry(
-        "images",
-        &PACKAGES.iter().chain(&DEBIAN).fold(Key::default(), Key::with),
-        |folder| {
-            let platform = [
-                "--no-deps",
-                "--only-binary=:all:",
-                "--platform=win_amd64",
-                "--python-version=3.11",
-            ];
-            pip(
-                &[&["download"][..], &platform, &PACKAGES, &["--dest"]].concat(),
-                folder,
-            )?;
-            for wheel in fs::read_dir(folder)?.flatten().map(|entry| entry.path()) {
-                let into = wheel.with_extension("");
-                command::output(
-                    command::clean("python3")
-                        .args(["-m", "zipfile", "-e"])
-                        .arg(&wheel)
-                        .arg(&into),
-                )?;
-                fs::remove_file(&wheel)?;
-            }
-            for package in DEBIAN {
-                command::output(
-                    command::clean("apt-get")
-                        .args(["-qq", "download", package])
-                        .current_dir(folder),
-                )?;
-            }
-            let packages: Vec<_> = fs::read_dir(folder)?
-                .flatten()
-                .map(|entry| entry.path())
-                .collect();
-            for package in packages
-                .iter()
-                .filter(|path| path.extension().is_some_and(|kind| kind == "deb"))
-            {
-                command::output(
-                    command::clean("dpkg")
-                        .arg("-x")
-                        .arg(package)
-                        .arg(package.with_extension("")),
-                )?;
-                fs::remove_file(package)?;
-            }
-            Ok(())
-        },
-    )?;
-    for driver in [packages::WINDIVERT, packages::VIGEMBUS] {
-        let from = driver.fetch()?;
-        let place = folder.join(from.file_name().context("a file")?);
-        if !place.exists() {
-            fs::copy(&from, &place)?;
-        }
-    }
-    Ok(folder)
-}
 
 /// What the command says about every image in the folder.
 fn scan(folder: &Path) -> Result<Vec<Value>> {
-    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut run = command::clean(&cargo);
-    run.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "gatehouse-ctl",
-        "--manifest-path",
-    ])
-    .arg(repository::root().join("Cargo.toml"))
-    .args(["--", "--json", "scan"])
-    .arg(folder);
+    let mut run = command::clean(&gatehouse()?.display().to_string());
+    run.args(["--json", "scan"]).arg(folder);
     let lines = command::output(&mut run)?;
     lines
         .lines()
@@ -135,11 +25,7 @@ fn scan(folder: &Path) -> Result<Vec<Value>> {
 
 /// What the other readers say, by path.
 fn ask_oracles(records: &[Value]) -> Result<BTreeMap<String, Value>> {
-    let script = repository::root().join("tests/oracles/evidence.py");
-    let mut run = command::clean("python3");
-    run.env("PYTHONPATH", oracles()?)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .arg(script);
+    let mut run = script("evidence.py")?;
     run.args(records.iter().filter_map(|record| record["path"].as_str()));
     let lines = command::output(&mut run)?;
     let records = lines.lines().map(|line| {
