@@ -148,29 +148,33 @@ struct Ours {
 
 /// Full verification against code that only computes the digests.
 fn scans_and_hashes(subjects: &Subjects, table: &mut Table) -> Result<Ours> {
-    let mut best = [Duration::MAX; 5];
+    let mut best = [Duration::MAX; 6];
     for _ in 0..ROUNDS {
+        let (whole, hashing) = authenticode_hashes(&subjects.copies)?;
         let round = [
             subjects.scan("1")?,
             Subjects::oracle("two-hashes", &subjects.copies)?,
             subjects.scan("2")?,
             Subjects::oracle("two-hashes-reading", &subjects.copies)?,
-            authenticode_hashes(&subjects.copies)?,
+            whole,
+            hashing,
         ];
         for (best, time) in best.iter_mut().zip(round) {
             *best = time.min(*best);
         }
     }
-    let [one, limit, two, reading, hashes] = best.map(|time| subjects.rate(time));
+    let [one, limit, two, reading, whole, hashing] = best.map(|time| subjects.rate(time));
     let ours = Ours { one, two };
     let openssl = "OpenSSL's SHA-1, then SHA-256, in memory";
     table.row("scan, 1 job", one, openssl, limit, Some(0.9));
     table.row("scan, 2 jobs", two, openssl, limit, Some(1.8));
     table.row("scan, 1 job", one, "the same, reading the files", reading, None);
     table.row("scan, 2 jobs", two, "the same, reading the files", reading, None);
-    let name = "authenticode, both hashes only, in memory";
-    table.row("scan, 1 job", one, name, hashes, Some(1.0));
-    table.row("scan, 2 jobs", two, name, hashes, None);
+    let name = "authenticode crate, both hashes only, in memory";
+    table.row("scan, 1 job", one, name, hashing, None);
+    table.row("scan, 2 jobs", two, name, hashing, None);
+    let name = "the same, reading the files";
+    table.row("scan, 1 job", one, name, whole, Some(1.0));
     Ok(ours)
 }
 
@@ -251,8 +255,9 @@ fn interleaving(subjects: &Subjects, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Both hashes by the authenticode crate over every file, in memory; unlike ours it takes no more than that.
-fn authenticode_hashes(paths: &[PathBuf]) -> Result<Duration> {
+/// Both hashes by the authenticode crate over every file: the time with the reading, and that of the hashing alone. It verifies
+/// nothing.
+fn authenticode_hashes(paths: &[PathBuf]) -> Result<(Duration, Duration)> {
     use sha1_for_authenticode::Digest as _;
     use sha1_for_authenticode::Sha1;
     use sha2_for_authenticode::Sha256;
@@ -264,7 +269,8 @@ fn authenticode_hashes(paths: &[PathBuf]) -> Result<Duration> {
             Update::update(&mut self.1, data);
         }
     }
-    let mut time = Duration::ZERO;
+    let start = Instant::now();
+    let mut hashing = Duration::ZERO;
     for path in paths {
         let data = fs::read(path)?;
         let begun = Instant::now();
@@ -276,9 +282,9 @@ fn authenticode_hashes(paths: &[PathBuf]) -> Result<Duration> {
         // It takes the image for broken where data stands behind the sections; what it hashed until then counts.
         let _ = black_box(done);
         black_box((both.0.finalize_fixed(), both.1.finalize_fixed()));
-        time += begun.elapsed();
+        hashing += begun.elapsed();
     }
-    Ok(time)
+    Ok((start.elapsed(), hashing))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for display")]
