@@ -16,8 +16,11 @@ use evidence::Timestamp;
 use evidence::Unreadable;
 use evidence::Version;
 use policy::PolicySet;
+use policy::Truth;
 use policy::ValidatedSet;
 use policy::decide;
+use policy::decide_parts;
+use policy::explain;
 use policy::format::Header;
 use sha2::Digest;
 use sha2::Sha256;
@@ -53,7 +56,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     };
     let set = valid.set();
     for rule in 0..set.rule_count() {
-        assert!(set.rule_name(rule).is_some(), "every rule of a valid set has a name");
+        assert!(
+            set.rule_name(rule).is_some(),
+            "every rule of a valid set has a name"
+        );
     }
     let text = Text::Utf16Le(&steer[..12]);
     let certificates = [0, 1].map(|depth: usize| Certificate {
@@ -126,10 +132,21 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         signatures: fact(steer[33], &signatures[..]),
     };
     let verdict = decide(&set, &evidence);
-    let severest = verdict.policies().map(|outcome| outcome.decision).max();
-    assert!(severest.is_none_or(|severest| severest == verdict.decision));
-    for outcome in verdict.policies() {
-        assert!(outcome.rule.is_none_or(|rule| rule.kind.name().len() > 1));
+    let mut severest = None;
+    for part in decide_parts(&set, &evidence) {
+        for outcome in part.policies() {
+            severest = severest.max(Some(outcome.decision));
+            assert!(outcome.rule.is_none_or(|rule| rule.kind.name().len() > 1));
+        }
     }
-    assert!(PolicySet::validate(valid.bytes()).is_ok(), "validation does not depend on what was done");
+    assert!(severest.is_none_or(|severest| severest == verdict.decision));
+    let mut held = 0_u32;
+    let tried = explain(&set, &evidence, &mut |tried| {
+        held += u32::from(tried.truth == Truth::Yes)
+    });
+    assert!(tried == set.rule_count());
+    assert!(
+        PolicySet::validate(valid.bytes()).is_ok(),
+        "validation does not depend on what was done"
+    );
 });

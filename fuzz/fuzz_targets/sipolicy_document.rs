@@ -22,6 +22,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let twice = to_binary(&back, Some(binary.format)).expect("and written again");
         assert!(twice.bytes == binary.bytes);
     }
-    let _ = (compile(std::slice::from_ref(&document)), lint(std::slice::from_ref(&document)));
+    let _ = (
+        compile(std::slice::from_ref(&document)),
+        lint(std::slice::from_ref(&document)),
+    );
     assert!(merge(&[document.clone(), document]).is_some());
 });

@@ -292,7 +292,7 @@ impl<H: Host> Gate<H> {
     /// Reads a file and decides.
     pub(crate) fn examine(
         &self,
-        file: &mut dyn File,
+        file: &mut impl File,
         in_force: Option<&InForce<H>>,
         bench: &mut Bench,
     ) -> Assessment {

@@ -9,10 +9,9 @@ use crate::facts::is_usable;
 use crate::facts::is_whql;
 use crate::facts::may_grant;
 use crate::facts::publisher;
-use crate::fold::names_key;
+use crate::fold::text_key;
 use crate::format::AttributeUse;
 use crate::format::HashRecord;
-use crate::format::MAX_BASE_POLICIES;
 use crate::format::NONE;
 use crate::format::PolicyRecord;
 use crate::format::SHAPE_OEM;
@@ -20,6 +19,7 @@ use crate::format::SHAPE_PUBLISHER;
 use crate::format::SignerRecord;
 use crate::format::SignerUse;
 use crate::format::Table;
+use crate::format::signer_key;
 use crate::format::tbs_key;
 use crate::format::wellknown_key;
 use crate::rules::Anchor;
@@ -33,14 +33,12 @@ use crate::verdict::Match;
 use crate::verdict::NO_SIGNATURE;
 use crate::verdict::Outcome;
 use crate::verdict::RuleKind;
+use crate::verdict::VERDICT_POLICIES;
 use crate::verdict::Verdict;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Signature;
 use evidence::Unreadable;
-
-/// Up to this many signers under one root are tried one by one; more are looked up by their names.
-const FEW_SIGNERS: usize = 8;
 
 /// Weighs one file against every policy of the set.
 ///
@@ -54,44 +52,79 @@ const FEW_SIGNERS: usize = 8;
 /// answer, the answer is [`Decision::Allow`] with the reason why the fact is unreadable: unknown is not untrusted. Of a file
 /// whose image could not be read at all, nothing but a matching deny rule refuses.
 pub fn decide<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>) -> Verdict<'a> {
-    let mut verdict = Verdict {
-        decision: Decision::Allow,
-        reason: Reason::NoPolicy,
-        set: *set,
-        outcomes: [Outcome::UNDECIDED; MAX_BASE_POLICIES],
+    let mut whole = Verdict::undecided(*set, 0);
+    weigh(evidence, &mut whole);
+    if usize::from(set.base_count) > VERDICT_POLICIES {
+        later_parts(evidence, &mut whole);
+    }
+    whole
+}
+
+/// The verdict of [`decide`] in parts of [`VERDICT_POLICIES`] base policies each, decision and reason those of the part:
+/// every base policy's outcome, whatever their number. A set without policies has one part without outcomes.
+///
+/// Rules are weighed once for each part.
+pub fn decide_parts<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>) -> impl Iterator<Item = Verdict<'a>> {
+    (0..set.base_count.max(1)).step_by(VERDICT_POLICIES).map(|first| {
+        let mut part = Verdict::undecided(*set, first);
+        weigh(evidence, &mut part);
+        part
+    })
+}
+
+/// Replaces the first part by the one that decides the whole.
+#[cold]
+#[inline(never)]
+fn later_parts(evidence: &Evidence<'_>, whole: &mut Verdict<'_>) {
+    let set = whole.set;
+    for part in decide_parts(&set, evidence).skip(1) {
+        if outranks((part.decision, part.reason), (whole.decision, whole.reason)) {
+            *whole = part;
+        }
+    }
+}
+
+/// Whether the decision and reason of a policy decide the whole rather than those of the policies before it: the severer
+/// one does, and of two that allow the one that does so for a lack of knowledge.
+fn outranks(this: (Decision, Reason), before: (Decision, Reason)) -> bool {
+    this.0 > before.0 || (this.0 == before.0 && before.1 == Reason::Allowed && this.1 != Reason::Allowed)
+}
+
+/// Weighs the file for the base policies whose outcomes a verdict holds.
+fn weigh(evidence: &Evidence<'_>, verdict: &mut Verdict<'_>) {
+    let (set, first) = (verdict.set, verdict.first);
+    let count = usize::from(set.base_count.saturating_sub(first)).min(VERDICT_POLICIES);
+    let Some(outcomes) = verdict.outcomes.get_mut(..count) else {
+        return;
     };
     let mut weighing = Weighing {
-        set: *set,
-        rules: Rules::new(*set, evidence),
+        set,
+        rules: Rules::new(set, evidence),
         evidence,
-        outcomes: &mut verdict.outcomes,
+        first,
+        outcomes,
     };
     weighing.hashes();
     weighing.attributes();
     weighing.signers();
     weighing.unknown_hashes();
-    let bases = usize::from(set.base_count);
-    for (index, (record, outcome)) in set
-        .policy_records()
-        .iter()
-        .take(bases)
-        .zip(&mut verdict.outcomes)
-        .enumerate()
-    {
+    let bases = set.policy_records().get(usize::from(first)..).unwrap_or_default();
+    for (index, (record, outcome)) in bases.iter().zip(outcomes).enumerate() {
         conclude(evidence, record, outcome);
-        let settles = outcome.decision == verdict.decision && verdict.reason == Reason::Allowed;
-        if index == 0 || outcome.decision > verdict.decision || settles {
-            verdict.decision = outcome.decision;
-            verdict.reason = outcome.reason;
+        let this = (outcome.decision, outcome.reason);
+        if index == 0 || outranks(this, (verdict.decision, verdict.reason)) {
+            (verdict.decision, verdict.reason) = this;
         }
     }
-    verdict
 }
 
 struct Weighing<'a, 'e, 'o> {
     set: PolicySet<'a>,
     rules: Rules<'a, 'e>,
     evidence: &'e Evidence<'e>,
+    /// Index of the base policy that has the first outcome.
+    first: u16,
+    /// Of the base policies of this part.
     outcomes: &'o mut [Outcome],
 }
 
@@ -148,17 +181,17 @@ impl<'e> Weighing<'_, 'e, '_> {
     /// `first_page`: the hash is that of the first page, by which nothing is allowed; see [`has_hash`](crate::facts::has_hash).
     fn hash_rules<const N: usize>(&mut self, records: &[HashRecord<N>], first_page: bool) {
         for record in records {
-            if first_page && record.action.get() == 0 {
+            if first_page && !record.denies() {
                 continue;
             }
             let found = Match {
-                action: action_of(record.action.get()),
+                action: action_of(record.denies().into()),
                 kind: RuleKind::Hash,
                 level: Level::Hash,
                 rule: record.rule.get(),
                 signature: NO_SIGNATURE,
             };
-            self.offer(record.policy.get(), found, Truth::Yes);
+            self.offer(record.policy(), found, Truth::Yes);
         }
     }
 
@@ -234,7 +267,13 @@ impl<'e> Weighing<'_, 'e, '_> {
             }
             return;
         }
-        let mut names = Names::Unread;
+        let Some(names) = SignatureKeys::of(signature, self.set.signer_shapes()) else {
+            // Any signer that goes by a name may be meant.
+            for signer_use in all {
+                self.signer_use(index, signature, signer_use);
+            }
+            return;
+        };
         for (depth, certificate) in signature.chain.iter().enumerate() {
             let Fact::Present(tbs) = &certificate.tbs else {
                 continue;
@@ -242,37 +281,19 @@ impl<'e> Weighing<'_, 'e, '_> {
             // The same certificate may stand in a chain twice.
             let earlier = signature.chain.get(..depth).unwrap_or_default();
             if !earlier.iter().any(|other| other.tbs == certificate.tbs) {
-                self.root(index, signature, tbs_key(tbs.as_bytes()), &mut names);
+                self.root(index, signature, tbs_key(tbs.as_bytes()), &names);
             }
         }
         if let Some(wellknown) = signature.root.wellknown.filter(|id| *id != 0) {
-            self.root(index, signature, wellknown_key(wellknown), &mut names);
+            self.root(index, signature, wellknown_key(wellknown), &names);
         }
-        self.root(index, signature, wellknown_key(0), &mut names);
+        self.root(index, signature, wellknown_key(0), &names);
     }
 
-    /// Weighs the signers under one root.
-    fn root(&mut self, index: u8, signature: &'e Signature<'e>, root_key: u32, names: &mut Names) {
-        let uses = self.set.signer_uses(root_key);
-        if uses.len() <= FEW_SIGNERS {
-            for signer_use in uses {
-                self.signer_use(index, signature, signer_use);
-            }
-            return;
-        }
-        let Names::Keys(keys) = names.read(signature, self.set.signer_shapes()) else {
-            for signer_use in uses {
-                self.signer_use(index, signature, signer_use);
-            }
-            return;
-        };
-        for key in keys.into_iter().flatten() {
-            let from = uses.partition_point(|signer_use| signer_use.names_key.get() < key);
-            let run = uses.get(from..).unwrap_or_default();
-            for signer_use in run
-                .iter()
-                .take_while(|signer_use| signer_use.names_key.get() == key)
-            {
+    /// Weighs the signers of this root and the signature's names.
+    fn root(&mut self, index: u8, signature: &'e Signature<'e>, root: u64, names: &SignatureKeys) {
+        for (publisher, oem) in names.combinations() {
+            for signer_use in self.set.signer_uses(signer_key(root, publisher, oem)) {
                 self.signer_use(index, signature, signer_use);
             }
         }
@@ -342,7 +363,7 @@ impl<'e> Weighing<'_, 'e, '_> {
         if is_supplemental(record) && found.action == Action::Deny {
             return;
         }
-        let Some(outcome) = self.outcomes.get_mut(usize::from(record.base.get())) else {
+        let Some(outcome) = self.outcome(record) else {
             return;
         };
         match (truth, found.action) {
@@ -361,6 +382,12 @@ impl<'e> Weighing<'_, 'e, '_> {
         }
     }
 
+    /// The outcome of the base policy that a policy belongs to, if it is one of this part.
+    fn outcome(&mut self, record: &PolicyRecord) -> Option<&mut Outcome> {
+        let at = record.base.get().checked_sub(self.first)?;
+        self.outcomes.get_mut(usize::from(at))
+    }
+
     /// Notes the policies whose hash rules go by digests that could not be had.
     fn unknown_hashes(&mut self) {
         let missing = Missing::of(self.evidence);
@@ -368,7 +395,7 @@ impl<'e> Weighing<'_, 'e, '_> {
             return;
         }
         for record in self.set.policy_records() {
-            let Some(outcome) = self.outcomes.get_mut(usize::from(record.base.get())) else {
+            let Some(outcome) = self.outcome(record) else {
                 continue;
             };
             let lengths = record.hash_lengths.get();
@@ -382,48 +409,52 @@ impl<'e> Weighing<'_, 'e, '_> {
     }
 }
 
-/// The keys of a signature's names, made when first needed.
-#[derive(Clone, Copy)]
-enum Names {
-    /// Not made yet.
-    Unread,
-    /// A name could not be had, so that no key can be made.
-    Unknown,
-    /// The key for each shape of signer that occurs and that the names allow.
-    Keys([Option<u32>; 4]),
+/// The keys of a signature's names, as signers are looked up by them.
+struct SignatureKeys {
+    publisher: u64,
+    oem: u64,
+    /// Shapes of signers that occur in the set and that the names allow; bit `1 << shape`.
+    shapes: u32,
 }
 
-impl Names {
-    fn read(&mut self, signature: &Signature<'_>, shapes: u32) -> Self {
-        if matches!(self, Self::Unread) {
-            *self = Self::make(signature, shapes);
+impl SignatureKeys {
+    /// The keys of those names that some signer of the set goes by; `None` if such a name could not be had.
+    fn of(signature: &Signature<'_>, shapes: u32) -> Option<Self> {
+        const BY_PUBLISHER: u32 = 0b1010;
+        const BY_OEM: u32 = 0b1100;
+        let mut keys = Self {
+            publisher: 0,
+            oem: 0,
+            shapes,
+        };
+        if shapes & BY_PUBLISHER != 0 {
+            match signature.chain.first().map_or(Fact::Absent, publisher) {
+                Fact::Present(name) => keys.publisher = text_key(name),
+                Fact::Absent => keys.shapes &= !BY_PUBLISHER,
+                Fact::Unreadable(_) => return None,
+            }
         }
-        *self
+        if shapes & BY_OEM != 0 {
+            match signature.oem_id {
+                Fact::Present(name) => keys.oem = text_key(name),
+                Fact::Absent => keys.shapes &= !BY_OEM,
+                Fact::Unreadable(_) => return None,
+            }
+        }
+        Some(keys)
     }
 
-    fn make(signature: &Signature<'_>, shapes: u32) -> Self {
-        let publisher = signature.chain.first().map_or(Fact::Absent, publisher);
-        let oem = signature.oem_id;
-        if matches!(publisher, Fact::Unreadable(_)) || matches!(oem, Fact::Unreadable(_)) {
-            return Self::Unknown;
-        }
-        let (publisher, oem) = (publisher.present(), oem.present());
-        let mut keys = [None; 4];
-        for (shape, key) in (0_u8..).zip(&mut keys) {
-            if shapes.checked_shr(u32::from(shape)).unwrap_or(0) & 1 == 0 {
-                continue;
-            }
-            let by_publisher = shape & SHAPE_PUBLISHER != 0;
-            let by_oem = shape & SHAPE_OEM != 0;
-            if (by_publisher && publisher.is_none()) || (by_oem && oem.is_none()) {
-                continue;
-            }
-            *key = Some(names_key(
-                publisher.filter(|_| by_publisher),
-                oem.filter(|_| by_oem),
-            ));
-        }
-        Self::Keys(keys)
+    /// The keys of publisher and OEM id for each shape of signer.
+    fn combinations(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let asked = |shape: u8, bit: u8, key: u64| if shape & bit == 0 { 0 } else { key };
+        (0..4_u8)
+            .filter(|shape| self.shapes.checked_shr(u32::from(*shape)).unwrap_or(0) & 1 != 0)
+            .map(move |shape| {
+                (
+                    asked(shape, SHAPE_PUBLISHER, self.publisher),
+                    asked(shape, SHAPE_OEM, self.oem),
+                )
+            })
     }
 }
 

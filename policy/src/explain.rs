@@ -134,10 +134,10 @@ impl<'a> Explaining<'a, '_> {
         visit: &mut dyn FnMut(Tried<'a>),
     ) {
         for record in records {
-            let view = (RuleKind::Hash, Level::Hash, record.action.get());
-            let only_page = first_page && record.action.get() == 0;
+            let view = (RuleKind::Hash, Level::Hash, u16::from(record.denies()));
+            let only_page = first_page && !record.denies();
             let truth = Truth::from(!only_page);
-            if let Some(mut tried) = self.tried(record.policy.get(), record.rule.get(), view, truth) {
+            if let Some(mut tried) = self.tried(record.policy(), record.rule.get(), view, truth) {
                 tried.missed = only_page.then_some("it is the hash of the first page, which allows nothing");
                 visit(tried);
             }

@@ -11,7 +11,9 @@
 //! ```
 //!
 //! Every table has a fixed stride and, where it is searched, a sort order. Searched tables have a bucket index beside
-//! them: `2^bits + 1` numbers, where bucket `b` holds the entries whose key starts with the `bits` bits `b`.
+//! them: `2^bits + 1` [`Bucket`]s, where bucket `b` holds the entries whose key starts with the `bits` bits `b`. A bucket's
+//! marks tell nearly every key that is not there from those that are, so that a search in vain, by far the most frequent,
+//! reads the index and not the table.
 //!
 //! Rules are numbered through the whole set in the order of their policies and documents; [`Table::RuleNames`] holds the id
 //! and name of each in that order, [`Table::RuleNameBlocks`] the offset of every sixteenth. A pooled value or text is its length in one
@@ -34,9 +36,7 @@ pub const MAGIC: [u8; 4] = *b"GHPS";
 pub const FORMAT_VERSION: u32 = 1;
 /// Largest set that is accepted, in bytes.
 pub const MAX_SET_BYTES: usize = 64 << 20;
-/// Most base policies in one set: each has its own place in a [`Verdict`](crate::Verdict). Supplementals do not count.
-pub const MAX_BASE_POLICIES: usize = 32;
-/// Most policies in one set, supplementals included.
+/// Most policies in one set, base and supplemental.
 pub const MAX_POLICIES: usize = 4096;
 /// Longest text in bytes.
 pub const MAX_TEXT_BYTES: usize = 0x7fff;
@@ -99,7 +99,7 @@ pub enum Table {
     Policies = 0,
     /// [`HashRecord`]s of 20 bytes (SHA-1), sorted by hash, then rule number.
     Hashes20 = 1,
-    /// The bucket index of [`Table::Hashes20`], `u32`s.
+    /// The bucket index of [`Table::Hashes20`].
     Buckets20 = 2,
     /// As [`Table::Hashes20`], 32 bytes (SHA-256).
     Hashes32 = 3,
@@ -121,9 +121,9 @@ pub enum Table {
     AttributeBuckets = 11,
     /// [`SignerRecord`]s, in rule order.
     Signers = 12,
-    /// [`SignerUse`]s: the signers that policies allow or deny, sorted by both keys, then signer.
+    /// [`SignerUse`]s: the signers that policies allow or deny, sorted by key, then signer.
     SignerUses = 13,
-    /// The bucket index of [`Table::SignerUses`], by root key.
+    /// The bucket index of [`Table::SignerUses`], by key.
     SignerBuckets = 14,
     /// [`AttributeRef`]s: the file attributes of each signer, sorted by key within each.
     AttributeRefs = 15,
@@ -180,10 +180,8 @@ impl Table {
             | Self::Buckets48
             | Self::Buckets64
             | Self::AttributeBuckets
-            | Self::SignerBuckets
-            | Self::Exceptions
-            | Self::Ekus
-            | Self::RuleNameBlocks => size_of::<U32>(),
+            | Self::SignerBuckets => size_of::<Bucket>(),
+            Self::Exceptions | Self::Ekus | Self::RuleNameBlocks => size_of::<U32>(),
             Self::Hashes32 => size_of::<HashRecord<32>>(),
             Self::Hashes48 => size_of::<HashRecord<48>>(),
             Self::Hashes64 => size_of::<HashRecord<64>>(),
@@ -252,10 +250,35 @@ pub struct HashRecord<const N: usize> {
     pub hash: [u8; N],
     /// Rule number.
     pub rule: U32,
+    /// Index of the policy, and [`HASH_DENIES`].
+    pub use_in: U16,
+}
+
+/// Bit of [`HashRecord::use_in`]: the rule denies.
+pub const HASH_DENIES: u16 = 0x8000;
+
+impl<const N: usize> HashRecord<N> {
     /// Index of the policy.
-    pub policy: U16,
-    /// 0 allow, 1 deny.
-    pub action: U16,
+    pub const fn policy(&self) -> u16 {
+        self.use_in.get() & !HASH_DENIES
+    }
+
+    /// Whether it denies.
+    pub const fn denies(&self) -> bool {
+        self.use_in.get() & HASH_DENIES != 0
+    }
+}
+
+/// A bucket of a bucket index. The last one of an index is the end of the table.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct Bucket {
+    /// Index of its first entry.
+    pub first: U32,
+    /// The [`marks`] of the keys of its entries, together.
+    pub marks: U32,
 }
 
 /// An offset that points nowhere: the record does not ask for this.
@@ -361,10 +384,8 @@ pub struct SignerRecord {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct SignerUse {
-    /// [`tbs_key`] or [`wellknown_key`] of the signer's root.
-    pub root_key: U32,
-    /// [`names_key`](crate::names_key) of its publisher and OEM id.
-    pub names_key: U32,
+    /// [`signer_key`] of its root, publisher and OEM id.
+    pub key: U32,
     /// Index into [`Table::Signers`].
     pub signer: U32,
     /// First of its exceptions in [`Table::Exceptions`].
@@ -377,16 +398,22 @@ pub struct SignerUse {
     pub action: U16,
 }
 
-/// The key under which a signer with this TBS hash is found.
-pub fn tbs_key(tbs: &[u8]) -> u32 {
-    tbs.first_chunk::<4>()
-        .map_or(0, |bytes| u32::from_be_bytes(*bytes))
+/// The part of a signer's key that stands for its TBS hash.
+pub fn tbs_key(tbs: &[u8]) -> u64 {
+    hash_key(tbs)
 }
 
-/// The key under which a signer with this well-known root is found.
-pub fn wellknown_key(id: u8) -> u32 {
-    // Spread over the buckets as hashes are.
-    u32::from(id).wrapping_mul(0x9e37_79b1)
+/// The part of a signer's key that stands for its well-known root.
+pub fn wellknown_key(id: u8) -> u64 {
+    u64::from(id)
+}
+
+/// The key under which a signer is found: that of its root, and [`text_key`](crate::text_key) of its publisher and its OEM
+/// id, 0 for one that it does not ask for.
+pub fn signer_key(root: u64, publisher: u64, oem: u64) -> u32 {
+    let names = publisher ^ oem.rotate_left(29);
+    let mixed = (root ^ names).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    u32::try_from(mixed >> 32).unwrap_or(u32::MAX)
 }
 
 /// How strong a digest is, from 1 for MD5 to 5 for SHA-512, by its length in bytes; 0 for any other length.
@@ -401,7 +428,7 @@ pub const fn digest_rank(length: usize) -> u8 {
     }
 }
 
-/// The bucket bits that a table of this many hashes has.
+/// The bucket bits that a table of this many entries has.
 pub const fn bucket_bits(count: u32) -> u32 {
     if count < 4 {
         return 0;
@@ -417,18 +444,26 @@ pub const fn bucket_bits(count: u32) -> u32 {
     }
 }
 
-/// The first eight bytes of a hash as a number: settles nearly every comparison of two hashes.
-pub fn leading(hash: &[u8]) -> u64 {
+/// The key of a hash, its first eight bytes: settles nearly every comparison of two hashes.
+pub fn hash_key(hash: &[u8]) -> u64 {
     hash.first_chunk::<8>()
         .map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// The first bits of a hash, by which its bucket goes.
-pub fn bucket_prefix(hash: &[u8]) -> u32 {
-    tbs_key(hash)
+/// A key of four bytes as bucket indexes take it.
+pub fn wide_key(key: u32) -> u64 {
+    (u64::from(key) << 32) | u64::from(key)
 }
 
 /// The bucket of a key: its first `bits` bits.
-pub fn bucket_of(key: u32, bits: u32) -> u32 {
-    key.checked_shr(32_u32.saturating_sub(bits)).unwrap_or(0)
+pub fn bucket_of(key: u64, bits: u32) -> u32 {
+    let bucket = key.checked_shr(64_u32.saturating_sub(bits)).unwrap_or(0);
+    // No more than MAX_BUCKET_BITS.
+    u32::try_from(bucket).unwrap_or(u32::MAX)
+}
+
+/// The marks that a key leaves in its bucket: two bits, chosen by the end of the key.
+pub fn marks(key: u64) -> u32 {
+    let [last, before, ..] = key.to_le_bytes();
+    1_u32.wrapping_shl(last.into()) | 1_u32.wrapping_shl(before.into())
 }

@@ -21,7 +21,7 @@ macro_rules! numbered {
 
             /// The value with this number.
             pub fn from_number(number: u64) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| u64::from(value.number()) == number)
+                usize::try_from(number).ok().and_then(|number| Self::ALL.get(number)).copied()
             }
         }
     )+};
@@ -43,6 +43,15 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
+        fn stand_by_number<T: Copy>(all: &[T], number: fn(T) -> u8) {
+            for (at, value) in all.iter().enumerate() {
+                assert_eq!(usize::from(number(*value)), at);
+            }
+        }
+        stand_by_number(Level::ALL, Level::number);
+        stand_by_number(Decision::ALL, Decision::number);
+        stand_by_number(Action::ALL, Action::number);
+        stand_by_number(RuleKind::ALL, RuleKind::number);
         for level in Level::ALL {
             assert_eq!(Level::from_number(u64::from(level.number())), Some(*level));
         }

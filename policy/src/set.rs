@@ -4,6 +4,7 @@ use crate::Options;
 use crate::SetError;
 use crate::format::AttributeRecord;
 use crate::format::AttributeUse;
+use crate::format::Bucket;
 use crate::format::Directory;
 use crate::format::HashRecord;
 use crate::format::Header;
@@ -13,10 +14,10 @@ use crate::format::SignerRecord;
 use crate::format::SignerUse;
 use crate::format::Table;
 use crate::format::TableEntry;
-use crate::format::bucket_bits;
 use crate::format::bucket_of;
-use crate::format::bucket_prefix;
-use crate::format::leading;
+use crate::format::hash_key;
+use crate::format::marks;
+use crate::format::wide_key;
 use crate::validate::validate;
 use core::cmp::Ordering;
 use evidence::CatalogIndex;
@@ -148,46 +149,53 @@ impl<'a> PolicySet<'a> {
         buckets: Table,
         hash: &[u8; N],
     ) -> &'a [HashRecord<N>] {
-        let within: &'a [HashRecord<N>] = self.bucket(entries, buckets, bucket_prefix(hash));
-        let first = leading(hash);
+        let key = hash_key(hash);
+        let within: &'a [HashRecord<N>] = self.bucket(entries, buckets, key);
         run(within, |record| {
-            leading(&record.hash)
-                .cmp(&first)
+            hash_key(&record.hash)
+                .cmp(&key)
                 .then_with(|| record.hash.cmp(hash))
         })
     }
 
     /// The uses of file attributes under this key.
     pub(crate) fn attribute_uses(&self, key: u32) -> &'a [AttributeUse] {
-        let within: &'a [AttributeUse] = self.bucket(Table::AttributeUses, Table::AttributeBuckets, key);
+        let within: &'a [AttributeUse] =
+            self.bucket(Table::AttributeUses, Table::AttributeBuckets, wide_key(key));
         run(within, |record| record.key.get().cmp(&key))
     }
 
-    /// The uses of signers under this root key.
-    pub(crate) fn signer_uses(&self, root_key: u32) -> &'a [SignerUse] {
-        let within: &'a [SignerUse] = self.bucket(Table::SignerUses, Table::SignerBuckets, root_key);
-        run(within, |record| record.root_key.get().cmp(&root_key))
+    /// The uses of signers under this key.
+    pub(crate) fn signer_uses(&self, key: u32) -> &'a [SignerUse] {
+        let within: &'a [SignerUse] = self.bucket(Table::SignerUses, Table::SignerBuckets, wide_key(key));
+        run(within, |record| record.key.get().cmp(&key))
     }
 
-    /// The part of a sorted table that its bucket index gives for keys starting as this one does.
+    /// The part of a sorted table that its bucket index gives for a key; nothing if the key left no marks there.
+    #[inline]
     fn bucket<T: FromBytes + Immutable + KnownLayout + Unaligned>(
         &self,
         entries: Table,
         buckets: Table,
-        prefix: u32,
+        key: u64,
     ) -> &'a [T] {
-        let records: &'a [T] = self.table(entries);
-        if records.is_empty() {
-            return &[];
-        }
-        let bits = bucket_bits(u32::try_from(records.len()).unwrap_or(u32::MAX));
-        let index: &'a [U32] = self.table(buckets);
-        let bucket = as_index(bucket_of(prefix, bits));
-        let bound = |at: usize| index.get(at).map(|bound| as_index(bound.get()));
-        let (Some(start), Some(end)) = (bound(bucket), bound(bucket.saturating_add(1))) else {
+        let index: &'a [Bucket] = self.table(buckets);
+        // One more than a power of two, or none at all.
+        let Some(bits) = index.len().checked_sub(1).and_then(usize::checked_ilog2) else {
             return &[];
         };
-        records.get(start..end).unwrap_or_default()
+        let bucket = as_index(bucket_of(key, bits));
+        let Some(here) = index.get(bucket) else {
+            return &[];
+        };
+        let wanted = marks(key);
+        if here.marks.get() & wanted != wanted {
+            return &[];
+        }
+        let end = index.get(bucket.saturating_add(1));
+        let records: &'a [T] = self.table(entries);
+        end.and_then(|end| records.get(as_index(here.first.get())..as_index(end.first.get())))
+            .unwrap_or_default()
     }
 
     /// A pooled value and what follows it.

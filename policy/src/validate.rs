@@ -3,16 +3,16 @@
 use crate::error::SetError;
 use crate::error::SetFault;
 use crate::fold::name_key;
-use crate::fold::names_key;
+use crate::fold::text_key;
 use crate::format::AttributeRecord;
 use crate::format::AttributeRef;
 use crate::format::AttributeUse;
+use crate::format::Bucket;
 use crate::format::Directory;
 use crate::format::FORMAT_VERSION;
 use crate::format::HashRecord;
 use crate::format::Header;
 use crate::format::MAGIC;
-use crate::format::MAX_BASE_POLICIES;
 use crate::format::MAX_POLICIES;
 use crate::format::MAX_SET_BYTES;
 use crate::format::NO_BASE;
@@ -27,15 +27,16 @@ use crate::format::Table;
 use crate::format::TableEntry;
 use crate::format::bucket_bits;
 use crate::format::bucket_of;
-use crate::format::bucket_prefix;
-use crate::format::leading;
+use crate::format::hash_key;
+use crate::format::marks;
+use crate::format::signer_key;
 use crate::format::tbs_key;
 use crate::format::wellknown_key;
+use crate::format::wide_key;
 use crate::set::PolicySet;
 use crate::set::as_index;
 use crate::set::take_text;
 use crate::verdict::Level;
-use core::cmp::Ordering;
 use evidence::Text;
 use sha2::Digest;
 use sha2::Sha256;
@@ -204,12 +205,6 @@ impl Checks<'_> {
         }
         let is_base = |record: &&PolicyRecord| record.flags.get() & PolicyRecord::SUPPLEMENTAL == 0;
         let bases = records.iter().take_while(is_base).count();
-        if bases > MAX_BASE_POLICIES {
-            return Err(fault(
-                SetFault::Count,
-                self.at(Table::Policies, MAX_BASE_POLICIES),
-            ));
-        }
         for (index, record) in records.iter().enumerate() {
             let at = self.at(Table::Policies, index);
             if record.flags.get() & !PolicyRecord::KNOWN_FLAGS != 0 || record.reserved != [0; 7] {
@@ -246,32 +241,25 @@ impl Checks<'_> {
         let policies = self.set.policy_records().len();
         let mut scan = BucketScan::new(&self.set, buckets, records.len())
             .ok_or_else(|| fault(SetFault::Buckets, self.at(buckets, 0)))?;
-        let mut previous: Option<&HashRecord<N>> = None;
+        let mut previous: Option<(u64, &HashRecord<N>)> = None;
         for (number, record) in (0_u32..).zip(records) {
             let wrong = |what: SetFault| Err(fault(what, self.at(entries, as_index(number))));
-            if let Some(previous) = previous {
-                let by_hash = leading(&previous.hash)
-                    .cmp(&leading(&record.hash))
-                    .then_with(|| previous.hash.cmp(&record.hash));
-                let ordered = match by_hash {
-                    Ordering::Less => true,
-                    Ordering::Equal => previous.rule.get() < record.rule.get(),
-                    Ordering::Greater => false,
-                };
-                if !ordered {
-                    return wrong(SetFault::Order);
-                }
+            let key = hash_key(&record.hash);
+            let ordered = previous.is_none_or(|(previous_key, previous)| {
+                previous_key < key
+                    || (previous_key == key
+                        && (&previous.hash, previous.rule.get()) < (&record.hash, record.rule.get()))
+            });
+            if !ordered {
+                return wrong(SetFault::Order);
             }
-            if usize::from(record.policy.get()) >= policies || record.rule.get() >= self.rule_count {
+            if usize::from(record.policy()) >= policies || record.rule.get() >= self.rule_count {
                 return wrong(SetFault::Reference);
             }
-            if record.action.get() > 1 {
-                return wrong(SetFault::Value);
-            }
-            if !scan.step(number, bucket_prefix(&record.hash)) {
+            if !scan.step(number, key) {
                 return wrong(SetFault::Buckets);
             }
-            previous = Some(record);
+            previous = Some((key, record));
         }
         self.check(scan.finish(), SetFault::Buckets, buckets, 0)
     }
@@ -331,7 +319,7 @@ impl Checks<'_> {
                 SetFault::Reference,
             )?;
             check(record.action.get() <= 1, SetFault::Value)?;
-            check(scan.step(number, record.key.get()), SetFault::Buckets)?;
+            check(scan.step(number, wide_key(record.key.get())), SetFault::Buckets)?;
             previous = Some(place);
         }
         self.check(scan.finish(), SetFault::Buckets, Table::AttributeBuckets, 0)
@@ -405,10 +393,10 @@ impl Checks<'_> {
         let mut previous = None;
         for (number, record) in (0_u32..).zip(uses) {
             let check = |holds, what| self.check(holds, what, Table::SignerUses, as_index(number));
-            let place = (record.root_key.get(), record.names_key.get(), record.signer.get());
+            let place = (record.key.get(), record.signer.get());
             check(previous.is_none_or(|previous| previous <= place), SetFault::Order)?;
             check(usize::from(record.policy.get()) < policies, SetFault::Reference)?;
-            check(self.signer_keys_are_right(record), SetFault::Reference)?;
+            check(self.signer_key_is_right(record), SetFault::Reference)?;
             check(
                 Self::lies_in(
                     record.except_first.get(),
@@ -418,13 +406,13 @@ impl Checks<'_> {
                 SetFault::Reference,
             )?;
             check(record.action.get() <= 1, SetFault::Value)?;
-            check(scan.step(number, record.root_key.get()), SetFault::Buckets)?;
+            check(scan.step(number, wide_key(record.key.get())), SetFault::Buckets)?;
             previous = Some(place);
         }
         self.check(scan.finish(), SetFault::Buckets, Table::SignerBuckets, 0)
     }
 
-    fn signer_keys_are_right(&self, record: &SignerUse) -> bool {
+    fn signer_key_is_right(&self, record: &SignerUse) -> bool {
         let Some(signer) = self.set.signers().get(as_index(record.signer.get())) else {
             return false;
         };
@@ -433,13 +421,16 @@ impl Checks<'_> {
         } else {
             tbs_key(self.set.pooled(signer.tbs.get()))
         };
-        let text = |offset: U32| (offset.get() != NONE).then(|| Text::Utf8(self.set.text(offset.get())));
-        let (publisher, oem) = (text(signer.publisher), text(signer.oem));
-        let by_publisher = publisher.map_or(0, |_| SHAPE_PUBLISHER);
-        let by_oem = oem.map_or(0, |_| SHAPE_OEM);
+        let key = |offset: U32| match offset.get() {
+            NONE => 0,
+            offset => text_key(Text::Utf8(self.set.text(offset))),
+        };
+        let (publisher, oem) = (key(signer.publisher), key(signer.oem));
+        let by_publisher = if publisher == 0 { 0 } else { SHAPE_PUBLISHER };
+        let by_oem = if oem == 0 { 0 } else { SHAPE_OEM };
         let shape = u32::from(by_publisher | by_oem);
         let listed = self.set.signer_shapes().checked_shr(shape).unwrap_or(0) & 1 != 0;
-        listed && root == record.root_key.get() && names_key(publisher, oem) == record.names_key.get()
+        listed && signer_key(root, publisher, oem) == record.key.get()
     }
 
     fn catalogs(&self) -> Result<(), SetError> {
@@ -456,6 +447,9 @@ impl Checks<'_> {
         if Ok(blocks.len()) != usize::try_from(rules.div_ceil(RULE_NAME_BLOCK)) {
             return Err(fault(SetFault::Count, self.at(Table::RuleNameBlocks, 0)));
         }
+        // Nearly always so, and then every part of it is text.
+        let all_ascii = names.is_ascii();
+        let is_text = |text: &[u8]| all_ascii || core::str::from_utf8(text).is_ok();
         let mut blocks = blocks.iter();
         let mut rest = names;
         for rule in 0..rules {
@@ -465,13 +459,14 @@ impl Checks<'_> {
             {
                 return Err(fault(SetFault::Reference, self.at(Table::RuleNames, at)));
             }
-            for _ in 0..2 {
-                let text = take_text(rest).filter(|(text, _)| core::str::from_utf8(text).is_ok());
-                let Some((_, tail)) = text else {
-                    return Err(fault(SetFault::Text, self.at(Table::RuleNames, at)));
-                };
-                rest = tail;
-            }
+            let both = take_text(rest)
+                .filter(|(id, _)| is_text(id))
+                .and_then(|(_, rest)| take_text(rest))
+                .filter(|(name, _)| is_text(name));
+            let Some((_, tail)) = both else {
+                return Err(fault(SetFault::Text, self.at(Table::RuleNames, at)));
+            };
+            rest = tail;
         }
         if rest.is_empty() {
             Ok(())
@@ -484,18 +479,21 @@ impl Checks<'_> {
 
 /// Checks a bucket index along a scan of the table it indexes.
 struct BucketScan<'a> {
-    bounds: core::slice::Iter<'a, U32>,
+    /// The buckets after the next one.
+    rest: core::slice::Iter<'a, Bucket>,
     count: u32,
     bits: u32,
-    /// The bucket that the scan stands in, and where the index says that it ends.
+    /// The bucket that the scan stands in, its marks, those seen, and the next bucket.
     bucket: u32,
-    end: Option<u32>,
+    marks: u32,
+    seen: u32,
+    next: Option<&'a Bucket>,
 }
 
 impl<'a> BucketScan<'a> {
     /// Starts; `None` if the index has the wrong size or start.
     fn new(set: &PolicySet<'a>, buckets: Table, length: usize) -> Option<Self> {
-        let index: &'a [U32] = set.table(buckets);
+        let index: &'a [Bucket] = set.table(buckets);
         let count = u32::try_from(length).ok()?;
         let bits = bucket_bits(count);
         let wanted = if count == 0 {
@@ -506,37 +504,55 @@ impl<'a> BucketScan<'a> {
         if index.len() != wanted {
             return None;
         }
-        let mut bounds = index.iter();
-        let first = bounds.next().map(|bound| bound.get());
-        if first.is_some_and(|first| first != 0) {
+        let mut rest = index.iter();
+        let first = rest.next().copied().unwrap_or_default();
+        if first.first.get() != 0 {
             return None;
         }
-        let end = bounds.next().map(|bound| bound.get());
         Some(Self {
-            bounds,
+            next: rest.next(),
+            rest,
             count,
             bits,
             bucket: 0,
-            end,
+            marks: first.marks.get(),
+            seen: 0,
         })
     }
 
     /// Passes entry `number` with this key; says whether the index puts it there.
-    fn step(&mut self, number: u32, key: u32) -> bool {
+    #[inline]
+    fn step(&mut self, number: u32, key: u64) -> bool {
         let here = bucket_of(key, self.bits);
         while self.bucket < here {
-            if self.end != Some(number) {
+            if !self.leave(number) {
                 return false;
             }
-            self.bucket = self.bucket.saturating_add(1);
-            self.end = self.bounds.next().map(|bound| bound.get());
         }
+        self.seen |= marks(key);
         true
+    }
+
+    /// Goes on to the next bucket, which must start at entry `number`; says whether this one had the marks of its keys.
+    fn leave(&mut self, number: u32) -> bool {
+        let Some(next) = self.next else {
+            return false;
+        };
+        let right = next.first.get() == number && self.seen == self.marks;
+        self.bucket = self.bucket.saturating_add(1);
+        self.marks = next.marks.get();
+        self.seen = 0;
+        self.next = self.rest.next();
+        right
     }
 
     /// Whether the rest of the index, the last bucket used and the empty ones after it, ends where the table does.
     fn finish(mut self) -> bool {
-        self.count == 0
-            || (self.end == Some(self.count) && self.bounds.all(|bound| bound.get() == self.count))
+        while self.next.is_some() {
+            if !self.leave(self.count) {
+                return false;
+            }
+        }
+        self.marks == 0
     }
 }

@@ -3,7 +3,6 @@
 use crate::PolicySet;
 use crate::PolicyView;
 use crate::Reason;
-use crate::format::MAX_BASE_POLICIES;
 use evidence::Unreadable;
 
 /// What becomes of a file.
@@ -129,7 +128,14 @@ impl Level {
     }
 }
 
-/// The answer to one file: the whole, and each base policy's part in it. Of fixed size; names are borrowed from the set.
+/// Base policies whose outcomes one [`Verdict`] holds.
+pub const VERDICT_POLICIES: usize = 32;
+
+/// The answer to one file: the whole, and the base policies' parts in it. Of fixed size; names are borrowed from the set.
+///
+/// It holds the outcomes of [`VERDICT_POLICIES`] base policies, which is all of them in any set but an unusual one. Of a
+/// larger set [`decide`](crate::decide) gives the part with the policy that decided the whole;
+/// [`decide_parts`](crate::decide_parts) gives all parts.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict<'a> {
     /// The whole: the severest of the base policies' decisions.
@@ -137,17 +143,28 @@ pub struct Verdict<'a> {
     /// Why: the reason of the first base policy that decided the whole.
     pub reason: Reason,
     pub(crate) set: PolicySet<'a>,
-    pub(crate) outcomes: [Outcome; MAX_BASE_POLICIES],
+    /// Index of the first base policy that has its outcome here.
+    pub(crate) first: u16,
+    pub(crate) outcomes: [Outcome; VERDICT_POLICIES],
 }
 
 impl<'a> Verdict<'a> {
+    /// A verdict before anything was weighed, for the base policies from `first` on.
+    pub(crate) const fn undecided(set: PolicySet<'a>, first: u16) -> Self {
+        Self {
+            decision: Decision::Allow,
+            reason: Reason::NoPolicy,
+            set,
+            first,
+            outcomes: [Outcome::UNDECIDED; VERDICT_POLICIES],
+        }
+    }
+
     /// What each base policy says, its supplementals included, in the order of the set.
-    pub fn policies(&self) -> impl Iterator<Item = PolicyOutcome<'a>> {
+    pub fn policies(&self) -> impl Iterator<Item = PolicyOutcome<'a>> + use<'a> {
         let set = self.set;
-        let count = usize::from(set.base_count);
-        (0_u16..)
+        (self.first..set.base_count)
             .zip(self.outcomes)
-            .take(count)
             .filter_map(move |(index, outcome)| {
                 Some(PolicyOutcome {
                     index,

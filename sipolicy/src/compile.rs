@@ -4,6 +4,7 @@ mod policy_tables;
 
 use crate::CompileError;
 use crate::Document;
+use crate::Guid;
 use crate::PolicyKind;
 use crate::compile::policy_tables::PolicyTables;
 use crate::document::Position;
@@ -11,7 +12,9 @@ use crate::error::Place;
 use crate::write_set::SetWriter;
 use policy::Options;
 use policy::PolicySet;
+use policy::format::MAX_POLICIES;
 use policy::format::NO_BASE;
+use std::collections::HashMap;
 
 /// A compiled set.
 #[derive(Clone, Debug)]
@@ -70,11 +73,26 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
                 .to_owned(),
         });
     }
-    let mut seen: Vec<&Document> = Vec::new();
+    let count = documents.len() - of_kind(PolicyKind::AppIdTagging).count();
+    if count > MAX_POLICIES {
+        return Err(CompileError {
+            place: None,
+            message: format!(
+                "{count} policies are more than the {MAX_POLICIES} that one set may hold; merge some with \
+                 `gatehouse policy merge`"
+            ),
+        });
+    }
+    let mut seen = HashMap::<Guid, &Document>::new();
+    let base_at: HashMap<Guid, usize> = bases
+        .iter()
+        .enumerate()
+        .map(|(at, base)| (base.id(), at))
+        .collect();
     let mut writer = SetWriter::default();
     writer.catalogs = catalogs;
     for document in bases.iter().copied().chain(of_kind(PolicyKind::Supplemental)) {
-        if let Some(twin) = seen.iter().find(|other| other.id() == document.id()) {
+        if let Some(twin) = seen.insert(document.id(), document) {
             return Err(CompileError {
                 place: Some(document.place(document.position)),
                 message: format!(
@@ -84,8 +102,7 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
                 ),
             });
         }
-        seen.push(document);
-        let base = base_of(document, &bases, &mut notes);
+        let base = base_of(document, &bases, &base_at, &mut notes);
         PolicyTables::new(document, base, &mut writer, &mut notes)?.write()?;
     }
     let bytes = writer.finish();
@@ -97,8 +114,13 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
 }
 
 /// The index of a policy's base in the set, and a note where it has none.
-fn base_of(document: &Document, bases: &[&Document], notes: &mut Vec<CompileNote>) -> u16 {
-    let at = bases.iter().position(|base| base.id() == document.base_id());
+fn base_of(
+    document: &Document,
+    bases: &[&Document],
+    base_at: &HashMap<Guid, usize>,
+    notes: &mut Vec<CompileNote>,
+) -> u16 {
+    let at = base_at.get(&document.base_id()).copied();
     let mut no_effect = |message: String| {
         notes.push(CompileNote {
             place: document.place(document.position),

@@ -3,6 +3,7 @@
 use policy::format::AttributeRecord;
 use policy::format::AttributeRef;
 use policy::format::AttributeUse;
+use policy::format::Bucket;
 use policy::format::Directory;
 use policy::format::FORMAT_VERSION;
 use policy::format::HashRecord;
@@ -18,8 +19,9 @@ use policy::format::Table;
 use policy::format::TableEntry;
 use policy::format::bucket_bits;
 use policy::format::bucket_of;
-use policy::format::bucket_prefix;
-use policy::format::leading;
+use policy::format::hash_key;
+use policy::format::marks;
+use policy::format::wide_key;
 use sha2::Digest;
 use sha2::Sha256;
 use std::collections::HashMap;
@@ -95,10 +97,10 @@ impl SetWriter {
         let buckets64 = index_hashes(&mut self.hashes64);
         self.attribute_uses
             .sort_by_key(|found| (found.key.get(), found.attribute.get(), found.policy.get()));
-        let attribute_buckets = index(&self.attribute_uses, |found| found.key.get());
+        let attribute_buckets = index(&self.attribute_uses, |found| wide_key(found.key.get()));
         self.signer_uses
-            .sort_by_key(|found| (found.root_key.get(), found.names_key.get(), found.signer.get()));
-        let signer_buckets = index(&self.signer_uses, |found| found.root_key.get());
+            .sort_by_key(|found| (found.key.get(), found.signer.get()));
+        let signer_buckets = index(&self.signer_uses, |found| wide_key(found.key.get()));
         let contents = |table: Table| -> &[u8] {
             match table {
                 Table::Policies => self.policies.as_bytes(),
@@ -189,33 +191,50 @@ fn push_value(pool: &mut Vec<u8>, value: &[u8]) {
     pool.extend_from_slice(value);
 }
 
-/// Sorts a hash table and makes its bucket index.
-fn index_hashes<const N: usize>(records: &mut [HashRecord<N>]) -> Vec<U32> {
-    records.sort_unstable_by(|a, b| {
-        leading(&a.hash)
-            .cmp(&leading(&b.hash))
-            .then_with(|| a.hash.cmp(&b.hash))
-            .then_with(|| a.rule.get().cmp(&b.rule.get()))
-    });
-    index(records, |record| bucket_prefix(&record.hash))
+/// Sorts a hash table and makes its bucket index: dealt out to the buckets first, which puts nearly all in place.
+fn index_hashes<const N: usize>(records: &mut Vec<HashRecord<N>>) -> Vec<Bucket> {
+    let bits = bucket_bits(u32_of(records.len()));
+    let bucket = |record: &HashRecord<N>| bucket_of(hash_key(&record.hash), bits) as usize;
+    let mut next = vec![0_usize; (1 << bits) + 1];
+    for record in &*records {
+        next[bucket(record) + 1] += 1;
+    }
+    for at in 1..next.len() {
+        next[at] += next[at - 1];
+    }
+    let mut dealt = records.clone();
+    for record in &*records {
+        let place = &mut next[bucket(record)];
+        dealt[*place] = *record;
+        *place += 1;
+    }
+    for of_bucket in dealt.chunk_by_mut(|a, b| bucket(a) == bucket(b)) {
+        of_bucket.sort_unstable_by(|a, b| (&a.hash, a.rule.get()).cmp(&(&b.hash, b.rule.get())));
+    }
+    *records = dealt;
+    index(records, |record| hash_key(&record.hash))
 }
 
 /// The bucket index of a sorted table.
-fn index<T>(records: &[T], key: impl Fn(&T) -> u32) -> Vec<U32> {
+fn index<T>(records: &[T], key: impl Fn(&T) -> u64) -> Vec<Bucket> {
     if records.is_empty() {
         return Vec::new();
     }
     let bits = bucket_bits(u32_of(records.len()));
-    let mut bounds = vec![0_u32; (1 << bits) + 1];
-    for record in records {
-        bounds[bucket_of(key(record), bits) as usize + 1] += 1;
+    let mut buckets = vec![Bucket::default(); (1 << bits) + 1];
+    let mut filled = 0;
+    for (at, record) in records.iter().enumerate() {
+        let key = key(record);
+        let here = bucket_of(key, bits) as usize;
+        for bucket in &mut buckets[filled + 1..=here.max(filled)] {
+            bucket.first = u32_of(at).into();
+        }
+        filled = here;
+        let seen = &mut buckets[here].marks;
+        *seen = (seen.get() | marks(key)).into();
     }
-    let mut sum = 0;
-    bounds
-        .iter()
-        .map(|count| {
-            sum += count;
-            U32::new(sum)
-        })
-        .collect()
+    for bucket in &mut buckets[filled + 1..] {
+        bucket.first = u32_of(records.len()).into();
+    }
+    buckets
 }

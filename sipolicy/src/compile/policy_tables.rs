@@ -30,12 +30,13 @@ use policy::format;
 use policy::format::AttributeRecord;
 use policy::format::AttributeRef;
 use policy::format::AttributeUse;
+use policy::format::HASH_DENIES;
 use policy::format::HashRecord;
 use policy::format::NONE;
 use policy::format::PolicyRecord;
 use policy::format::SignerRecord;
 use policy::name_key;
-use policy::names_key;
+use policy::text_key;
 use std::collections::HashMap;
 
 /// Writes one policy's rules to the tables of the set.
@@ -45,7 +46,10 @@ pub(super) struct PolicyTables<'d, 'w> {
     notes: &'w mut Vec<CompileNote>,
     policy: u16,
     base: u16,
-    file_rules: HashMap<&'d str, usize>,
+    /// Where the file rules stand in the document by their ids; made when first needed.
+    file_rules: Option<HashMap<&'d str, usize>>,
+    /// Where the next file rule that is asked for most likely stands: after the last one.
+    next_file_rule: usize,
     signers: HashMap<&'d str, usize>,
     /// Scenario 131 and those it inherits, in that order.
     scenarios: Vec<&'d Scenario>,
@@ -66,7 +70,6 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         notes: &'w mut Vec<CompileNote>,
     ) -> Result<Self, CompileError> {
         let policy = u16::try_from(writer.policies.len()).unwrap_or(u16::MAX);
-        let file_rules = document.file_rules.iter().enumerate();
         let signers = document.signers.iter().enumerate();
         let mut tables = Self {
             document,
@@ -74,7 +77,8 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
             notes,
             policy,
             base,
-            file_rules: file_rules.map(|(at, rule)| (rule.id.as_str(), at)).collect(),
+            file_rules: None,
+            next_file_rule: 0,
             signers: signers.map(|(at, signer)| (signer.id.as_str(), at)).collect(),
             scenarios: Vec::new(),
             rule_numbers: vec![None; document.file_rules.len()],
@@ -127,6 +131,23 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         }
         path.pop();
         Ok(())
+    }
+
+    /// Where the file rule with this id stands in the document. References mostly follow the order of the rules.
+    fn file_rule_at(&mut self, id: &str) -> Option<usize> {
+        let rules = &self.document.file_rules;
+        let guess = self.next_file_rule;
+        let at = if rules.get(guess).is_some_and(|rule| rule.id == id) {
+            guess
+        } else {
+            let by_id = self.file_rules.get_or_insert_with(|| {
+                let numbered = rules.iter().enumerate();
+                numbered.map(|(at, rule)| (rule.id.as_str(), at)).collect()
+            });
+            *by_id.get(id)?
+        };
+        self.next_file_rule = at + 1;
+        Some(at)
     }
 
     fn note(&mut self, position: Position, message: String) {
@@ -196,7 +217,7 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         let mut seen = vec![false; self.document.file_rules.len()];
         for group in self.scenarios.clone().into_iter().flat_map(groups_in_force) {
             for reference in &group.rules {
-                let Some(&at) = self.file_rules.get(reference.id.as_str()) else {
+                let Some(at) = self.file_rule_at(&reference.id) else {
                     return Err(self.dangling("file rule", reference, "RuleID"));
                 };
                 if std::mem::replace(&mut seen[at], true) {
@@ -250,12 +271,15 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
             return Ok(());
         }
         let number = self.rule_number(at);
-        let (policy, action) = (self.policy, number_of(action));
+        let use_in = match action {
+            Action::Allow => self.policy,
+            Action::Deny => self.policy | HASH_DENIES,
+        };
         let writer = &mut *self.writer;
-        let added = add_hash(&mut writer.hashes20, rule, number, policy, action)
-            || add_hash(&mut writer.hashes32, rule, number, policy, action)
-            || add_hash(&mut writer.hashes48, rule, number, policy, action)
-            || add_hash(&mut writer.hashes64, rule, number, policy, action);
+        let added = add_hash(&mut writer.hashes32, rule, number, use_in)
+            || add_hash(&mut writer.hashes20, rule, number, use_in)
+            || add_hash(&mut writer.hashes48, rule, number, use_in)
+            || add_hash(&mut writer.hashes64, rule, number, use_in);
         if !added {
             return Err(error_at(
                 self.document,
@@ -273,7 +297,7 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
             48 => 4,
             _ => 8,
         };
-        self.hash_lengths |= length << (16 * u32::from(action));
+        self.hash_lengths |= length << (16 * u32::from(number_of(action)));
         Ok(())
     }
 
@@ -390,24 +414,23 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         let signer: &'d Signer = &self.document.signers[at];
         let except_first = u32_of(self.writer.exceptions.len());
         for exception in &found.exceptions {
-            let Some(&rule) = self.file_rules.get(exception.id.as_str()) else {
+            let Some(rule) = self.file_rule_at(&exception.id) else {
                 return Err(self.dangling("file rule", exception, "RuleID of the exception"));
             };
             let (attribute, _) = self.attribute(rule);
             self.writer.exceptions.push(attribute.into());
         }
-        let text = |name: &'d Option<String>| name.as_deref().map(Text::Utf8);
-        let (publisher, oem) = (text(&signer.publisher), text(&signer.oem_id));
-        let by_publisher = publisher.map_or(0, |_| format::SHAPE_PUBLISHER);
-        let by_oem = oem.map_or(0, |_| format::SHAPE_OEM);
+        let key = |name: &Option<String>| name.as_deref().map_or(0, |name| text_key(Text::Utf8(name)));
+        let (publisher, oem) = (key(&signer.publisher), key(&signer.oem_id));
+        let by_publisher = signer.publisher.as_ref().map_or(0, |_| format::SHAPE_PUBLISHER);
+        let by_oem = signer.oem_id.as_ref().map_or(0, |_| format::SHAPE_OEM);
         self.writer.signer_shapes |= 1 << (by_publisher | by_oem);
-        let root_key = match &signer.root {
+        let root = match &signer.root {
             CertRoot::Tbs(tbs) => format::tbs_key(tbs),
             CertRoot::Wellknown(id) => format::wellknown_key(*id),
         };
         self.writer.signer_uses.push(format::SignerUse {
-            root_key: root_key.into(),
-            names_key: names_key(publisher, oem).into(),
+            key: format::signer_key(root, publisher, oem).into(),
             signer: record.into(),
             except_first: except_first.into(),
             except_count: u32_of(found.exceptions.len()).into(),
@@ -426,7 +449,7 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         let (eku_first, eku_count, except_eku_count, whql) = self.signer_ekus(signer)?;
         let mut refs = Vec::new();
         for reference in &signer.file_attributes {
-            let Some(&rule) = self.file_rules.get(reference.id.as_str()) else {
+            let Some(rule) = self.file_rule_at(&reference.id) else {
                 return Err(self.dangling("file rule", reference, "RuleID"));
             };
             let (attribute, key) = self.attribute(rule);
@@ -535,8 +558,7 @@ fn add_hash<const N: usize>(
     table: &mut Vec<HashRecord<N>>,
     rule: &FileRule,
     number: u32,
-    policy: u16,
-    action: u16,
+    use_in: u16,
 ) -> bool {
     let Ok(hash) = rule.hash.as_slice().try_into() else {
         return false;
@@ -544,8 +566,7 @@ fn add_hash<const N: usize>(
     table.push(HashRecord {
         hash,
         rule: number.into(),
-        policy: policy.into(),
-        action: action.into(),
+        use_in: use_in.into(),
     });
     true
 }

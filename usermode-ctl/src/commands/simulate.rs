@@ -37,7 +37,7 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
         if arguments.refused && verdict.decision == Decision::Allow {
             return Ok(());
         }
-        let record = VerdictRecord::of(name.to_owned(), &verdict);
+        let record = VerdictRecord::of(name.to_owned(), &verdict, &set.set(), evidence);
         if output.is_json() {
             return output.record(&record);
         }

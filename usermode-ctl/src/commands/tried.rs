@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use policy::Action;
 use policy::Decision;
+use policy::PolicyOutcome;
 use policy::Truth;
 use policy::Verdict;
 use policy::decide;
+use policy::decide_parts;
 use serde::Serialize;
 
 use crate::args::Explain;
@@ -51,6 +53,9 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
     inventory.each(output, |output, name, evidence| {
         let set = set.set();
         let verdict = decide(&set, evidence);
+        let outcomes: Vec<_> = decide_parts(&set, evidence)
+            .flat_map(|part| part.policies())
+            .collect();
         let mut tried = Vec::new();
         let all = policy::explain(&set, evidence, &mut |found| tried.push(found));
         // Deny rules come before all others, then the more specific; rules that hold before those that do not.
@@ -86,7 +91,7 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
                 })?;
                 continue;
             }
-            let decides = verdict.policies().any(|outcome| outcome.rule == Some(found.rule));
+            let decides = outcomes.iter().any(|outcome| outcome.rule == Some(found.rule));
             let holds = match (found.truth, decides) {
                 (Truth::Yes, true) => "yes, decides",
                 _ => holds,
@@ -109,7 +114,7 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
             table.row(tint, cells);
         }
         if output.is_json() {
-            return output.record(&VerdictRecord::of(name.to_owned(), &verdict));
+            return output.record(&VerdictRecord::of(name.to_owned(), &verdict, &set, evidence));
         }
         output.line("")?;
         output.line(format_args!(
@@ -119,16 +124,20 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
         if !table.is_empty() {
             output.table(&table)?;
         }
-        show_verdict(&verdict, output)
+        show_verdict(&verdict, &outcomes, output)
     })?;
     Ok(outcome)
 }
 
 /// Each base policy's part in the verdict, then the whole.
-fn show_verdict(verdict: &Verdict<'_>, output: &mut Output) -> Result<(), Error> {
+fn show_verdict(
+    verdict: &Verdict<'_>,
+    outcomes: &[PolicyOutcome<'_>],
+    output: &mut Output,
+) -> Result<(), Error> {
     output.line("")?;
     let mut table = Table::headed(&["DECISION", "REASON", "RULE", "POLICY"]);
-    for found in verdict.policies() {
+    for found in outcomes {
         let tint = match found.decision {
             Decision::Allow => Tint::Good,
             Decision::WouldRefuse => Tint::Warn,

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 
+use evidence::Evidence;
 use policy::Action;
 use policy::Decision;
 use policy::Level;
+use policy::PolicySet;
 use policy::Reason;
 use policy::RuleKind;
 use policy::Verdict;
+use policy::decide_parts;
 use protocol::event::tag;
 use protocol::field::Field;
 use protocol::field::Fields;
@@ -76,9 +79,10 @@ impl VerdictRecord {
         }
     }
 
-    /// The verdict on a file that was weighed here.
-    pub fn of(path: String, verdict: &Verdict<'_>) -> Self {
-        let policies = verdict.policies().map(|outcome| PolicyRecord {
+    /// The verdict of a set on a file that was weighed here, with what each policy says.
+    pub fn of(path: String, verdict: &Verdict<'_>, set: &PolicySet<'_>, evidence: &Evidence<'_>) -> Self {
+        let outcomes = decide_parts(set, evidence).flat_map(|part| part.policies());
+        let policies = outcomes.map(|outcome| PolicyRecord {
             policy_id: Guid(outcome.policy.id()).to_string(),
             name: outcome.policy.name().to_owned(),
             decision: outcome.decision.name().into(),
