@@ -1,10 +1,15 @@
 //! The control device's dispatch routines: open, close, and requests, which `gate` answers.
 
+use crate::host::Kernel;
 use crate::kernel::device::Request;
 use crate::kernel::time::nap;
+use crate::kernel::waiting::WAITING;
 use crate::running::enter;
+use core::ptr::null_mut;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering;
+use gate::Answer;
+use gate::Gate;
 use gate::host::NtStatus;
 use wdk_sys::DEVICE_OBJECT;
 use wdk_sys::DRIVER_OBJECT;
@@ -77,11 +82,12 @@ unsafe extern "C" fn create(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTA
     request.complete(status, 0)
 }
 
-/// The last handle of an open is gone; a close follows. IRQL: PASSIVE_LEVEL.
+/// The last handle of an open is gone; what still waits through it is cancelled, and a close follows. IRQL: PASSIVE_LEVEL.
 unsafe extern "C" fn cleanup(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTSTATUS {
     let _entered = enter();
     // SAFETY: the I/O manager passed it to this call.
     let request = unsafe { Request::new(irp) };
+    WAITING.cancel_all(request.file_object());
     request.complete(NtStatus::SUCCESS, 0)
 }
 
@@ -104,6 +110,36 @@ unsafe extern "C" fn control(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTST
     };
     // SAFETY: the routine is only set for IRP_MJ_DEVICE_CONTROL.
     let (code, buffer, input, output) = unsafe { request.control() };
-    let completion = gate.dispatch(code, buffer, input, output);
-    request.complete(completion.status, completion.information)
+    let answer = gate.dispatch(code, buffer, input, output);
+    match answer {
+        Answer::Complete(completion) => request.complete(completion.status, completion.information),
+        Answer::Wait(after) => {
+            let status = WAITING.put(request, after);
+            // What came between looking and waiting would not be told until the next event.
+            answer_waiting(gate);
+            status
+        }
+    }
+}
+
+/// Answers the requests that wait for events, as far as there are some; all of them when the driver is stopping.
+///
+/// IRQL: PASSIVE_LEVEL.
+pub fn answer_waiting(gate: &Gate<Kernel>) {
+    while let Some(mut request) = WAITING.take(|_, after| gate.has_events(after)) {
+        // SAFETY: only IRP_MJ_DEVICE_CONTROL requests wait.
+        let (code, buffer, input, output) = unsafe { request.control() };
+        match gate.dispatch(code, buffer, input, output) {
+            Answer::Complete(completion) => {
+                request.complete(completion.status, completion.information);
+            }
+            // Cannot be: what there was to tell stays.
+            Answer::Wait(_) => {
+                request.complete(NtStatus::CANCELLED, 0);
+            }
+        }
+    }
+    if gate.is_stopping() {
+        WAITING.cancel_all(null_mut());
+    }
 }

@@ -5,29 +5,39 @@
 
 use crate::POOL;
 use crate::debug;
+use crate::device::answer_waiting;
 use crate::device::wait_until_closed;
+use crate::filter::before_section;
+use crate::filter::filter_unload;
 use crate::host::Kernel;
 use crate::kernel::device::ControlDevice;
+use crate::kernel::filter::Filter;
 use crate::kernel::global::Slot;
 use crate::kernel::modules::Modules;
 use crate::kernel::notify::Registration;
 use crate::kernel::shared::Vacant;
 use crate::kernel::shared::try_box;
 use crate::kernel::thread::Thread;
+use crate::kernel::waiting::WAITING;
 use crate::notify::image_loaded;
 use crate::running::GATE;
 use crate::running::enter;
+use crate::system::Service;
 use core::ffi::c_void;
+use core::ptr::null_mut;
 use gate::Gate;
 use gate::host::NoMemory;
 use gate::host::NtStatus;
+use protocol::message::features;
 use wdk_sys::DRIVER_OBJECT;
 
 static RUNNING: Slot<Running> = Slot::empty();
 
 /// What stop gives back. Fields are dropped in the order in which they stand here.
 struct Running {
-    /// Goes first: no image load is reported any more, and none is being reported.
+    /// Goes first, if it is there: no section is asked about any more, and none is being asked about.
+    _filter: Option<Filter>,
+    /// Then no image load is reported any more, and none is being reported.
     _registration: Registration,
     /// Then the worker is joined.
     _worker: Thread,
@@ -39,8 +49,8 @@ struct Running {
 ///
 /// # Safety
 /// `driver` is the driver's own object, as DriverEntry got it.
-pub unsafe fn start(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
-    let gate = Gate::try_new(Kernel::try_new().map_err(no_memory)?).map_err(no_memory)?;
+pub unsafe fn start(driver: &mut DRIVER_OBJECT, service: Service) -> Result<(), NtStatus> {
+    let gate = Gate::try_new(Kernel::try_new(service).map_err(no_memory)?).map_err(no_memory)?;
     GATE.open(try_box(gate).map_err(no_memory)?);
     // SAFETY: by the caller.
     let started = unsafe { start_parts(driver) };
@@ -58,14 +68,25 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
     let mut device = unsafe { ControlDevice::create(driver) }?;
     // Registered before the worker enumerates what is loaded already, so that no image falls between the two.
     let registration = Registration::new(image_loaded)?;
+    // SAFETY: by the caller; the callbacks are the driver's, which drops the filter before it unloads.
+    let filter = unsafe { Filter::start(driver, before_section, filter_unload) };
     if let Some(gate) = enter().get() {
-        gate.host().set_notify_extended(registration.is_extended());
+        if registration.is_extended() {
+            gate.host().add_feature(features::NOTIFY_EX);
+        }
+        match &filter {
+            Ok(_) => gate.host().add_feature(features::FILTER),
+            // Evaluation goes on without it.
+            Err(status) => debug!("no filter, status {:#010x}", status.bits()),
+        }
+        gate.look_after_mode();
     }
     device.publish()?;
     // The worker is last: from here on nothing fails, so it is never joined before it was told to end.
     let slot = Vacant::try_new().map_err(no_memory)?;
     let worker = Thread::start(work)?;
     RUNNING.replace(Some(slot.fill(Running {
+        _filter: filter.ok(),
         _registration: registration,
         _worker: worker,
         device,
@@ -79,12 +100,19 @@ pub fn stop() {
     if let Some(gate) = enter().get() {
         gate.stop();
     }
+    WAITING.cancel_all(null_mut());
     let mut running = RUNNING.replace(None);
     if let Some(running) = &mut running {
         running.device.withdraw();
         wait_until_closed();
     }
     let gate = GATE.close();
+    if gate.is_none() {
+        // Stopped already: the filter manager's unload comes before the kernel's.
+        return;
+    }
+    // Nobody is inside any more, so nothing more can be put there.
+    WAITING.cancel_all(null_mut());
     drop(running);
     drop(gate);
     // Requests that came since found no gate; now that the device is gone they are the last.
@@ -106,6 +134,7 @@ fn no_memory(_: NoMemory) -> NtStatus {
 unsafe extern "C" fn work(_context: *mut c_void) {
     let entered = enter();
     let Some(gate) = entered.get() else { return };
+    gate.know_own_image();
     match Modules::snapshot() {
         Ok(modules) => gate.weigh_baseline(modules.iter()),
         Err(status) => {
@@ -114,7 +143,11 @@ unsafe extern "C" fn work(_context: *mut c_void) {
         }
     }
     while !gate.is_stopping() {
-        gate.work();
+        while gate.work() {
+            answer_waiting(gate);
+        }
+        answer_waiting(gate);
+        gate.look_after_mode();
         gate.host().wait();
     }
 }

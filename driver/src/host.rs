@@ -4,12 +4,16 @@ use crate::POOL;
 use crate::kernel::event::Event;
 use crate::kernel::file::File;
 use crate::kernel::file::FileObject;
+use crate::kernel::filter::Routines;
 use crate::kernel::lock::FastMutex;
 use crate::kernel::lock::SpinLock;
-use crate::kernel::registry::system_root;
 use crate::kernel::shared::Shared;
 use crate::kernel::string::ascii;
 use crate::kernel::time::Clock;
+use crate::system::Service;
+use crate::system::drivers_in_use;
+use crate::system::is_safe_mode;
+use crate::system::windows_folder;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering;
@@ -21,35 +25,49 @@ use gate::host::NtStatus;
 use gate::host::Opened;
 use gate::host::PoolUse;
 use gate::host::System;
-use protocol::message::features;
 use protocol::report::StoredFile;
+
+/// How often the worker looks whether the mode has ended or something holds it back, in 100 ns: 5 seconds.
+const LOOK_AFTER: u32 = 50_000_000;
 
 /// The kernel.
 pub struct Kernel {
     work: Event,
     clock: Clock,
     features: AtomicU32,
+    routines: Routines,
+    service: Service,
+    is_safe_mode: bool,
 }
 
 impl Kernel {
     /// Finds what the kernel offers. IRQL: PASSIVE_LEVEL.
-    pub fn try_new() -> Result<Self, NoMemory> {
+    pub fn try_new(service: Service) -> Result<Self, NoMemory> {
         Ok(Self {
             work: Event::try_new()?,
             clock: Clock::find(),
             features: AtomicU32::new(0),
+            routines: Routines::find(),
+            service,
+            is_safe_mode: is_safe_mode(),
         })
     }
 
-    /// Notes how the notify routine was registered. IRQL: any.
-    pub fn set_notify_extended(&self, extended: bool) {
-        self.features
-            .store(if extended { features::NOTIFY_EX } else { 0 }, Ordering::Relaxed);
+    /// Notes a feature (`protocol::message::features`) that was found. IRQL: any.
+    pub fn add_feature(&self, feature: u32) {
+        self.features.fetch_or(feature, Ordering::Relaxed);
     }
 
-    /// Waits until [`Host::wake`] is called. IRQL: PASSIVE_LEVEL, from the worker only.
+    /// Routines that classifying a section needs. IRQL: any.
+    pub const fn routines(&self) -> &Routines {
+        &self.routines
+    }
+
+    /// Waits until [`Host::wake`] is called, but no longer than it is time to look after the mode again.
+    ///
+    /// IRQL: PASSIVE_LEVEL, from the worker only.
     pub fn wait(&self) {
-        self.work.wait();
+        self.work.wait_for(LOOK_AFTER);
     }
 }
 
@@ -91,10 +109,25 @@ impl Host for Kernel {
         self.work.set();
     }
 
-    fn answer_waiting(&self) {}
+    fn drivers_in_use(&self, visit: &mut dyn FnMut(&Path)) -> Result<(), NtStatus> {
+        drivers_in_use(visit)
+    }
+
+    fn own_path(&self) -> Path {
+        self.service.image()
+    }
+
+    /// By way of the worker, which answers them.
+    fn answer_waiting(&self) {
+        self.work.set();
+    }
 
     fn system(&self) -> System {
-        System::default()
+        System {
+            started: self.clock.boot(),
+            is_safe_mode: self.is_safe_mode,
+            is_killed: self.service.is_killed(),
+        }
     }
 
     fn load(&self, _file: StoredFile, _limit: usize) -> Result<Vec<u8>, NtStatus> {
@@ -131,7 +164,7 @@ fn below_system_root(path: &[u16]) -> Option<Path> {
     if link != LINK || rest.first() != Some(&u16::from(b'\\')) {
         return None;
     }
-    let root = system_root().ok()?;
+    let root = windows_folder().ok()?;
     let path = Path::new(DRIVES.iter().chain(root.units()).chain(rest).copied());
     (!path.is_cut()).then_some(path)
 }

@@ -1,6 +1,6 @@
 //! gatehouse.sys: watches every kernel image that Windows loads and has `gate` weigh it.
 //!
-//! A shell: it decides nothing. The kernel calls the entry points in this file, in [`device`] and in [`notify`]; they hand on
+//! A shell: it decides nothing. The kernel calls the entry points in this file, in [`device`], [`filter`] and [`notify`]; they hand on
 //! to `gate`, which calls back through [`host`]. Everything unsafe that is not an entry point is in [`kernel`].
 //!
 //! Start: gate, device, worker, notify routine, link; whatever fails undoes what came before. Stop is the reverse, see
@@ -21,12 +21,17 @@ extern crate wdk_panic;
 
 mod device;
 mod driver;
+mod filter;
 mod host;
 mod kernel;
 mod notify;
 mod running;
+mod system;
 
 use crate::kernel::pool::CountedPool;
+use crate::kernel::string::units;
+use crate::system::Service;
+use gate::Path;
 use wdk_sys::DRIVER_OBJECT;
 use wdk_sys::NTSTATUS;
 use wdk_sys::PCUNICODE_STRING;
@@ -42,12 +47,14 @@ static POOL: CountedPool = CountedPool::new();
 #[unsafe(export_name = "DriverEntry")]
 pub unsafe extern "system" fn driver_entry(
     driver: &mut DRIVER_OBJECT,
-    _registry_path: PCUNICODE_STRING,
+    registry_path: PCUNICODE_STRING,
 ) -> NTSTATUS {
     driver.DriverUnload = Some(driver_unload);
     device::set_dispatch(driver);
+    // SAFETY: valid during this call.
+    let key = Path::new(unsafe { units(registry_path) }.iter().copied());
     // SAFETY: `driver` is the object that the kernel passed.
-    match unsafe { driver::start(driver) } {
+    match unsafe { driver::start(driver, Service::new(key)) } {
         Ok(()) => wdk_sys::STATUS_SUCCESS,
         Err(status) => status.0,
     }

@@ -71,6 +71,8 @@ pub use catalog::CatalogError;
 pub use catalog::examine_catalog;
 pub use catalog_index::CatalogIndex;
 pub use catalog_index::CatalogIndexBuilder;
+pub use crypto::is_ed25519_key;
+pub use crypto::verify_ed25519;
 pub use error::Defect;
 pub use error::ErrorKind;
 pub use error::ExamineError;

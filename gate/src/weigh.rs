@@ -36,9 +36,9 @@ pub struct Weighed<'w, 's> {
     pub decided: u64,
 }
 
-/// Examines `file` and decides. A file that changed while it was read has no evidence. `ticks` is the host's clock.
+/// Examines `file` and decides. The file is behind a `dyn` so that the driver holds one copy of the engine, however files are read. A file that changed while it was read has no evidence. `ticks` is the host's clock.
 pub fn weigh<'w, 's: 'w>(
-    file: &mut impl File,
+    file: &mut dyn File,
     workspace: &'w mut Workspace,
     findings: &'w mut Findings<'w>,
     generation: Option<&'s Generation>,

@@ -292,7 +292,7 @@ impl<H: Host> Gate<H> {
     /// Reads a file and decides.
     pub(crate) fn examine(
         &self,
-        file: &mut impl File,
+        file: &mut dyn File,
         in_force: Option<&InForce<H>>,
         bench: &mut Bench,
     ) -> Assessment {

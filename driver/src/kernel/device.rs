@@ -7,6 +7,7 @@ use crate::kernel::string::ascii;
 use core::ptr::null_mut;
 use core::slice;
 use gate::host::NtStatus;
+use wdk_sys::_FILE_OBJECT;
 use wdk_sys::DEVICE_OBJECT;
 use wdk_sys::DO_DEVICE_INITIALIZING;
 use wdk_sys::DRIVER_OBJECT;
@@ -22,6 +23,9 @@ use wdk_sys::ntddk::IofCompleteRequest;
 
 const NAME: [u16; protocol::DEVICE_NAME.len()] = ascii(protocol::DEVICE_NAME);
 const LINK: [u16; protocol::LINK_NAME.len()] = ascii(protocol::LINK_NAME);
+
+/// `SL_PENDING_RETURNED`.
+const SL_PENDING_RETURNED: u8 = 1;
 
 /// The transfer method in the lowest two bits of a control code, for buffers that the I/O manager copies.
 const METHOD_BUFFERED: u32 = 0;
@@ -120,12 +124,15 @@ pub struct Request {
     irp: *mut IRP,
 }
 
+// SAFETY: an IRP that is ours may be completed by any thread.
+unsafe impl Send for Request {}
+
 impl Request {
     /// Takes charge of an IRP.
     ///
     /// # Safety
     /// `irp` is what the I/O manager passed to the dispatch routine that is running, which returns what
-    /// [`Request::complete`] gives.
+    /// [`Request::complete`] gives, or `STATUS_PENDING` after [`Request::mark_pending`].
     pub unsafe fn new(irp: *mut IRP) -> Self {
         Self { irp }
     }
@@ -139,6 +146,23 @@ impl Request {
         let current = unsafe { overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation };
         // SAFETY: valid as long as the IRP is ours.
         unsafe { &*current }
+    }
+
+    /// The IRP.
+    pub const fn irp(&self) -> *mut IRP {
+        self.irp
+    }
+
+    /// The open of the device that the request came through. IRQL: any.
+    pub fn file_object(&self) -> *mut _FILE_OBJECT {
+        self.location().FileObject
+    }
+
+    /// Marks the request as one that is completed later (`IoMarkIrpPending`). IRQL: at most DISPATCH_LEVEL.
+    pub fn mark_pending(&mut self) {
+        let location = core::ptr::from_ref(self.location()).cast_mut();
+        // SAFETY: the stack location is ours until the request is completed, and nobody else has a reference to it.
+        unsafe { (*location).Control |= SL_PENDING_RETURNED };
     }
 
     /// Whether an open names something below the device. IRQL: PASSIVE_LEVEL.

@@ -8,6 +8,7 @@ use gate::host::NoMemory;
 use wdk_sys::_EVENT_TYPE::SynchronizationEvent;
 use wdk_sys::_KWAIT_REASON::Executive;
 use wdk_sys::KEVENT;
+use wdk_sys::LARGE_INTEGER;
 use wdk_sys::ntddk::KeInitializeEvent;
 use wdk_sys::ntddk::KeSetEvent;
 use wdk_sys::ntddk::KeWaitForSingleObject;
@@ -39,16 +40,20 @@ impl Event {
         unsafe { KeSetEvent(self.event.get(), 0, 0) };
     }
 
-    /// Waits for a signal, however long it takes. IRQL: PASSIVE_LEVEL.
-    pub fn wait(&self) {
-        // SAFETY: initialised in `try_new`. Not alertable and without time-out, the wait can only end with the signal.
+    /// Waits for a signal, but no longer than this many 100 ns. IRQL: PASSIVE_LEVEL.
+    pub fn wait_for(&self, ticks: u32) {
+        // A negative time is relative.
+        let mut length = LARGE_INTEGER {
+            QuadPart: -i64::from(ticks),
+        };
+        // SAFETY: initialised in `try_new`. Not alertable, the wait ends with the signal or the time.
         let _ = unsafe {
             KeWaitForSingleObject(
                 self.event.get().cast(),
                 Executive,
                 KERNEL_MODE,
                 0,
-                core::ptr::null_mut(),
+                &raw mut length,
             )
         };
     }

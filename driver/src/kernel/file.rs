@@ -2,19 +2,19 @@
 
 use crate::kernel::KERNEL_MODE;
 use crate::kernel::check;
+use crate::kernel::marks::Marks;
+use crate::kernel::marks::Queried;
 use crate::kernel::size;
 use crate::kernel::string::UnicodeString;
+use core::ffi::c_void;
 use core::ptr::NonNull;
 use core::ptr::null_mut;
 use evidence::Source;
 use evidence::SourceError;
+use gate::FileKey;
 use gate::host::Authority;
 use gate::host::NtStatus;
-use wdk_sys::_FILE_INFORMATION_CLASS::FileBasicInformation;
-use wdk_sys::_FILE_INFORMATION_CLASS::FileStandardInformation;
 use wdk_sys::_FILE_OBJECT;
-use wdk_sys::FILE_BASIC_INFORMATION;
-use wdk_sys::FILE_STANDARD_INFORMATION;
 use wdk_sys::HANDLE;
 use wdk_sys::IO_STATUS_BLOCK;
 use wdk_sys::LARGE_INTEGER;
@@ -27,7 +27,9 @@ use wdk_sys::ntddk::ObfDereferenceObject;
 use wdk_sys::ntddk::ObfReferenceObject;
 use wdk_sys::ntddk::ZwClose;
 use wdk_sys::ntddk::ZwCreateFile;
+use wdk_sys::ntddk::ZwFsControlFile;
 use wdk_sys::ntddk::ZwQueryInformationFile;
+use wdk_sys::ntddk::ZwQueryVolumeInformationFile;
 use wdk_sys::ntddk::ZwReadFile;
 
 const FILE_READ_DATA: u32 = 0x1;
@@ -85,14 +87,6 @@ impl Drop for FileObject {
     }
 }
 
-/// What changes when a file is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Marks {
-    size: i64,
-    written: i64,
-    changed: i64,
-}
-
 /// An open file.
 pub struct File {
     handle: HANDLE,
@@ -145,16 +139,12 @@ impl File {
         check(status)?;
         let mut file = Self {
             handle,
-            marks: Marks {
-                size: 0,
-                written: 0,
-                changed: 0,
-            },
+            marks: Marks::default(),
         };
         if status == STATUS_OPLOCK_BREAK_IN_PROGRESS {
             return Err(NtStatus::from_bits(STATUS_SHARING_VIOLATION));
         }
-        file.marks = file.read_marks()?;
+        file.marks = Marks::read(&file)?;
         Ok(file)
     }
 
@@ -178,36 +168,36 @@ impl File {
             _ => false,
         }
     }
+}
 
-    fn read_marks(&self) -> Result<Marks, NtStatus> {
-        let mut standard = FILE_STANDARD_INFORMATION::default();
-        // SAFETY: the handle is open and the structure is the one of the class.
-        unsafe { self.query(&mut standard, FileStandardInformation) }?;
-        let mut basic = FILE_BASIC_INFORMATION::default();
-        // SAFETY: as above.
-        unsafe { self.query(&mut basic, FileBasicInformation) }?;
-        Ok(Marks {
-            // SAFETY: all members of a LARGE_INTEGER are the same 64 bits.
-            size: unsafe { standard.EndOfFile.QuadPart },
-            // SAFETY: as above.
-            written: unsafe { basic.LastWriteTime.QuadPart },
-            // SAFETY: as above.
-            changed: unsafe { basic.ChangeTime.QuadPart },
-        })
+impl Queried for File {
+    unsafe fn query(&self, answer: *mut c_void, length: u32, class: i32) -> Result<(), NtStatus> {
+        let mut io = IO_STATUS_BLOCK::default();
+        // SAFETY: the handle is open; the answer by the caller.
+        check(unsafe { ZwQueryInformationFile(self.handle, &raw mut io, answer, length, class) })
     }
 
-    /// # Safety
-    /// `T` is the structure of information class `class`.
-    unsafe fn query<T>(&self, answer: &mut T, class: i32) -> Result<(), NtStatus> {
+    unsafe fn query_volume(&self, answer: *mut c_void, length: u32, class: i32) -> Result<(), NtStatus> {
         let mut io = IO_STATUS_BLOCK::default();
-        // SAFETY: the handle is open, the answer as large as said and of the class's type, by the caller.
+        // SAFETY: as above.
+        check(unsafe { ZwQueryVolumeInformationFile(self.handle, &raw mut io, answer, length, class) })
+    }
+
+    unsafe fn control(&self, code: u32, answer: *mut c_void, length: u32) -> Result<(), NtStatus> {
+        let mut io = IO_STATUS_BLOCK::default();
+        // SAFETY: as above; the handle is synchronous, so the kernel is done with the locals when the call returns.
         check(unsafe {
-            ZwQueryInformationFile(
+            ZwFsControlFile(
                 self.handle,
+                null_mut(),
+                None,
+                null_mut(),
                 &raw mut io,
-                core::ptr::from_mut(answer).cast(),
-                size::<T>(),
-                class,
+                code,
+                null_mut(),
+                0,
+                answer,
+                length,
             )
         })
     }
@@ -216,7 +206,12 @@ impl File {
 impl gate::host::File for File {
     /// IRQL: PASSIVE_LEVEL.
     fn is_unchanged(&mut self) -> bool {
-        self.read_marks().is_ok_and(|marks| marks == self.marks)
+        Marks::read(self).is_ok_and(|marks| marks == self.marks)
+    }
+
+    /// IRQL: PASSIVE_LEVEL.
+    fn key(&mut self) -> Option<FileKey> {
+        self.marks.key(self)
     }
 }
 

@@ -79,13 +79,20 @@ unsafe impl<T: Send> Send for SpinLock<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
-impl<T: Send> Lock<T> for SpinLock<T> {
+impl<T> SpinLock<T> {
     /// IRQL: any. An initialised `KSPIN_LOCK` is zero and may move while nobody holds it.
-    fn try_new(value: T) -> Result<Self, NoMemory> {
-        Ok(Self {
+    pub const fn new(value: T) -> Self {
+        Self {
             lock: UnsafeCell::new(0),
             value: UnsafeCell::new(value),
-        })
+        }
+    }
+}
+
+impl<T: Send> Lock<T> for SpinLock<T> {
+    /// IRQL: any.
+    fn try_new(value: T) -> Result<Self, NoMemory> {
+        Ok(Self::new(value))
     }
 
     /// Runs `work` at DISPATCH_LEVEL: it must be short and touch nonpaged memory only. IRQL: at most DISPATCH_LEVEL.

@@ -46,6 +46,25 @@ struct TimeOfDay {
     sleep_bias: u64,
 }
 
+/// Zeros when the kernel does not say. IRQL: PASSIVE_LEVEL.
+fn time_of_day() -> TimeOfDay {
+    let mut answer = TimeOfDay::default();
+    // SAFETY: the answer is as large as said.
+    let status = unsafe {
+        query_system_information(
+            TIME_OF_DAY,
+            (&raw mut answer).cast(),
+            size::<TimeOfDay>(),
+            core::ptr::null_mut(),
+        )
+    };
+    if check(status).is_ok() {
+        answer
+    } else {
+        TimeOfDay::default()
+    }
+}
+
 impl Clock {
     /// Finds the clocks. Windows 8 and later export KeQuerySystemTimePrecise; a kernel without it is asked through
     /// ZwQuerySystemInformation. KeQueryPerformanceCounter is the kernel's or the HAL's, by version.
@@ -70,17 +89,16 @@ impl Clock {
             unsafe { query(&raw mut time) };
             return time;
         }
-        let mut answer = TimeOfDay::default();
-        // SAFETY: the answer is as large as said.
-        let status = unsafe {
-            query_system_information(
-                TIME_OF_DAY,
-                (&raw mut answer).cast(),
-                size::<TimeOfDay>(),
-                core::ptr::null_mut(),
-            )
-        };
-        if check(status).is_ok() { answer.current } else { 0 }
+        time_of_day().current
+    }
+
+    /// When the system started: FILETIME. IRQL: PASSIVE_LEVEL.
+    #[expect(
+        clippy::unused_self,
+        reason = "a clock's, even if this one asks nothing of it"
+    )]
+    pub fn boot(&self) -> i64 {
+        time_of_day().boot
     }
 
     /// Time since some moment in the past, in 100 ns; never runs backwards where the kernel has a performance counter.

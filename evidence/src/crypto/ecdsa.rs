@@ -2,6 +2,9 @@
 
 use core::cmp::Ordering;
 
+use super::modular::Modular;
+use super::modular::bits;
+use super::modular::is_zero;
 use super::montgomery;
 use crate::der::INTEGER;
 use crate::der::Reader;
@@ -177,74 +180,7 @@ fn decode_signature<const N: usize>(order: &[u64; N], signature: &[u8]) -> Optio
     (numbers.is_empty() && outer.is_empty()).then_some(pair)
 }
 
-fn is_zero(limbs: &[u64]) -> bool {
-    limbs.iter().all(|limb| *limb == 0)
-}
-
-/// Numbers modulo a prime, in Montgomery form.
-struct Modular<'m, const N: usize> {
-    modulus: &'m [u64; N],
-    inverse: u64,
-    one: [u64; N],
-    factor: [u64; N],
-}
-
-impl<'m, const N: usize> Modular<'m, N> {
-    fn new(modulus: &'m [u64; N]) -> Self {
-        let inverse = montgomery::negative_inverse(modulus.first().copied().unwrap_or_default());
-        let mut one = [0; N];
-        montgomery::set_one(&mut one, modulus);
-        let mut factor = one;
-        montgomery::set_conversion_factor(&mut factor, &mut [0; N], modulus, inverse);
-        Self {
-            modulus,
-            inverse,
-            one,
-            factor,
-        }
-    }
-
-    fn multiply(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
-        let mut product = [0; N];
-        montgomery::multiply(&mut product, a, b, self.modulus, self.inverse);
-        product
-    }
-
-    fn enter(&self, a: &[u64; N]) -> [u64; N] {
-        self.multiply(a, &self.factor)
-    }
-
-    fn add(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
-        let mut sum = *a;
-        montgomery::add(&mut sum, b, self.modulus);
-        sum
-    }
-
-    fn subtract(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
-        let mut difference = *a;
-        montgomery::subtract_modulo(&mut difference, b, self.modulus);
-        difference
-    }
-
-    fn double(&self, a: &[u64; N]) -> [u64; N] {
-        self.add(a, a)
-    }
-
-    /// `1 / a`, by Fermat: `a` to the power of the prime less 2.
-    fn invert(&self, a: &[u64; N]) -> [u64; N] {
-        let mut exponent = *self.modulus;
-        montgomery::subtract(&mut exponent, &[2]);
-        // No borrow: both primes' lowest limbs are above 2.
-        let mut power = self.one;
-        for bit in bits(&exponent) {
-            power = self.multiply(&power, &power);
-            if bit {
-                power = self.multiply(&power, a);
-            }
-        }
-        power
-    }
-
+impl<const N: usize> Modular<'_, N> {
     /// `a * p + b * q`, a bit of both at a time.
     fn multiply_two(&self, a: &[u64; N], p: &Point<N>, b: &[u64; N], q: &Point<N>) -> Point<N> {
         let both = self.add_points(p, q);
@@ -318,14 +254,6 @@ impl<'m, const N: usize> Modular<'m, N> {
         let z = self.multiply(&h, &self.multiply(&p.z, &q.z));
         Point { x, y, z }
     }
-}
-
-/// The bits of a number from the top.
-fn bits<const N: usize>(limbs: &[u64; N]) -> impl Iterator<Item = bool> {
-    limbs
-        .iter()
-        .rev()
-        .flat_map(|limb| (0..64_u32).rev().map(|place| limb.unbounded_shr(place) & 1 == 1))
 }
 
 /// A point in Jacobian coordinates, in Montgomery form; infinity has `z` zero.
