@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod policies;
+pub mod read;
 
 use evidence::Evidence;
 use evidence::Fact;
