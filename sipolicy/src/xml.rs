@@ -60,6 +60,10 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
             roxmltree::Error::DtdDetected => {
                 "the document has a document type definition; policies have none: remove it".to_owned()
             }
+            _ if is_fragment(text) => format!(
+                "something stands beside the first element, where a document has one root: put the parts of a \
+                 policy inside <SiPolicy xmlns=\"{NAMESPACE}\"> and </SiPolicy>, and nothing after them"
+            ),
             other => format!("not well-formed XML: {other}"),
         };
         fail(at.row, at.col, message)
@@ -74,6 +78,16 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
     };
     reader.policy(tree.root_element())?;
     Ok(reader.document)
+}
+
+/// Whether a text that is no document would be one inside a root element: parts of a policy, or a policy with text after it.
+fn is_fragment(text: &str) -> bool {
+    let declared = text.trim_start().strip_prefix("<?xml");
+    let body = declared
+        .and_then(|rest| Some(rest.split_once("?>")?.1))
+        .unwrap_or(text);
+    let wrapped = format!("<fragment>{body}</fragment>");
+    body.trim_start().starts_with('<') && roxmltree::Document::parse(&wrapped).is_ok()
 }
 
 /// The text of a document in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
@@ -183,7 +197,8 @@ impl Reader<'_> {
             return Err(self.error(
                 root,
                 format!(
-                    "the root element is <{}>; an App Control policy starts with <SiPolicy xmlns=\"{NAMESPACE}\">",
+                    "the root element is <{}>; an App Control policy starts with <SiPolicy xmlns=\"{NAMESPACE}\">: put \
+                     parts of a policy inside it",
                     name.name()
                 ),
             ));

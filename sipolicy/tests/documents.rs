@@ -382,6 +382,72 @@ fn what_an_administrator_copies_from_an_article_is_read_with_a_note_for_each_ass
     );
 }
 
+#[test]
+fn a_fragment_of_vendor_rules_without_options_is_read_and_decides_by_each() {
+    // As articles print it: all on few lines, no <Rules>, the signers straight in <ProductSigners>.
+    let signer = |id: &str, vendor: &str| {
+        format!(
+            "<!-- {vendor} --> <Signer ID=\"{id}\" Name=\"WHQLPublisher - {vendor}\"> <CertRoot Type=\"TBS\" \
+             Value=\"3085A90B03EE71B6B33F5EA8A07DBBD40B5B7A89\" /> <CertEKU ID=\"ID_EKU_WHQL\" /> \
+             <CertPublisher Value=\"{vendor}\" /> </Signer>\n"
+        )
+    };
+    let document = read(&format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><SiPolicy xmlns=\"urn:schemas-microsoft-com:sipolicy\">\n\
+         <EKUs> <EKU ID=\"ID_EKU_WHQL\" Value=\"010A2B0601040182370A0305\" /> </EKUs>\n<Signers>\n{}{}</Signers>\n\
+         <SigningScenarios> <SigningScenario Value=\"131\" ID=\"ID_SIGNINGSCENARIO_DRIVERS\" FriendlyName=\"Kernel Mode\"> \
+         <ProductSigners> <AllowedSigner SignerID=\"ID_SIGNER_A\" /> <AllowedSigner SignerID=\"ID_SIGNER_B\" /> \
+         </ProductSigners> </SigningScenario> </SigningScenarios>\n</SiPolicy>",
+        signer("ID_SIGNER_A", "Vendor A Corporation"),
+        signer("ID_SIGNER_B", "Vendor B Corp."),
+    ));
+    let allowed: Vec<_> = document.scenarios[0]
+        .product
+        .allowed
+        .iter()
+        .map(|found| found.signer.id.as_str())
+        .collect();
+    assert_eq!(allowed, ["ID_SIGNER_A", "ID_SIGNER_B"]);
+    assert!(
+        document
+            .notes
+            .iter()
+            .any(|note| note.message.contains("there are no <Rules>"))
+    );
+    assert_eq!(
+        PolicySet::validate(&compile(&[document]).unwrap())
+            .unwrap()
+            .rule_count(),
+        2
+    );
+}
+
+#[test]
+fn parts_of_a_policy_without_the_policy_around_them_are_refused_with_what_to_do() {
+    let refused = |text: &str| {
+        Document::read("part.xml", text.as_bytes())
+            .unwrap_err()
+            .to_string()
+    };
+    for (text, place) in [
+        ("<Signers>\n</Signers>", "part.xml:1:1"),
+        ("<EKUs/>\n<Signers/>", "part.xml:2:1"),
+        (
+            "<?xml version=\"1.0\"?>\n<EKUs/>\nExplained below",
+            "part.xml:3:1",
+        ),
+    ] {
+        let error = refused(text);
+        assert!(
+            error.contains(place)
+                && error.contains("inside")
+                && error.contains("urn:schemas-microsoft-com:sipolicy"),
+            "{error}"
+        );
+    }
+    assert!(refused("<EKUs>\n<Signers/>").contains("not well-formed"));
+}
+
 /// A small policy with this in its body.
 fn around(body: &str) -> String {
     format!(
