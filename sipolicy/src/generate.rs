@@ -140,6 +140,23 @@ struct Files {
     named: BTreeMap<(usize, String), (String, u64)>,
 }
 
+impl Files {
+    /// Takes in the files of another signer with the same key.
+    fn absorb(&mut self, other: Self) {
+        for (known, name) in [(&mut self.publisher, other.publisher), (&mut self.oem, other.oem)] {
+            if let Some(name) = name {
+                keep_least(known.get_or_insert_default(), name);
+            }
+        }
+        self.any |= other.any;
+        for (key, (name, version)) in other.named {
+            let (spelling, lowest) = self.named.entry(key).or_insert((String::new(), version));
+            keep_least(spelling, name);
+            *lowest = version.min(*lowest);
+        }
+    }
+}
+
 impl Generator {
     /// Starts with a level and, for files that it does not suit, others to try in order.
     pub fn new(level: RuleLevel, fallback: &[RuleLevel]) -> Self {
@@ -164,6 +181,19 @@ impl Generator {
             }
         }
         Err(reasons.join("; "))
+    }
+
+    /// Takes in the rules that another generator collected. What is made does not depend on who collected what.
+    pub fn absorb(&mut self, other: Self) {
+        for (hash, friendly) in other.hashes {
+            keep_least(self.hashes.entry(hash).or_default(), friendly);
+        }
+        for (folded, name) in other.names {
+            keep_least(self.names.entry(folded).or_default(), name);
+        }
+        for (key, files) in other.signers {
+            self.signers.entry(key).or_default().absorb(files);
+        }
     }
 
     fn add_at(&mut self, level: RuleLevel, name: &str, evidence: &Evidence<'_>) -> Result<(), &'static str> {
@@ -270,21 +300,16 @@ impl Generator {
             publisher: publisher.as_deref().map(folded),
             oem: oem.as_deref().map(folded),
         };
-        let files = self.signers.entry(key).or_default();
-        for (known, name) in [(&mut files.publisher, publisher), (&mut files.oem, oem)] {
-            if let Some(name) = name {
-                keep_least(known.get_or_insert_default(), name);
-            }
+        let mut files = Files {
+            publisher,
+            oem,
+            any: file.is_none(),
+            named: BTreeMap::new(),
+        };
+        if let Some((kind, name, version)) = file {
+            files.named.insert((kind, folded(&name)), (name, version));
         }
-        match file {
-            None => files.any = true,
-            Some((kind, name, version)) => {
-                let named = files.named.entry((kind, folded(&name)));
-                let (spelling, lowest) = named.or_insert((String::new(), version));
-                keep_least(spelling, name);
-                *lowest = version.min(*lowest);
-            }
-        }
+        self.signers.entry(key).or_default().absorb(files);
     }
 
     /// The policy: a base policy in audit mode, with an id made from its rules, so that the same scan makes the same policy.

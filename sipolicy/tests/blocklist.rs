@@ -1,6 +1,7 @@
 //! A blocklist in the shape of Microsoft's, and one imported from a list in LOLDrivers' form, over the drivers of that list:
 //! every verdict is that of the reference model, which reads policy and list by itself.
 
+mod lists;
 #[expect(
     dead_code,
     reason = "shared with the reference model's test, which uses all of it"
@@ -9,7 +10,6 @@ mod model;
 
 use evidence::Evidence;
 use model::judge;
-use model::read;
 use policy::Decision;
 use policy::ValidatedSet;
 use policy::decide;
@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 fn weigh(xml: &str, drivers: &[Evidence<'_>]) -> BTreeMap<String, usize> {
     let document = Document::read("blocklist.xml", xml.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
     let set = ValidatedSet::new(compile(&[document]).unwrap()).unwrap();
-    let policies = [read::policy(xml)];
+    let policies = [lists::policy(xml)];
     let mut counts = BTreeMap::new();
     for evidence in drivers {
         let verdict = decide(&set.set(), evidence);
@@ -133,7 +133,7 @@ fn blocklist(count: u8) -> String {
 
 #[test]
 fn a_blocklist_refuses_listed_drivers_by_hash_by_name_and_by_signer() {
-    let drivers = read::drivers(listed_drivers(200).as_bytes());
+    let drivers = lists::drivers(listed_drivers(200).as_bytes());
     let counts = weigh(&blocklist(200), &drivers);
     let expected = [
         ("deny by FileName", 50),
@@ -149,7 +149,7 @@ fn a_blocklist_refuses_listed_drivers_by_hash_by_name_and_by_signer() {
 fn an_imported_list_refuses_every_driver_that_it_has_a_hash_of() {
     let json = listed_drivers(200);
     let imported = import_loldrivers("drivers.json", json.as_bytes()).unwrap();
-    let counts = weigh(&imported.document.to_xml(), &read::drivers(json.as_bytes()));
+    let counts = weigh(&imported.document.to_xml(), &lists::drivers(json.as_bytes()));
     assert_eq!(imported.without_hash.len(), 25);
     assert_eq!((counts["deny by Hash"], counts["not refused"]), (175, 25));
 }
@@ -160,7 +160,7 @@ fn an_imported_list_refuses_every_driver_that_it_has_a_hash_of() {
 fn lists_from_elsewhere_decide_as_the_model_does() {
     let read = |variable| std::fs::read(std::env::var_os(variable).expect(variable)).expect(variable);
     let (policy, json) = (read("GATEHOUSE_BLOCKLIST"), read("GATEHOUSE_DRIVERS"));
-    let drivers = read::drivers(&json);
+    let drivers = lists::drivers(&json);
     println!("{} drivers by the blocklist", drivers.len());
     weigh(
         String::from_utf8(policy)

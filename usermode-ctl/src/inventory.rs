@@ -10,7 +10,10 @@ use evidence::Options;
 use evidence::Workspace;
 use evidence::examine_with_catalogs;
 
+use crate::commands::scan::Candidate;
 use crate::commands::scan::candidates;
+use crate::commands::scan::examine_all;
+use crate::commands::scan::jobs;
 use crate::error::Error;
 use crate::error::Outcome;
 use crate::files::FileSource;
@@ -27,65 +30,106 @@ pub struct Inventory<'i> {
     pub catalogs: Option<CatalogIndex<'i>>,
 }
 
+/// What came of a file.
+enum Read<R> {
+    /// It could not be read.
+    Failed(String),
+    /// It is no image.
+    NotImage(String),
+    /// What was made of its evidence, and what was wrong with it.
+    Weighed(R, Option<String>),
+}
+
 impl Inventory<'_> {
-    /// Hands the evidence of each file on, with its name. Files in folders that are no images are passed over; a file that cannot
-    /// be read is reported and the rest goes on.
-    pub fn each(
+    /// Weighs the evidence of each file, several files at a time, and hands on what came of it with the file's name, one after
+    /// another in the order of the files. Files in folders that are no images are passed over; a file that cannot be read is
+    /// reported and the rest goes on.
+    pub fn each<R: Send>(
         &self,
         output: &mut Output,
-        mut weigh: impl FnMut(&mut Output, &str, &Evidence<'_>) -> Result<(), Error>,
+        weigh: impl Fn(&str, &Evidence<'_>) -> R + Sync,
+        mut take: impl FnMut(&mut Output, &str, R) -> Result<(), Error> + Send,
     ) -> Result<Outcome, Error> {
         let mut outcome = Outcome::Done;
         let candidates = candidates(self.paths, &mut |failure| {
             output.failure(failure);
             outcome = Outcome::Failed;
         });
-        let mut workspace = Workspace::try_new(Workspace::DEFAULT_CHUNK)
-            .map_err(|error| Error::Document(error.to_string()))?;
-        for candidate in candidates {
-            let name = candidate.path.display().to_string();
-            let mut source = match FileSource::open(&candidate.path) {
-                Ok(source) => source,
-                Err(error) => {
-                    output.failure(format_args!("cannot read {name}: {error}"));
-                    outcome = Outcome::Failed;
-                    continue;
-                }
-            };
-            let options = Options {
-                flat: true,
-                flat_of_others: false,
-                ..Options::default()
-            };
-            let mut findings = Findings::new();
-            let catalogs = self.catalogs.as_ref();
-            let examined =
-                examine_with_catalogs(&mut source, &options, catalogs, &mut workspace, &mut findings);
-            match examined {
-                Ok(evidence) => weigh(output, &name, &evidence)?,
-                Err(error) if matches!(error.kind, evidence::ErrorKind::NotPe(_)) => {
-                    if candidate.named {
-                        output.note(format_args!("{name}: {error}; it was passed over"));
+        examine_all(
+            &candidates,
+            jobs(None),
+            |candidate, workspace| self.examine(candidate, workspace, &weigh),
+            |candidate, read| {
+                let name = candidate.path.display().to_string();
+                match read {
+                    Read::Failed(problem) => {
+                        output.failure(format_args!("cannot read {name}: {problem}"));
+                        outcome = Outcome::Failed;
+                    }
+                    Read::NotImage(problem) => {
+                        if candidate.named {
+                            output.note(format_args!("{name}: {problem}; it was passed over"));
+                        }
+                    }
+                    Read::Weighed(result, problem) => {
+                        if let Some(problem) = problem {
+                            output.failure(format_args!("{name}: {problem}"));
+                        }
+                        take(output, &name, result)?;
                     }
                 }
-                Err(error) => {
-                    output.failure(format_args!("{name}: {error}"));
-                    weigh(output, &name, &error.evidence())?;
-                }
-            }
-        }
+                Ok(())
+            },
+        )?;
         for path in self.records {
-            recorded(path, output, &mut weigh)?;
+            recorded(path, |name, evidence| take(output, name, weigh(name, evidence)))?;
         }
         Ok(outcome)
+    }
+
+    /// Examines one file and weighs its evidence.
+    fn examine<R>(
+        &self,
+        candidate: &Candidate,
+        workspace: &mut Option<Workspace>,
+        weigh: &impl Fn(&str, &Evidence<'_>) -> R,
+    ) -> Read<R> {
+        let name = candidate.path.display().to_string();
+        let mut source = match FileSource::open(&candidate.path) {
+            Ok(source) => source,
+            Err(error) => return Read::Failed(error.to_string()),
+        };
+        let workspace = match workspace {
+            Some(workspace) => workspace,
+            None => match Workspace::try_new(Workspace::DEFAULT_CHUNK) {
+                Ok(made) => workspace.insert(made),
+                Err(error) => return Read::Failed(error.to_string()),
+            },
+        };
+        let options = Options {
+            flat: true,
+            flat_of_others: false,
+            ..Options::default()
+        };
+        let mut findings = Findings::new();
+        let catalogs = self.catalogs.as_ref();
+        match examine_with_catalogs(&mut source, &options, catalogs, workspace, &mut findings) {
+            Ok(evidence) => Read::Weighed(weigh(&name, &evidence), None),
+            Err(error) if matches!(error.kind, evidence::ErrorKind::NotPe(_)) => {
+                Read::NotImage(error.to_string())
+            }
+            Err(error) => {
+                let problem = Some(error.to_string());
+                Read::Weighed(weigh(&name, &error.evidence()), problem)
+            }
+        }
     }
 }
 
 /// Hands the evidence of each record in a file on.
 fn recorded(
     path: &Path,
-    output: &mut Output,
-    weigh: &mut impl FnMut(&mut Output, &str, &Evidence<'_>) -> Result<(), Error>,
+    mut each: impl FnMut(&str, &Evidence<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
         path: path.to_owned(),
@@ -101,7 +145,7 @@ fn recorded(
         })?;
         // Events are of other things too.
         if let Some(record) = record {
-            record.with_evidence(|name, evidence| weigh(output, name, evidence))?;
+            record.with_evidence(&mut each)?;
         }
     }
     Ok(())

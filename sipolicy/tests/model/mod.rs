@@ -2,7 +2,6 @@
 
 pub mod files;
 pub mod policies;
-pub mod read;
 
 use evidence::Evidence;
 use evidence::Fact;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use evidence::Evidence;
 use sipolicy::Generator;
 
 use crate::args::NewPolicy;
@@ -21,13 +22,20 @@ pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Erro
         records: &arguments.evidence,
         catalogs: catalogs::read_index(&index),
     };
-    let mut generator = Generator::new(arguments.level, &arguments.fallback);
+    let empty = Generator::new(arguments.level, &arguments.fallback);
+    let mut generator = empty.clone();
     let mut levels = BTreeMap::<_, u64>::new();
     let mut left_out = Outcome::Done;
-    let read = inventory.each(output, |output, name, evidence| {
+    let rules = |name: &str, evidence: &Evidence<'_>| {
         // Rules do not name folders: the last part of either kind of path.
         let short = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        match generator.add(short, evidence) {
+        let mut own = empty.clone();
+        let level = own.add(short, evidence);
+        (own, level)
+    };
+    let read = inventory.each(output, rules, |output, name, (own, level)| {
+        generator.absorb(own);
+        match level {
             Ok(level) => {
                 let count = levels.entry(level).or_default();
                 *count = count.saturating_add(1);

@@ -55,19 +55,20 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
         flat: arguments.flat,
         ..Options::default()
     };
-    let jobs = arguments
-        .jobs
-        .or(thread::available_parallelism().ok())
-        .map_or(1, NonZeroUsize::get);
     let output = &mut context.output;
     let mut report = Report::new(output);
     let mut passed_over = 0_u64;
     let mut done = 0_usize;
     examine_all(
         &candidates,
-        &options,
-        index.as_ref(),
-        jobs,
+        jobs(arguments.jobs),
+        |candidate, workspace| {
+            let options = Options {
+                flat_of_others: candidate.named,
+                ..options
+            };
+            examine_file(&candidate.path, &options, index.as_ref(), workspace)
+        },
         |candidate, record| {
             done = done.saturating_add(1);
             output.progress(done, candidates.len());
@@ -129,13 +130,13 @@ fn cause(error: &walkdir::Error) -> String {
     }
 }
 
-/// Examines the candidates on several threads and hands each record on, in the order of the candidates.
-fn examine_all(
+/// Works through the candidates on several threads, and hands on what `examine` makes of each, in the order of the candidates.
+/// A thread keeps a workspace from one file to the next.
+pub fn examine_all<R: Send>(
     candidates: &[Candidate],
-    options: &Options,
-    catalogs: Option<&CatalogIndex<'_>>,
     jobs: usize,
-    done: impl FnMut(&Candidate, EvidenceRecord) -> Result<(), Error> + Send,
+    examine: impl Fn(&Candidate, &mut Option<Workspace>) -> R + Sync,
+    done: impl FnMut(&Candidate, R) -> Result<(), Error> + Send,
 ) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let queue = Queue::new(done);
@@ -143,12 +144,8 @@ fn examine_all(
         let _watch = queue.watch();
         let mut workspace = None;
         while let Some((index, candidate)) = take(candidates, &next) {
-            let options = Options {
-                flat_of_others: candidate.named,
-                ..*options
-            };
-            let record = examine_file(&candidate.path, &options, catalogs, &mut workspace);
-            if !queue.hand_in(index, candidate, record) {
+            let result = examine(candidate, &mut workspace);
+            if !queue.hand_in(index, candidate, result) {
                 break;
             }
         }
@@ -160,6 +157,13 @@ fn examine_all(
         work();
     });
     queue.outcome()
+}
+
+/// As many threads as were asked for, or as the machine has.
+pub fn jobs(asked: Option<NonZeroUsize>) -> usize {
+    asked
+        .or(thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get)
 }
 
 fn take<'c>(candidates: &'c [Candidate], next: &AtomicUsize) -> Option<(usize, &'c Candidate)> {

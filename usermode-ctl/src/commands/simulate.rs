@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use evidence::Evidence;
 use policy::Decision;
 use policy::decide;
 
@@ -29,16 +30,22 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
     };
     let mut table = Table::headed(&["DECISION", "REASON", "LEVEL", "RULE", "POLICY", "PATH"]);
     let mut counts = [0_u64; 3];
-    let read = inventory.each(output, |output, name, evidence| {
-        let verdict = decide(&set.set(), evidence);
+    let set = set.set();
+    let as_records = output.is_json();
+    let weigh = |name: &str, evidence: &Evidence<'_>| {
+        let verdict = decide(&set, evidence);
+        let reported = as_records && !(arguments.refused && verdict.decision == Decision::Allow);
+        let record = reported.then(|| VerdictRecord::of(name.to_owned(), &verdict, &set, evidence));
+        (verdict, record)
+    };
+    let read = inventory.each(output, weigh, |output, name, (verdict, record)| {
         if let Some(count) = counts.get_mut(usize::from(verdict.decision.number())) {
             *count = count.saturating_add(1);
         }
         if arguments.refused && verdict.decision == Decision::Allow {
             return Ok(());
         }
-        let record = VerdictRecord::of(name.to_owned(), &verdict, &set.set(), evidence);
-        if output.is_json() {
+        if let Some(record) = record {
             return output.record(&record);
         }
         let tint = match verdict.decision {
@@ -57,7 +64,7 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
             rule.map_or("-", |rule| rule.level.name()).into(),
             rule.map_or("-", |rule| rule.id).into(),
             policy.into(),
-            name.into(),
+            Cow::Owned(name.to_owned()),
         ];
         table.row(tint, cells);
         Ok(())

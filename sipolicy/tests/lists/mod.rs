@@ -1,13 +1,13 @@
 //! Policies of the model read from XML, and files from a list in LOLDrivers' form: by their own, plain reading, which shares
 //! nothing with the one that is tested.
 
-use super::policies::EKUS;
-use super::policies::Kind;
-use super::policies::Policy;
-use super::policies::Root;
-use super::policies::Rule;
-use super::policies::Signer;
-use super::policies::Use;
+use crate::model::policies::EKUS;
+use crate::model::policies::Kind;
+use crate::model::policies::Policy;
+use crate::model::policies::Root;
+use crate::model::policies::Rule;
+use crate::model::policies::Signer;
+use crate::model::policies::Use;
 use evidence::Certificate;
 use evidence::Digests;
 use evidence::Ekus;
