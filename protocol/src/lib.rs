@@ -8,8 +8,10 @@
 //! * [`message`]: the fixed structures of requests and answers; [`control`] those that change the driver's ways, [`report`] those
 //!   that tell how it has done.
 //! * [`envelope`]: signed policy sets.
+//! * [`etw`]: what ETW carries of event records.
 //! * [`event`]: event records, a header and tagged fields.
 //! * [`field`]: writing and reading tagged fields.
+//! * [`install`]: how the driver is registered.
 //! * [`security`]: who may open the device.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -29,8 +31,10 @@
 
 pub mod control;
 pub mod envelope;
+pub mod etw;
 pub mod event;
 pub mod field;
+pub mod install;
 pub mod ioctl;
 pub mod message;
 pub mod report;

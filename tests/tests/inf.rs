@@ -3,15 +3,23 @@
 //!
 //! Sources, by the names of Microsoft's documents: "Creating a new primitive driver", "Driver package isolation",
 //! "INF Version Section", "INF AddService Directive", "INF CopyFiles Directive", "INF SourceDisksFiles Section", "Using
-//! dirids", "System-Defined Device Setup Classes Reserved for System Use" (for the class and its GUID).
+//! dirids", "Creating an INF file for a minifilter driver", "Load order groups and altitudes for minifilter drivers", "INF
+//! AddEventProvider Directive", "INF AddReg Directive", "System-Defined Device Setup Classes Reserved for System Use" (for the class and its GUID).
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use protocol::etw;
+use protocol::install;
+use protocol::install::Data;
+
 const CLASS: (&str, &str) = ("ActivityMonitor", "{b86dff51-a31e-4bac-b3cf-e8cfe75c9fc2}");
 const INSTALL: &str = "defaultinstall.ntamd64";
+/// `FLG_ADDREG_TYPE_SZ` and `FLG_ADDREG_TYPE_DWORD`.
+const TEXT: u32 = 0;
+const NUMBER: u32 = 0x0001_0001;
 /// `SPSVCINST_ASSOCSERVICE`: ties the service to a device.
 const TIED_TO_A_DEVICE: u32 = 2;
 
@@ -25,94 +33,128 @@ fn the_shipped_inf_is_a_primitive_driver_package() {
     assert_eq!(problems(&shipped()), Vec::<String>::new());
 }
 
+/// What is replaced by what, and what the complaint must be about.
+const BREAKS: &[(&str, &str, &str)] = &[
+    ("\r\n", "\n", "line ends"),
+    ("Gatehouse\"", "Gätehouse\"", "ASCII"),
+    ("$Windows NT$", "$Chicago$", "Signature"),
+    ("\"ActivityMonitor\"", "\"System\"", "Class"),
+    ("{b86dff51", "{b86dff52", "ClassGuid"),
+    ("Provider    = %Provider%", "", "Provider"),
+    (
+        "DriverVer   = 11/21/2026,0.1.0.0",
+        "DriverVer = 11/21/2026,9.9.9.9",
+        "DriverVer",
+    ),
+    (
+        "DriverVer   = 11/21/2026,0.1.0.0",
+        "DriverVer = 21/11/2026,0.1.0.0",
+        "DriverVer",
+    ),
+    ("PnpLockdown = 1", "PnpLockdown = 0", "PnpLockdown"),
+    (
+        "CatalogFile = gatehouse.cat",
+        "CatalogFile = gatehouse.txt",
+        "CatalogFile",
+    ),
+    (
+        "[SourceDisksNames]",
+        "[Manufacturer]\r\n%Provider% = X\r\n[SourceDisksNames]",
+        "Manufacturer",
+    ),
+    ("[DefaultInstall.NTamd64]", "[DefaultInstall]", "DefaultInstall"),
+    (
+        "[SourceDisksNames]",
+        "[DefaultInstall]\r\n[SourceDisksNames]",
+        "DefaultInstall",
+    ),
+    (
+        "[SourceDisksNames]",
+        "[DefaultUninstall.NTamd64]\r\nDelFiles=Driver.Files\r\n[SourceDisksNames]",
+        "DefaultUninstall",
+    ),
+    ("Driver.Files   = 13", "Driver.Files   = 12", "13"),
+    ("%13%\\gatehouse.sys", "%12%\\gatehouse.sys", "ServiceBinary"),
+    ("%13%\\gatehouse.sys", "%13%\\other.sys", "ServiceBinary"),
+    ("gatehouse.sys = 1", "gatehouse.sys = 2", "SourceDisksFiles"),
+    (
+        "[Driver.Files]\r\ngatehouse.sys",
+        "[Driver.Files]\r\ngatehouse.sys,other.sys",
+        "rename",
+    ),
+    (
+        "[Driver.Files]\r\ngatehouse.sys",
+        "[Driver.Files]\r\nother.sys",
+        "SourceDisksFiles",
+    ),
+    (
+        "AddService = gatehouse,,",
+        "AddService = gatehouse,0x2,",
+        "AddService",
+    ),
+    ("AddService = gatehouse,,", "AddService = gateway,,", "AddService"),
+    ("ServiceType    = 2", "ServiceType    = 1", "ServiceType"),
+    ("StartType      = 3", "StartType      = 0", "StartType"),
+    ("ErrorControl   = 1", "ErrorControl   = 3", "ErrorControl"),
+    ("Dependencies   = FltMgr", "", "Dependencies"),
+    ("LoadOrderGroup = %LoadOrderGroup%", "", "LoadOrderGroup"),
+    (
+        "AddReg         = Driver.Instance",
+        "AddReg = Driver.Instance,R\r\n[R]\r\nHKLM,X,Y,,1",
+        "HKLM",
+    ),
+    ("\"385210.7\"", "\"185210\"", "Altitude"),
+    (
+        "HKR,\"Parameters\\Instances\",\"DefaultInstance\",0x00000000,%Instance%\r\n",
+        "",
+        "DefaultInstance",
+    ),
+    (
+        "HKR,\"Instances\\\"%Instance%,\"Altitude\",0x00000000,%Altitude%\r\n",
+        "",
+        "Altitude",
+    ),
+    (
+        "HKR,\"Instances\\\"%Instance%,\"Flags\",0x00010001,0x0",
+        "HKR,\"Instances\\\"%Instance%,\"Flags\",0x00010001,0x1",
+        "Flags",
+    ),
+    (
+        "AddEventProvider = {",
+        "AddEventProvider = {0",
+        "AddEventProvider",
+    ),
+    ("ProviderName = %ProviderName%", "", "ProviderName"),
+    (
+        "%13%\\gatehouse.sys\r\nMessageFile",
+        "%12%\\gatehouse.sys\r\nMessageFile",
+        "ResourceFile",
+    ),
+    ("%Channel%,0x2", "%Channel%,0x4", "AddChannel"),
+    ("Enabled        = 1", "Enabled        = 0", "Enabled"),
+    ("Value          = 16", "Value          = 17", "Value"),
+    (
+        "CopyFiles = Driver.Files",
+        "CopyFiles = Driver.Files\r\nRegisterDlls = X",
+        "RegisterDlls",
+    ),
+    (
+        "CopyFiles = Driver.Files",
+        "CopyFiles = Nothing.Files",
+        "Nothing.Files",
+    ),
+    (
+        "DisplayName    = \"Gatehouse driver load control\"",
+        "",
+        "%DisplayName%",
+    ),
+    ("[Strings]", "[Orphan]\r\nX = Y\r\n[Strings]", "orphan"),
+];
+
 /// Each entry breaks one rule; the checks must notice, or they would pass whatever is shipped.
 #[test]
 fn the_checks_notice_what_breaks_a_package() {
-    let from_to = [
-        ("\r\n", "\n", "line ends"),
-        ("Gatehouse\"", "Gätehouse\"", "ASCII"),
-        ("$Windows NT$", "$Chicago$", "Signature"),
-        ("\"ActivityMonitor\"", "\"System\"", "Class"),
-        ("{b86dff51", "{b86dff52", "ClassGuid"),
-        ("Provider    = %Provider%", "", "Provider"),
-        (
-            "DriverVer   = 11/21/2026,0.1.0.0",
-            "DriverVer = 11/21/2026,9.9.9.9",
-            "DriverVer",
-        ),
-        (
-            "DriverVer   = 11/21/2026,0.1.0.0",
-            "DriverVer = 21/11/2026,0.1.0.0",
-            "DriverVer",
-        ),
-        ("PnpLockdown = 1", "PnpLockdown = 0", "PnpLockdown"),
-        (
-            "CatalogFile = gatehouse.cat",
-            "CatalogFile = gatehouse.txt",
-            "CatalogFile",
-        ),
-        (
-            "[SourceDisksNames]",
-            "[Manufacturer]\r\n%Provider% = X\r\n[SourceDisksNames]",
-            "Manufacturer",
-        ),
-        ("[DefaultInstall.NTamd64]", "[DefaultInstall]", "DefaultInstall"),
-        (
-            "[SourceDisksNames]",
-            "[DefaultInstall]\r\n[SourceDisksNames]",
-            "DefaultInstall",
-        ),
-        (
-            "[SourceDisksNames]",
-            "[DefaultUninstall.NTamd64]\r\nDelFiles=Driver.Files\r\n[SourceDisksNames]",
-            "DefaultUninstall",
-        ),
-        ("Driver.Files   = 13", "Driver.Files   = 12", "13"),
-        ("%13%\\gatehouse.sys", "%12%\\gatehouse.sys", "ServiceBinary"),
-        ("%13%\\gatehouse.sys", "%13%\\other.sys", "ServiceBinary"),
-        ("gatehouse.sys = 1", "gatehouse.sys = 2", "SourceDisksFiles"),
-        (
-            "[Driver.Files]\r\ngatehouse.sys",
-            "[Driver.Files]\r\ngatehouse.sys,other.sys",
-            "rename",
-        ),
-        (
-            "[Driver.Files]\r\ngatehouse.sys",
-            "[Driver.Files]\r\nother.sys",
-            "SourceDisksFiles",
-        ),
-        (
-            "AddService = gatehouse,,",
-            "AddService = gatehouse,0x2,",
-            "AddService",
-        ),
-        ("AddService = gatehouse,,", "AddService = gateway,,", "AddService"),
-        ("ServiceType   = 1", "ServiceType   = 0x10", "ServiceType"),
-        ("StartType     = 3", "StartType     = 0", "StartType"),
-        ("ErrorControl  = 1", "ErrorControl  = 3", "ErrorControl"),
-        (
-            "StartType     = 3",
-            "StartType = 3\r\nAddReg = R\r\n[R]\r\nHKLM,X,Y,,1",
-            "HKLM",
-        ),
-        (
-            "CopyFiles = Driver.Files",
-            "CopyFiles = Driver.Files\r\nRegisterDlls = X",
-            "RegisterDlls",
-        ),
-        (
-            "CopyFiles = Driver.Files",
-            "CopyFiles = Nothing.Files",
-            "Nothing.Files",
-        ),
-        (
-            "DisplayName = \"Gatehouse driver load control\"",
-            "",
-            "%DisplayName%",
-        ),
-        ("[Strings]", "[Orphan]\r\nX = Y\r\n[Strings]", "orphan"),
-    ];
-    for (from, to, about) in from_to {
+    for (from, to, about) in BREAKS {
         let shipped = shipped();
         let broken = shipped.replace(from, to);
         assert_ne!(broken, shipped, "{from:?} is not in the shipped file");
@@ -170,9 +212,10 @@ impl Inf {
 
     /// The comma-separated parts of a value.
     fn parts(&self, value: &str) -> Vec<String> {
+        // Quotes hold a part together; what stands beside them belongs to it.
         self.expand(value)
             .split(',')
-            .map(|part| part.trim().to_owned())
+            .map(|part| part.trim().replace('"', ""))
             .collect()
     }
 
@@ -220,6 +263,8 @@ fn problems(text: &str) -> Vec<String> {
     files(&inf, &mut problems);
     services(&inf, &mut problems);
     registry(&inf, &mut problems);
+    instances(&inf, &mut problems);
+    events(&inf, &mut problems);
     strings(&inf, &mut problems);
     sections(&inf, &mut problems);
     problems
@@ -277,8 +322,12 @@ fn entry_points(inf: &Inf, problems: &mut Vec<String>) {
         }
     }
     // What a script-like installation could do and a declared one cannot.
-    let allowed = ["copyfiles", "addservice"];
-    for name in [INSTALL, &format!("{INSTALL}.services")] {
+    let allowed = ["copyfiles", "addservice", "addeventprovider"];
+    for name in [
+        INSTALL,
+        &format!("{INSTALL}.services"),
+        &format!("{INSTALL}.events"),
+    ] {
         for (key, value) in inf.section(name) {
             if !key.as_deref().is_some_and(|key| allowed.contains(&key)) {
                 problems.push(format!(
@@ -321,7 +370,7 @@ fn files(inf: &Inf, problems: &mut Vec<String>) {
     }
 }
 
-/// One kernel driver, started on demand, run from the driver store, tied to no device.
+/// One minifilter, started on demand after the filter manager, run from the driver store, tied to no device.
 fn services(inf: &Inf, problems: &mut Vec<String>) {
     let added = inf
         .value(&format!("{INSTALL}.Services"), "AddService")
@@ -343,9 +392,13 @@ fn services(inf: &Inf, problems: &mut Vec<String>) {
         ));
     }
     for (key, expected) in [
-        ("ServiceType", "1"),
+        ("DisplayName", install::DISPLAY_NAME),
+        ("Description", install::DESCRIPTION),
+        ("ServiceType", &install::SERVICE_TYPE.to_string()),
         ("StartType", "3"),
         ("ErrorControl", "1"),
+        ("LoadOrderGroup", install::LOAD_ORDER_GROUP),
+        ("Dependencies", install::DEPENDENCY),
         ("ServiceBinary", r"%13%\gatehouse.sys"),
     ] {
         let value = inf.value(section, key);
@@ -367,6 +420,95 @@ fn registry(inf: &Inf, problems: &mut Vec<String>) {
             if key.is_some() || !entry.to_uppercase().starts_with("HKR,") {
                 problems.push(format!("[{list}] writes elsewhere than below HKR: {entry}"));
             }
+        }
+    }
+}
+
+/// The minifilter instance is registered as the controller's `install` registers it, no more and no less.
+fn instances(inf: &Inf, problems: &mut Vec<String>) {
+    let mut written = BTreeSet::new();
+    for (_, entry) in inf.section("driver.instance") {
+        let parts = inf.parts(entry);
+        let [_, key, name, flags, value] = &parts[..] else {
+            problems.push(format!("Instances: {entry:?} is no value of a key"));
+            continue;
+        };
+        let hexadecimal = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16).ok();
+        let is_text = hexadecimal(flags) == Some(TEXT);
+        let value = match (hexadecimal(flags), hexadecimal(value)) {
+            (Some(TEXT), _) => value.clone(),
+            (Some(NUMBER), Some(number)) => number.to_string(),
+            _ => {
+                problems.push(format!("Instances: {entry:?} is neither a text nor a number"));
+                continue;
+            }
+        };
+        written.insert((key.clone(), name.clone(), is_text, value));
+    }
+    let expected: BTreeSet<_> = install::VALUES
+        .iter()
+        .map(|value| {
+            let (is_text, data) = match value.data {
+                Data::Text(text) => (true, text.to_owned()),
+                Data::Number(number) => (false, number.to_string()),
+            };
+            (value.key.to_owned(), value.name.to_owned(), is_text, data)
+        })
+        .collect();
+    for missing in expected.difference(&written) {
+        problems.push(format!("Instances: {missing:?} is not written"));
+    }
+    for other in written.difference(&expected) {
+        problems.push(format!(
+            "Instances: {other:?} is written, and `install` does not write it"
+        ));
+    }
+}
+
+/// The event provider is the one that the driver writes as, with one channel of its own that is switched on.
+fn events(inf: &Inf, problems: &mut Vec<String>) {
+    let provider = inf
+        .value(&format!("{INSTALL}.Events"), "AddEventProvider")
+        .unwrap_or_default();
+    let parts = inf.parts(&provider);
+    let [guid, section] = &parts[..] else {
+        problems.push(format!("AddEventProvider is {provider:?}"));
+        return;
+    };
+    if !guid.eq_ignore_ascii_case(etw::PROVIDER_GUID) {
+        problems.push(format!(
+            "AddEventProvider is {guid}, the driver writes as {}",
+            etw::PROVIDER_GUID
+        ));
+    }
+    for (key, expected) in [
+        ("ProviderName", etw::PROVIDER_NAME),
+        ("ResourceFile", r"%13%\gatehouse.sys"),
+        ("MessageFile", r"%13%\gatehouse.sys"),
+    ] {
+        let value = inf.value(section, key);
+        if value.as_deref() != Some(expected) {
+            problems.push(format!("[{section}] {key} is {value:?}, not {expected}"));
+        }
+    }
+    let channel = inf.value(section, "AddChannel").unwrap_or_default();
+    let parts = inf.parts(&channel);
+    // 0x2: operational.
+    let [name, "0x2", channel_section] = &parts.iter().map(String::as_str).collect::<Vec<_>>()[..] else {
+        problems.push(format!("AddChannel is {channel:?}"));
+        return;
+    };
+    if *name != etw::CHANNEL_NAME {
+        problems.push(format!(
+            "AddChannel is {name}, the driver writes to {}",
+            etw::CHANNEL_NAME
+        ));
+    }
+    let value = etw::CHANNEL.to_string();
+    for (key, expected) in [("Enabled", "1"), ("Value", value.as_str())] {
+        let value = inf.value(channel_section, key);
+        if value.as_deref() != Some(expected) {
+            problems.push(format!("[{channel_section}] {key} is {value:?}, not {expected}"));
         }
     }
 }
