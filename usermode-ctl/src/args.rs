@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
+use clap::ValueEnum;
 use sipolicy::RuleLevel;
 
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done, and nothing was refused
-   1  failure
+   1  failure, or `doctor` found something
    2  the command line is wrong
    3  an input file is malformed
    4  the driver cannot be reached
@@ -58,6 +59,15 @@ pub enum Command {
     Pull(Pull),
     Check(Check),
     Events(Events),
+    Mode(SetMode),
+    Rollback(Rollback),
+    #[command(subcommand)]
+    Key(Key),
+    Readiness(Readiness),
+    Doctor(Doctor),
+    Metrics(ShowMetrics),
+    Schema(ShowSchema),
+    Completions(Completions),
 }
 
 /// Take inventory: what each driver image proves about itself.
@@ -108,6 +118,43 @@ pub enum Policy {
     Convert(Convert),
     Import(Import),
     Knowledge(ShowKnowledge),
+    #[command(subcommand)]
+    Key(KeyFile),
+    Sign(Sign),
+}
+
+/// Work on key files.
+#[derive(Debug, Subcommand)]
+pub enum KeyFile {
+    New(NewKey),
+}
+
+/// Make a key that policy sets are signed with.
+///
+/// Writes the private part, which only the file's owner can read, and beside it the public part in a file that ends in .pub.
+/// Keep the private part off the machines that the driver runs on.
+#[derive(Args, Debug)]
+pub struct NewKey {
+    /// Where the private part goes; must not be there yet.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Sign a policy set, so that drivers with the key provisioned take it.
+#[derive(Args, Debug)]
+pub struct Sign {
+    /// The compiled set, as `policy compile` writes it.
+    #[arg(value_name = "SET.ghp")]
+    pub set: PathBuf,
+    /// The file with the private key.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Must be above that of every set that the drivers have accepted: an older set cannot come back.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub sequence: u64,
+    /// Where the signed set goes.
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
 }
 
 /// Show what is known of Windows' own driver policy, of well-known roots and of the authorities of WHQL.
@@ -291,11 +338,11 @@ pub struct Status {}
 
 /// Make policies the generation in force.
 ///
-/// Documents are compiled first. The set is validated here before the driver validates it again; a set that the driver
+/// Documents are compiled first; a signed set is pushed as it is. The set is validated here before the driver validates it again; a set that the driver
 /// rejects leaves the generation in force as it is, and the exit code is 6.
 #[derive(Args, Debug)]
 pub struct Push {
-    /// Policy documents (SiPolicy XML, .cip, .p7b), or one compiled set; told apart by their content.
+    /// Policy documents (SiPolicy XML, .cip, .p7b), or one compiled or signed set; told apart by their content.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Expert: hand the one file to the driver as it is, whatever it holds.
@@ -332,9 +379,108 @@ pub struct Events {
     /// Only events after this sequence number.
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub since: u64,
-    /// How often to ask for new events.
-    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = humantime::parse_duration, requires = "follow")]
+    /// How long one request waits for an event. New events come at once whatever this is; a driver that is to stop waits for the
+    /// request to end.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration, requires = "follow")]
     pub interval: Duration,
+}
+
+/// Have the running driver only report, or also refuse.
+///
+/// Enforcement is refused, with exit code 10, while drivers that are loaded or start with Windows would be refused by it; they are
+/// listed with what can be done. Enforcement that is accepted may still be held back, as by safe mode; `status` shows by what.
+#[derive(Args, Debug)]
+pub struct SetMode {
+    /// What to do with loads that an enforced policy refuses.
+    #[arg(value_name = "MODE")]
+    pub mode: ModeName,
+    /// Evaluate again after this time, as in `--for 30m`.
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// Enforce even though loaded drivers, or drivers that start with Windows, would be refused. Windows may not start again.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What to do with loads that an enforced policy refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeName {
+    /// Report them.
+    Evaluate,
+    /// Refuse them.
+    Enforce,
+}
+
+/// Go back to the generation before the one in force.
+#[derive(Args, Debug)]
+pub struct Rollback {}
+
+/// Say who may sign the policy sets that the driver takes.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    Provision(ProvisionKey),
+    Remove(RemoveKey),
+}
+
+/// From now on take only sets signed with this key.
+#[derive(Args, Debug)]
+pub struct ProvisionKey {
+    /// The file with the public key.
+    #[arg(value_name = "FILE.pub")]
+    pub key: PathBuf,
+    /// The file with the private part of the key it replaces, when one is provisioned already.
+    #[arg(long, value_name = "FILE")]
+    pub old_key: Option<PathBuf>,
+}
+
+/// From now on take unsigned sets again.
+#[derive(Args, Debug)]
+pub struct RemoveKey {
+    /// The file with the private part of the key that is provisioned.
+    #[arg(long, value_name = "FILE")]
+    pub old_key: PathBuf,
+}
+
+/// Show how far the evaluation is, what stands in its way and what to do about each driver.
+///
+/// The exit code is 10 while drivers would be refused.
+#[derive(Args, Debug)]
+pub struct Readiness {
+    /// Time that must pass without a violation, as in `--runtime 100h`.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub runtime: Option<Duration>,
+    /// Boot sessions that must pass without a violation.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub boots: Option<u32>,
+    /// Start the evaluation again from nothing.
+    #[arg(long)]
+    pub restart: bool,
+}
+
+/// Look for what keeps Gatehouse, or Windows' own driver policy, from doing its work, and say what to do.
+///
+/// The exit code is 1 when there is a finding.
+#[derive(Args, Debug)]
+pub struct Doctor {}
+
+/// Show counters, times and how often which rule decided, and rules that never did.
+#[derive(Args, Debug)]
+pub struct ShowMetrics {}
+
+/// Print the JSON schemas of the records that `--json` writes.
+#[derive(Args, Debug)]
+pub struct ShowSchema {
+    /// Only this record, as in `gatehouse.event/1`.
+    #[arg(value_name = "RECORD")]
+    pub record: Option<String>,
+}
+
+/// Print what a shell needs to complete commands.
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 #[cfg(test)]

@@ -106,6 +106,22 @@ pub enum Error {
         /// What is known of the driver's version.
         theirs: TheirVersion,
     },
+    /// The driver is of an older release of the same protocol version.
+    #[error(
+        "the driver knows no {request} request: it is older than this command; install command and driver of the same release"
+    )]
+    Unknown {
+        /// Name of the request.
+        request: &'static str,
+    },
+    /// The driver did not do what was asked, and nothing changed.
+    #[error("{what}: {problem}")]
+    Declined {
+        /// What was asked.
+        what: &'static str,
+        /// Why not, and what to do.
+        problem: String,
+    },
     /// The driver failed a request.
     #[error("the driver failed the {request} request: {problem} (system error {code})")]
     Request {
@@ -192,6 +208,8 @@ impl Error {
             | Self::Output(_)
             | Self::NoPolicy
             | Self::Version { .. }
+            | Self::Unknown { .. }
+            | Self::Declined { .. }
             | Self::Request { .. }
             | Self::Answer { .. } => 1,
             #[cfg(windows)]

@@ -9,12 +9,15 @@
 mod args;
 mod catalogs;
 mod commands;
+mod doctor;
 mod driver;
 mod error;
 mod files;
 mod inventory;
+mod keys;
 mod output;
 mod policies;
+mod private_file;
 mod recorded;
 mod records;
 #[cfg_attr(not(windows), path = "service_elsewhere.rs")]

@@ -145,6 +145,14 @@ impl Output {
         }
     }
 
+    /// Something that the user must know, although what was asked is done.
+    pub fn warning(&mut self, warning: impl fmt::Display) {
+        self.say(format_args!(
+            "{} {warning}",
+            "warning:".style(Tint::Warn.colours())
+        ));
+    }
+
     /// Something that went wrong while the rest goes on.
     pub fn failure(&mut self, failure: impl fmt::Display) {
         self.say(format_args!("{} {failure}", "error:".style(Tint::Bad.colours())));

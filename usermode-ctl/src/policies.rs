@@ -7,11 +7,13 @@ use policy::PolicySet;
 use policy::ValidatedSet;
 use policy::format::MAGIC;
 use policy::format::MAX_SET_BYTES;
+use protocol::envelope;
 use sipolicy::Compiled;
 use sipolicy::Document;
 
 use crate::error::Error;
 use crate::files;
+use crate::keys;
 use crate::output::Output;
 
 /// A policy file and what it holds.
@@ -27,13 +29,37 @@ impl PolicyFile {
     pub fn read(path: &Path) -> Result<Self, Error> {
         Ok(Self {
             path: path.to_owned(),
-            bytes: files::read(path, MAX_SET_BYTES)?,
+            bytes: files::read(
+                path,
+                MAX_SET_BYTES.saturating_add(size_of::<envelope::Envelope>()),
+            )?,
         })
     }
 
     /// Whether it starts as a compiled set does.
     pub fn is_compiled(&self) -> bool {
         self.bytes.starts_with(&MAGIC)
+    }
+
+    /// Whether it starts as a signed set does.
+    pub fn is_signed(&self) -> bool {
+        self.bytes.starts_with(&envelope::MAGIC)
+    }
+
+    /// The compiled set in it, without its signature's head if it has one; `None` for a document. Whether the signature holds is
+    /// not looked at: only the driver knows by which key.
+    pub fn set(&self) -> Result<Option<&[u8]>, Error> {
+        if self.is_compiled() {
+            return Ok(Some(&self.bytes));
+        }
+        if !self.is_signed() {
+            return Ok(None);
+        }
+        let (_, set) = keys::open(&self.bytes).map_err(|problem| Error::Malformed {
+            path: self.path.clone(),
+            problem,
+        })?;
+        Ok(Some(set))
     }
 }
 
@@ -47,7 +73,7 @@ pub fn documents(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
 
 /// Reads one policy document of any form.
 pub fn document(file: &PolicyFile) -> Result<Document, Error> {
-    if file.is_compiled() {
+    if file.is_compiled() || file.is_signed() {
         return Err(Error::Malformed {
             path: file.path.clone(),
             problem: "this is a compiled set, not a policy document; give the documents it was made of"
@@ -65,7 +91,9 @@ pub fn load(paths: &[PathBuf], output: &mut Output) -> Result<ValidatedSet<Vec<u
         files.push(PolicyFile::read(path)?);
     }
     let (path, bytes) = match files.as_slice() {
-        [only] if only.is_compiled() => (only.path.clone(), only.bytes.clone()),
+        [only] if only.is_compiled() || only.is_signed() => {
+            (only.path.clone(), only.set()?.unwrap_or_default().to_vec())
+        }
         files => {
             let path = files.first().map(|file| file.path.clone());
             (path.unwrap_or_default(), compile(files, output)?.bytes)

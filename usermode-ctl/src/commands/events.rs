@@ -1,9 +1,11 @@
 //! `events`: what the driver saw.
 //!
-//! The device is opened anew for each look: Windows does not unload a driver as long as a handle to its device is open, and
-//! following events must not keep the driver from being stopped.
+//! The device is opened anew for each look, and each look ends after a while: Windows does not unload a driver as long as a handle
+//! to its device is open, and following events must not keep the driver from being stopped.
 
 use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
 
 use owo_colors::OwoColorize;
 use protocol::event::split;
@@ -26,21 +28,29 @@ pub fn run(arguments: &Events, context: &mut Context) -> Result<Outcome, Error> 
         after: arguments.since,
         started: None,
     };
-    cursor.look(context)?;
+    cursor.look(context, None)?;
     if !arguments.follow {
         return Ok(Outcome::Done);
     }
     loop {
-        sleep(arguments.interval);
-        match cursor.look(context) {
+        let begun = Instant::now();
+        let before = cursor.after;
+        match cursor.look(context, Some(arguments.interval)) {
             Err(Error::NotRunning) => {
                 context.output.note("the driver was stopped");
                 return Ok(Outcome::Done);
             }
             looked => looked?,
         }
+        // A driver that does not know how to wait says at once that there is nothing.
+        if cursor.after == before {
+            sleep(arguments.interval.min(POLL).saturating_sub(begun.elapsed()));
+        }
     }
 }
+
+/// How often a driver is asked that does not wait.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Where reading goes on.
 struct Cursor {
@@ -51,8 +61,8 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Reports everything that is new.
-    fn look(&mut self, context: &mut Context) -> Result<(), Error> {
+    /// Reports everything that is new; waits `patience` for it where that is given.
+    fn look(&mut self, context: &mut Context, mut patience: Option<Duration>) -> Result<(), Error> {
         let mut driver = context.driver("events", Access::Read)?;
         let started = driver.status()?.started.get();
         if self
@@ -66,7 +76,11 @@ impl Cursor {
             self.after = 0;
         }
         loop {
-            let batch = driver.events(self.after)?;
+            let batch = match patience.take() {
+                Some(patience) => driver.await_events(self.after, patience)?,
+                None => Some(driver.events(self.after)?),
+            };
+            let Some(batch) = batch else { return Ok(()) };
             let lost = batch.head.lost.get();
             if lost > 0 {
                 dropped(&mut context.output, &DroppedRecord::new(self.after, lost))?;
@@ -129,26 +143,60 @@ fn what(record: &EventRecord) -> (String, Tint) {
         );
         return (what, tint(verdict, evidence));
     }
+    changed(record)
+}
+
+/// What an event about the driver's own state tells.
+fn changed(record: &EventRecord) -> (String, Tint) {
     let generation = record.generation.unwrap_or(0);
-    let count = record.count.map(|count| format!("{count}"));
-    match (&record.error, count) {
-        (Some(fault), count) => {
+    let count = record.count.unwrap_or(0);
+    let state = &record.state;
+    let file = state.stored_file.as_deref().unwrap_or("a file");
+    let status = state.status.as_ref().map(|status| format!(" (status {status})"));
+    let status = status.unwrap_or_default();
+    let sequence = state.set_sequence.filter(|number| *number != 0);
+    let sequence = sequence.map(|number| format!(", sequence number {number}"));
+    let sequence = sequence.unwrap_or_default();
+    match &*record.kind {
+        "policy-activated" => (
+            format!("generation {generation} is in force, {count} bytes{sequence}"),
+            Tint::Plain,
+        ),
+        "policy-restored" => (
+            format!("generation {generation} is in force as before the driver stopped{sequence}"),
+            Tint::Plain,
+        ),
+        "policy-rejected" => {
+            let fault = record.error.as_ref().map_or("-", |fault| &*fault.name);
+            let offset = record.error.as_ref().map_or(0, |fault| fault.offset);
             let what = format!(
-                "{} at byte {} of a set of {} bytes; generation {generation} stays in force",
-                fault.name,
-                fault.offset,
-                count.unwrap_or_default()
+                "{fault} at byte {offset} of a set of {count} bytes; generation {generation} stays in force"
             );
             (what, Tint::Bad)
         }
-        (None, Some(count)) if record.kind == "loads-dropped" => (
+        "loads-dropped" => (
             format!("{count} image loads so far went by unweighed"),
             Tint::Warn,
         ),
-        (None, Some(count)) => (
-            format!("generation {generation} is in force, {count} bytes"),
-            Tint::Plain,
+        "mode-changed" => {
+            let mode = record.mode.as_deref().unwrap_or("-");
+            let until = state.until.as_ref().map(|until| format!(" until {until}"));
+            let holds = state.holds.as_ref().filter(|holds| !holds.is_empty());
+            let holds = holds.map(|holds| format!("; enforcement is held back by {}", holds.join(", ")));
+            let what = format!("{mode}{}{}", until.unwrap_or_default(), holds.unwrap_or_default());
+            (what, Tint::Warn)
+        }
+        "restore-failed" => {
+            let fault = record.error.as_ref().map(|fault| format!(": {}", fault.name));
+            let what = format!("{file} was not taken over{}{status}", fault.unwrap_or_default());
+            (what, Tint::Bad)
+        }
+        "persist-failed" => (format!("{file} could not be written{status}"), Tint::Bad),
+        "key-changed" => ("the key that sets must be signed with".to_owned(), Tint::Warn),
+        "evaluation-reset" => (
+            "a violation set the progress back; `gatehouse readiness` names the driver".to_owned(),
+            Tint::Warn,
         ),
-        (None, None) => (String::new(), Tint::Plain),
+        _ => (String::new(), Tint::Plain),
     }
 }

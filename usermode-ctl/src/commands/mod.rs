@@ -2,15 +2,23 @@
 
 mod check;
 mod compile;
+mod completions;
+mod doctor;
 mod documents;
 mod events;
 mod explain;
 mod generate;
+mod key;
 mod knowledge;
+mod metrics;
+mod mode;
 mod pull;
 mod push;
 mod queue;
+mod readiness;
+mod rollback;
 pub mod scan;
+mod schema;
 mod service;
 mod simulate;
 mod status;
@@ -19,6 +27,8 @@ mod tests;
 mod tried;
 
 use crate::args::Command;
+use crate::args::Key;
+use crate::args::KeyFile;
 use crate::args::Policy;
 use crate::driver::Access;
 use crate::driver::Client;
@@ -56,6 +66,8 @@ pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
         Command::Policy(Policy::Convert(arguments)) => documents::convert(arguments, context),
         Command::Policy(Policy::Import(arguments)) => documents::import(arguments, context),
         Command::Policy(Policy::Knowledge(arguments)) => knowledge::run(arguments, context),
+        Command::Policy(Policy::Key(KeyFile::New(arguments))) => key::new(arguments, context),
+        Command::Policy(Policy::Sign(arguments)) => key::sign(arguments, context),
         Command::Simulate(arguments) => simulate::run(arguments, context),
         Command::Install(arguments) => service::install(arguments, context),
         Command::Uninstall(_) => service::uninstall(context),
@@ -66,5 +78,14 @@ pub fn run(command: &Command, context: &mut Context) -> Result<Outcome, Error> {
         Command::Pull(arguments) => pull::run(arguments, context),
         Command::Check(arguments) => check::run(arguments, context),
         Command::Events(arguments) => events::run(arguments, context),
+        Command::Mode(arguments) => mode::run(arguments, context),
+        Command::Rollback(_) => rollback::run(context),
+        Command::Key(Key::Provision(arguments)) => key::provision(arguments, context),
+        Command::Key(Key::Remove(arguments)) => key::remove(arguments, context),
+        Command::Readiness(arguments) => readiness::run(arguments, context),
+        Command::Doctor(_) => doctor::run(context),
+        Command::Metrics(_) => metrics::run(context),
+        Command::Schema(arguments) => schema::run(arguments, context),
+        Command::Completions(arguments) => completions::run(arguments, context),
     }
 }

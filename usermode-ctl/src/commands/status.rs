@@ -8,6 +8,7 @@ use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
 use crate::records::StatusRecord;
+use crate::records::hold_advice;
 
 /// Asks and reports.
 pub fn run(context: &mut Context) -> Result<Outcome, Error> {
@@ -38,8 +39,35 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
         "driver",
         format!("{} (protocol {})", record.driver_version, record.protocol_version),
     );
-    row(Tint::Plain, "mode", record.mode.to_string());
+    let asked = if record.mode == record.mode_asked {
+        String::new()
+    } else {
+        format!(" ({} was asked for)", record.mode_asked)
+    };
+    let until = record.mode_until.as_ref().map(|until| format!(" until {until}"));
+    row(
+        warn(!asked.is_empty()),
+        "mode",
+        format!("{}{asked}{}", record.mode, until.unwrap_or_default()),
+    );
+    if !record.holds.is_empty() {
+        row(
+            warn(record.mode_asked == "enforce"),
+            "enforcement held by",
+            record.holds.join(", "),
+        );
+    }
     row(warn(record.generation == 0), "policy", policy);
+    let sequence = record.set_sequence.map_or_else(none, |number| number.to_string());
+    row(Tint::Plain, "sequence number", sequence);
+    row(
+        Tint::Plain,
+        "signing key",
+        record
+            .key_fingerprint
+            .clone()
+            .unwrap_or_else(|| "none: unsigned sets are taken".to_owned()),
+    );
     row(
         Tint::Plain,
         "started",
@@ -55,6 +83,19 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
             record.features.join(", ")
         },
     );
+    output.table(&table)?;
+    if record.mode_asked == "enforce" {
+        for hold in &record.holds {
+            output.note(hold_advice(hold));
+        }
+    }
+    output.line("")?;
+    counters(output, record)
+}
+
+/// The counters alone.
+pub fn counters(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
+    let mut table = Table::bare();
     for (name, value, bad) in [
         ("loads seen", record.loads_seen, false),
         ("loads dropped", record.loads_dropped, true),
@@ -63,6 +104,13 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
         ("would refuse", record.would_refuse, true),
         ("refused", record.refused, true),
         ("unreadable", record.unreadable, true),
+        ("sections seen", record.sections_seen, false),
+        ("sections weighed", record.sections_weighed, false),
+        ("sections uncertain", record.sections_uncertain, true),
+        ("sections spared", record.sections_spared, true),
+        ("sections refused", record.sections_refused, true),
+        ("cache hits", record.cache_hits, false),
+        ("cache misses", record.cache_misses, false),
         ("events emitted", record.events_emitted, false),
         ("events overwritten", record.events_overwritten, false),
         ("events failed", record.events_failed, true),
@@ -73,7 +121,7 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
         ("pool bytes", record.pool_bytes, false),
         ("pool failures", record.pool_failures, true),
     ] {
-        row(warn(bad && value > 0), name, value.to_string());
+        table.row(warn(bad && value > 0), [name.into(), value.to_string().into()]);
     }
     output.table(&table)
 }

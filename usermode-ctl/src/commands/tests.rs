@@ -15,6 +15,7 @@ use crate::args::Arguments;
 use crate::commands::Context;
 use crate::commands::run;
 use crate::driver::loopback::Loopback;
+use crate::driver::scripted::Scripted;
 use crate::error::Error;
 use crate::error::Outcome;
 use crate::output::Output;
@@ -22,6 +23,9 @@ use crate::support::audit_policy;
 use crate::support::authenticode_sha256;
 use crate::support::driver_image;
 use crate::support::policy;
+
+#[path = "control_tests.rs"]
+mod control;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -40,6 +44,8 @@ impl io::Write for Sink {
 /// A driver, a folder, and the commands of a user.
 struct Desk {
     driver: Loopback,
+    /// Answers instead of the driver, where one is given.
+    scripted: Option<Scripted>,
     folder: TempDir,
 }
 
@@ -47,6 +53,7 @@ impl Desk {
     fn new() -> Self {
         Self {
             driver: Loopback::start(),
+            scripted: None,
             folder: tempfile::tempdir().expect("folder"),
         }
     }
@@ -67,7 +74,10 @@ impl Desk {
         let sink = Sink::default();
         let mut context = Context {
             output: Output::captured(arguments.common.json, Box::new(sink.clone())),
-            connect: self.driver.connect(),
+            connect: match &self.scripted {
+                Some(scripted) => scripted.connect(&self.driver),
+                None => self.driver.connect(),
+            },
         };
         let done = run(&arguments.command, &mut context);
         context.output.finish().expect("written");

@@ -1,7 +1,15 @@
 //! The requests of `protocol`, each as one call.
 
+use std::time::Duration;
+
+use protocol::control::KeyOutcome;
+use protocol::control::KeyRequest;
+use protocol::control::ModeOutcome;
+use protocol::control::ModeRequest;
+use protocol::control::ThresholdsRequest;
 use protocol::event::MAX_RECORD;
 use protocol::event::split;
+use protocol::field::Fields;
 use protocol::ioctl;
 use protocol::message::Events;
 use protocol::message::EventsRequest;
@@ -12,6 +20,9 @@ use protocol::message::Pulled;
 use protocol::message::PushOutcome;
 use protocol::message::Request;
 use protocol::message::Status;
+use protocol::message::wait;
+use protocol::report::Metrics;
+use protocol::report::Progress;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 
@@ -25,6 +36,9 @@ const PIECE: usize = 256 * 1024;
 
 /// Bytes asked for at once when events are fetched; the driver wants room for its largest record.
 const BATCH: usize = 16 * MAX_RECORD;
+
+/// Room for an answer that fields follow: the driver leaves out what does not fit.
+const REPORT: usize = 64 * 1024;
 
 /// How often fetching a set starts again because another one came into force meanwhile.
 const PULL_ATTEMPTS: u32 = 16;
@@ -42,6 +56,21 @@ pub struct EventBatch {
     pub head: Events,
     /// The records, each whole.
     pub bytes: Vec<u8>,
+}
+
+/// An answer that fields follow.
+#[derive(Clone, Debug)]
+pub struct Report<T> {
+    /// Head of the answer.
+    pub head: T,
+    fields: Vec<u8>,
+}
+
+impl<T> Report<T> {
+    /// The fields that follow the head.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.fields)
+    }
 }
 
 impl Client {
@@ -158,34 +187,85 @@ impl Client {
         }
     }
 
-    /// Events after sequence number `after`, as many as one request brings.
+    /// Goes back to the generation before the one in force, or learns why not.
+    pub fn rollback(&mut self) -> Result<PushOutcome, Error> {
+        ask(
+            self.transport.as_mut(),
+            "rollback",
+            ioctl::ROLLBACK,
+            Request::new().as_bytes(),
+        )
+    }
+
+    /// Asks for a mode; [`tag::DRIVER`](protocol::event::tag::DRIVER) fields follow for the drivers in the way.
+    pub fn mode(&mut self, request: &ModeRequest) -> Result<Report<ModeOutcome>, Error> {
+        self.report("mode", ioctl::MODE, request.as_bytes())
+    }
+
+    /// How far the evaluation is; [`tag::DRIVER`](protocol::event::tag::DRIVER) fields follow for the drivers that violate.
+    pub fn progress(&mut self) -> Result<Report<Progress>, Error> {
+        self.report("progress", ioctl::PROGRESS, Request::new().as_bytes())
+    }
+
+    /// Sets what the evaluation must reach.
+    pub fn thresholds(&mut self, request: &ThresholdsRequest) -> Result<Report<Progress>, Error> {
+        self.report("thresholds", ioctl::THRESHOLDS, request.as_bytes())
+    }
+
+    /// Times; [`tag::RULE_HITS`](protocol::event::tag::RULE_HITS) fields follow for the rules that decided.
+    pub fn metrics(&mut self) -> Result<Report<Metrics>, Error> {
+        self.report("metrics", ioctl::METRICS, Request::new().as_bytes())
+    }
+
+    /// Provisions, replaces or removes the key that sets must be signed with.
+    pub fn key(&mut self, request: &KeyRequest) -> Result<KeyOutcome, Error> {
+        ask(self.transport.as_mut(), "key", ioctl::KEY, request.as_bytes())
+    }
+
+    /// Events after sequence number `after` that are held, as many as one request brings.
     pub fn events(&mut self, after: u64) -> Result<EventBatch, Error> {
         const NAME: &str = "events";
-        let request = EventsRequest {
-            request: Request::new(),
-            after: after.into(),
-            wait: 0.into(),
-            reserved: 0.into(),
-        };
+        let request = events_request(after, wait::NOT);
         let mut output = vec![0; BATCH];
         let output = self.send(NAME, ioctl::EVENTS, request.as_bytes(), &mut output)?;
-        let (head, records) =
-            Events::read_from_prefix(output).map_err(|_| answer(NAME, "it is too short"))?;
-        let mut rest = records;
-        let mut count = 0_u32;
-        while let Some((_, tail)) = split(rest) {
-            rest = tail;
-            count = count.saturating_add(1);
+        batch(output, after)
+    }
+
+    /// As [`Client::events`], waiting for one if there is none; `None` when none came in time.
+    pub fn await_events(&mut self, after: u64, patience: Duration) -> Result<Option<EventBatch>, Error> {
+        let request = events_request(after, wait::FOR_EVENT);
+        let mut output = vec![0; BATCH];
+        let length = match self
+            .transport
+            .wait(ioctl::EVENTS, request.as_bytes(), &mut output, patience)
+        {
+            Err(SystemError::OPERATION_ABORTED) => None,
+            waited => waited.map_err(|error| failed("events", error))?,
+        };
+        let output = length.map(|length| output.get(..length));
+        output
+            .map(|output| {
+                let output = output.ok_or_else(|| answer("events", "it is longer than the room for it"))?;
+                batch(output, after)
+            })
+            .transpose()
+    }
+
+    fn report<T: FromBytes>(
+        &mut self,
+        name: &'static str,
+        code: u32,
+        input: &[u8],
+    ) -> Result<Report<T>, Error> {
+        let mut output = vec![0; REPORT];
+        let output = self.send(name, code, input, &mut output)?;
+        let (head, fields) = T::read_from_prefix(output).map_err(|_| answer(name, "it is too short"))?;
+        if Fields::new(fields).any(|field| field.is_err()) {
+            return Err(answer(name, "it ends within a field"));
         }
-        if !rest.is_empty() || count != head.count.get() {
-            return Err(answer(NAME, "it does not hold the records it says"));
-        }
-        if head.last.get() < after || (head.more.get() != 0 && count == 0) {
-            return Err(answer(NAME, "it leads nowhere"));
-        }
-        Ok(EventBatch {
+        Ok(Report {
             head,
-            bytes: records.to_vec(),
+            fields: fields.to_vec(),
         })
     }
 
@@ -198,6 +278,37 @@ impl Client {
     ) -> Result<&'o [u8], Error> {
         send(self.transport.as_mut(), name, code, input, output)
     }
+}
+
+fn events_request(after: u64, wait: u32) -> EventsRequest {
+    EventsRequest {
+        request: Request::new(),
+        after: after.into(),
+        wait: wait.into(),
+        reserved: 0.into(),
+    }
+}
+
+/// A batch of events, once it is sure that it is one.
+fn batch(output: &[u8], after: u64) -> Result<EventBatch, Error> {
+    const NAME: &str = "events";
+    let (head, records) = Events::read_from_prefix(output).map_err(|_| answer(NAME, "it is too short"))?;
+    let mut rest = records;
+    let mut count = 0_u32;
+    while let Some((_, tail)) = split(rest) {
+        rest = tail;
+        count = count.saturating_add(1);
+    }
+    if !rest.is_empty() || count != head.count.get() {
+        return Err(answer(NAME, "it does not hold the records it says"));
+    }
+    if head.last.get() < after || (head.more.get() != 0 && count == 0) {
+        return Err(answer(NAME, "it leads nowhere"));
+    }
+    Ok(EventBatch {
+        head,
+        bytes: records.to_vec(),
+    })
 }
 
 /// Says which versions are spoken here and learns which one the driver will speak.
@@ -262,6 +373,7 @@ fn failed(request: &'static str, error: SystemError) -> Error {
         SystemError::NO_SUCH_DEVICE | SystemError::DEVICE_GONE | SystemError::ACCESS_DENIED => {
             Error::NotRunning
         }
+        SystemError::INVALID_FUNCTION => Error::Unknown { request },
         SystemError(code) => Error::Request {
             request,
             problem: error.to_string(),

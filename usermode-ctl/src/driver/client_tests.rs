@@ -1,5 +1,7 @@
 //! The client against the driver's own dispatch, and against a transport that plays tricks on it.
 
+use std::time::Duration;
+
 use protocol::ioctl;
 use protocol::message::Hello;
 use protocol::message::HelloRequest;
@@ -66,6 +68,16 @@ impl Transport for Meddler {
         }
         self.driver.request(code, input, output)
     }
+
+    fn wait(
+        &mut self,
+        code: u32,
+        input: &[u8],
+        output: &mut [u8],
+        _patience: Duration,
+    ) -> Result<Option<usize>, SystemError> {
+        self.request(code, input, output).map(Some)
+    }
 }
 
 #[test]
@@ -123,6 +135,16 @@ impl Transport for OtherVersion {
         output.copy_from_slice(answer.as_bytes());
         Ok(output.len())
     }
+
+    fn wait(
+        &mut self,
+        code: u32,
+        input: &[u8],
+        output: &mut [u8],
+        _patience: Duration,
+    ) -> Result<Option<usize>, SystemError> {
+        self.request(code, input, output).map(Some)
+    }
 }
 
 #[test]
@@ -169,6 +191,16 @@ impl Transport for Babbler {
         output[..length].copy_from_slice(&self.answer[..length]);
         Ok(length)
     }
+
+    fn wait(
+        &mut self,
+        code: u32,
+        input: &[u8],
+        output: &mut [u8],
+        _patience: Duration,
+    ) -> Result<Option<usize>, SystemError> {
+        self.request(code, input, output).map(Some)
+    }
 }
 
 #[test]
@@ -190,6 +222,8 @@ fn nonsense_is_an_error_and_ends() {
             if byte != 0 {
                 assert!(client().pull().is_err(), "{length} bytes of {byte:#x}");
                 assert!(client().events(0).is_err(), "{length} bytes of {byte:#x}");
+                let awaited = client().await_events(0, Duration::ZERO);
+                assert!(awaited.is_err(), "{length} bytes of {byte:#x}");
             }
         }
     }

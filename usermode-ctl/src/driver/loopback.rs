@@ -1,6 +1,8 @@
 //! A transport that ends in this process: the driver's own request dispatch, with gate's own test host beneath it.
 
 use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
 
 use gate::Answer;
 use gate::Gate;
@@ -50,15 +52,30 @@ impl Loopback {
 
 impl Transport for Loopback {
     fn request(&mut self, code: u32, input: &[u8], output: &mut [u8]) -> Result<usize, SystemError> {
+        let answered = self.wait(code, input, output, Duration::MAX)?;
+        Ok(answered.expect("nobody waits forever"))
+    }
+
+    fn wait(
+        &mut self,
+        code: u32,
+        input: &[u8],
+        output: &mut [u8],
+        patience: Duration,
+    ) -> Result<Option<usize>, SystemError> {
         // As METHOD_BUFFERED does it: one buffer, as long as the longer side.
         let mut buffer = vec![0; input.len().max(output.len())];
         buffer[..input.len()].copy_from_slice(input);
+        let begun = Instant::now();
         let completion = loop {
             match self.gate.dispatch(code, &mut buffer, input.len(), output.len()) {
                 Answer::Complete(completion) => break completion,
                 // As the driver does it, but by looking again and again.
                 Answer::Wait(after) => {
                     while !self.gate.has_events(after) {
+                        if begun.elapsed() > patience {
+                            return Ok(None);
+                        }
                         std::thread::yield_now();
                     }
                 }
@@ -68,7 +85,7 @@ impl Transport for Loopback {
             return Err(win32(completion.status));
         }
         output[..completion.information].copy_from_slice(&buffer[..completion.information]);
-        Ok(completion.information)
+        Ok(Some(completion.information))
     }
 }
 

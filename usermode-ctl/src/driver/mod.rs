@@ -2,7 +2,8 @@
 //!
 //! * `client`: the requests of `protocol`, over a transport. `path`: the names under which the driver opens files.
 //! * `device`: the transport on Windows, the control device.
-//! * `loopback`: the transport of tests, the driver's own request dispatch in this process.
+//! * `loopback`: the transport of tests, the driver's own request dispatch in this process. `scripted`: answers that it gives only
+//!   when something is wrong.
 
 mod client;
 #[cfg(test)]
@@ -12,9 +13,12 @@ mod device;
 #[cfg(test)]
 pub mod loopback;
 pub mod path;
+#[cfg(test)]
+pub mod scripted;
 mod transport;
 
 pub use client::Client;
+pub use client::Report;
 pub use transport::Access;
 pub use transport::SystemError;
 pub use transport::Transport;

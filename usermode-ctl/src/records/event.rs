@@ -10,19 +10,23 @@ use protocol::event::Record;
 use protocol::event::flag;
 use protocol::event::tag;
 use protocol::field::Field;
+use protocol::field::Fields;
 use protocol::message::push_error;
+use protocol::report::StoredFile;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::hex;
 use crate::records::EvidenceRecord;
 use crate::records::VerdictRecord;
+use crate::records::status::hold_names;
 use crate::records::status::mode_name;
 use crate::records::time;
 
 const SCHEMA: &str = "gatehouse.event/1";
 
 /// One event.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct EventRecord {
     pub schema: &'static str,
     pub sequence: u64,
@@ -36,6 +40,8 @@ pub struct EventRecord {
     pub set_sha256: Option<String>,
     #[serde(flatten)]
     pub image: ImageFields,
+    #[serde(flatten)]
+    pub state: StateFields,
     /// How many: dropped loads, bytes of a pushed set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -49,7 +55,7 @@ pub struct EventRecord {
 }
 
 /// What only events about images have.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
 pub struct ImageFields {
     /// As the kernel gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,8 +79,62 @@ pub struct ImageFields {
     pub decided_us: Option<f64>,
 }
 
+/// What only events about the driver's own state have.
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
+pub struct StateFields {
+    /// What keeps enforcement from taking effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<Vec<Cow<'static, str>>>,
+    /// When the mode ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Which of the driver's own files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_file: Option<Cow<'static, str>>,
+    /// Sequence number of a signed set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_sequence: Option<u64>,
+    /// NTSTATUS of a failed system call, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<String>,
+    /// Whether the verdict was found in the cache, and the file not read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<bool>,
+}
+
+impl StateFields {
+    fn of(fields: &Fields<'_>) -> Self {
+        let number = |tag| fields.find(tag).and_then(Field::number);
+        let moment = |tag| number(tag).and_then(|filetime| time(i64::try_from(filetime).ok()?));
+        Self {
+            holds: number(tag::HOLDS).map(hold_names),
+            until: moment(tag::UNTIL),
+            stored_file: number(tag::STORED_FILE).map(stored_file),
+            set_sequence: number(tag::SET_SEQUENCE),
+            status: number(tag::STATUS).map(|status| format!("{status:#010x}")),
+            times: number(tag::TIMES),
+            first_time: moment(tag::FIRST_TIME),
+            last_time: moment(tag::LAST_TIME),
+            cached: number(tag::CACHED).map(|cached| cached != 0),
+        }
+    }
+}
+
+fn stored_file(number: u64) -> Cow<'static, str> {
+    StoredFile::ALL
+        .into_iter()
+        .find(|file| u64::from(file.number()) == number)
+        .map_or_else(|| format!("unknown-{number}").into(), |file| file.name().into())
+}
+
 /// A fault of a compiled set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct FaultRecord {
     pub code: u64,
     pub name: Cow<'static, str>,
@@ -82,7 +142,7 @@ pub struct FaultRecord {
 }
 
 /// Events that were overwritten before they could be read.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
 pub struct DroppedRecord {
     schema: &'static str,
     kind: &'static str,
@@ -137,11 +197,12 @@ impl EventRecord {
             generation: number(tag::GENERATION),
             set_sha256: fields.find(tag::SET_SHA256).map(|field| hex(field.bytes)),
             image,
+            state: StateFields::of(fields),
             count: number(tag::COUNT),
             error: number(tag::ERROR)
                 .filter(|_| verdict.is_none())
                 .map(|code| FaultRecord::new(code, number(tag::OFFSET).unwrap_or(0))),
-            evidence: verdict.map(|_| EvidenceRecord::of_event(named(), fields)),
+            evidence: verdict.map(|_| EvidenceRecord::of_event(named(), record)),
             verdict: verdict.map(|group| VerdictRecord::of_event(named(), &group.fields())),
         }
     }
@@ -151,28 +212,68 @@ impl FaultRecord {
     /// The fault with this code, found at this byte of the set.
     pub fn new(code: u64, offset: u64) -> Self {
         let fault = u16::try_from(code).ok().and_then(SetFault::from_code);
-        let name = match fault {
-            Some(fault) => fault.name().into(),
-            None if code == u64::from(push_error::NO_MEMORY) => "no-memory".into(),
+        let refusal = || refusal(code).map(|(name, _)| name);
+        let name = match fault.map(SetFault::name).or_else(refusal) {
+            Some(name) => name.into(),
             None => format!("unknown-{code}").into(),
         };
         Self { code, name, offset }
     }
 }
 
+/// Name of a push error that is not the set's own fault, and what to do about it.
+fn refusal(code: u64) -> Option<(&'static str, &'static str)> {
+    Some(match u32::try_from(code).ok()? {
+        push_error::NO_MEMORY => (
+            "no-memory",
+            "the driver could not get memory for the set; free some, or make the set smaller, and push again",
+        ),
+        push_error::UNSIGNED => (
+            "unsigned",
+            "a key is provisioned and the set is not signed; sign it with `gatehouse policy sign` and push what that writes",
+        ),
+        push_error::ENVELOPE => (
+            "envelope",
+            "the head of the signed set is damaged, or of another version; sign the set again with `gatehouse policy sign`",
+        ),
+        push_error::SIGNATURE => (
+            "signature",
+            "the signature is not by the provisioned key; `gatehouse status` shows that key's fingerprint, sign with its private part",
+        ),
+        push_error::SEQUENCE => (
+            "sequence",
+            "the sequence number is not above that of the last set accepted, which `gatehouse status` shows; sign again with a \
+             higher --sequence",
+        ),
+        push_error::NOTHING_BEFORE => (
+            "nothing-before",
+            "there is no earlier generation to go back to; push the set that is wanted",
+        ),
+        push_error::NOT_KEPT => (
+            "not-kept",
+            "the signed set could not be kept on disk, so its sequence number would not outlive a restart; make room and check the \
+             rights on the driver's folder, then push again",
+        ),
+        _ => return None,
+    })
+}
+
 impl fmt::Display for FaultRecord {
     /// What is wrong, where, and what to do, in the words of `policy` where it is the set's own fault.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let offset = self.offset;
-        match u16::try_from(self.code).ok().and_then(SetFault::from_code) {
-            Some(fault) => SetError { fault, offset }.fmt(formatter),
+        if let Some(fault) = u16::try_from(self.code).ok().and_then(SetFault::from_code) {
+            return SetError { fault, offset }.fmt(formatter);
+        }
+        match refusal(self.code) {
+            Some((name, advice)) => write!(formatter, "{advice} ({name})"),
             None => write!(formatter, "{} (code {}, at byte {offset})", self.name, self.code),
         }
     }
 }
 
 /// UTF-16LE as text; an unpaired surrogate becomes U+FFFD.
-fn utf16(bytes: &[u8]) -> String {
+pub(super) fn utf16(bytes: &[u8]) -> String {
     evidence::Text::Utf16Le(bytes).chars().collect()
 }
 

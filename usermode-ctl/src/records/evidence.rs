@@ -15,18 +15,24 @@ use evidence::Text;
 use evidence::Trust;
 use evidence::TrustClass;
 use evidence::Version;
+use protocol::event::Record as Event;
 use protocol::event::tag;
 use protocol::field::Field;
 use protocol::field::Fields;
+use schemars::JsonSchema;
+use schemars::Schema;
+use schemars::SchemaGenerator;
+use schemars::json_schema;
 use serde::Serialize;
 
 use crate::output::hex;
 use crate::records::SignatureRecord;
 use crate::records::dotted;
+use crate::records::verdict::groups;
 
 /// What a file proves about itself. A fact that could not be established is left out; one that the file does not state is
 /// `null`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct EvidenceRecord {
     pub schema: &'static str,
     pub path: String,
@@ -65,6 +71,16 @@ pub struct EvidenceRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TrustRecord(pub TrustClass);
 
+impl JsonSchema for TrustRecord {
+    fn schema_name() -> Cow<'static, str> {
+        "Trust".into()
+    }
+
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": TrustClass::ALL.map(TrustClass::name) })
+    }
+}
+
 impl Serialize for TrustRecord {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.name())
@@ -72,7 +88,7 @@ impl Serialize for TrustRecord {
 }
 
 /// What a file that was read states about something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Stated<T> {
     Something(T),
@@ -81,7 +97,7 @@ pub enum Stated<T> {
 }
 
 /// Whether the evidence is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     Ok,
@@ -120,7 +136,7 @@ impl Status {
 }
 
 /// Digests in hexadecimal; those that were not computed are left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct DigestsRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
@@ -133,7 +149,7 @@ pub struct DigestsRecord {
 }
 
 /// The version resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct VersionRecord {
     pub file_version: String,
     pub original_filename: Option<String>,
@@ -214,8 +230,9 @@ impl EvidenceRecord {
         }
     }
 
-    /// The evidence in an event record. `fields` are those of the record itself.
-    pub fn of_event(path: String, fields: &Fields<'_>) -> Self {
+    /// The evidence in an event record.
+    pub fn of_event(path: String, event: &Event<'_>) -> Self {
+        let fields = &event.fields;
         let number = |tag| fields.find(tag).and_then(Field::number);
         let error = number(tag::ERROR);
         let system = number(tag::STATUS);
@@ -228,6 +245,15 @@ impl EvidenceRecord {
         record.error = describe(error, number(tag::OFFSET), system);
         if let Some(group) = fields.find(tag::EVIDENCE) {
             record.fields(&group.fields());
+        }
+        // The trust class tells that the signatures were read, even when there are none.
+        if record.trust.is_some() {
+            let signatures = groups(fields, tag::SIGNATURE_FACTS);
+            record.signatures = Some(
+                signatures
+                    .map(|group| SignatureRecord::of_event(&group))
+                    .collect(),
+            );
         }
         record
     }
@@ -299,7 +325,16 @@ impl EvidenceRecord {
                 .find(tag)
                 .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
         };
-        self.version = number(tag::FILE_VERSION).map(|version| {
+        self.trust = number(tag::TRUST)
+            .and_then(TrustClass::from_number)
+            .map(TrustRecord);
+        let version = fields.find(tag::FILE_VERSION);
+        // Empty where the file has none, left out where it could not be read.
+        if version.is_some_and(|field| field.bytes.is_empty()) {
+            self.version = Some(Stated::Nothing);
+            return;
+        }
+        self.version = version.and_then(Field::number).map(|version| {
             Stated::Something(VersionRecord {
                 file_version: dotted(version),
                 original_filename: text(tag::ORIGINAL_FILENAME),
@@ -363,8 +398,10 @@ fn examine_error(code: u64, offset: u64) -> String {
 }
 
 /// What a status means, for those that users meet. Source of the values: Microsoft, \[MS-ERREF\] section 2.3.1.
-const fn meaning(status: u64) -> Option<&'static str> {
+pub const fn meaning(status: u64) -> Option<&'static str> {
     Some(match status {
+        0xc000_007f => "the disk is full",
+        0xc000_00a2 => "the disk is write-protected",
         0xc000_0022 => "access is denied",
         0xc000_0033 => "this is no file name",
         0xc000_0034 => "there is no such file",

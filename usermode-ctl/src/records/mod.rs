@@ -1,13 +1,17 @@
 //! What is reported, as JSON has it. The names are fixed: scripts and dashboards count on them.
 
+mod driver;
 mod event;
 mod evidence;
+mod metrics;
+mod progress;
 mod service;
 mod set;
 mod signature;
 mod status;
 mod verdict;
 
+pub use driver::DriverRecord;
 pub use event::DroppedRecord;
 pub use event::EventRecord;
 pub use event::FaultRecord;
@@ -16,11 +20,19 @@ pub use evidence::EvidenceRecord;
 pub use evidence::Stated;
 pub use evidence::Status as EvidenceStatus;
 pub use evidence::TrustRecord;
+pub use evidence::meaning;
+pub use metrics::MetricsRecord;
+pub use metrics::TimeRecord;
+pub use progress::ProgressRecord;
+pub use progress::span;
 pub use service::ServiceRecord;
 pub use set::SetRecord;
 pub use signature::CertificateRecord;
 pub use signature::SignatureRecord;
 pub use status::StatusRecord;
+pub use status::hold_advice;
+pub use status::hold_names;
+pub use status::mode_name;
 pub use verdict::VerdictRecord;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use policy::PolicySet;
 use policy::PolicyView;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::Digest;
 use sha2::Sha256;
@@ -11,7 +12,7 @@ use crate::output::hex;
 use crate::records::dotted;
 
 /// What a compiled set holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct SetRecord {
     pub schema: &'static str,
     pub path: String,
@@ -26,7 +27,7 @@ pub struct SetRecord {
 }
 
 /// One policy of a set.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct SetPolicyRecord {
     pub policy_id: String,
     pub base_policy_id: String,

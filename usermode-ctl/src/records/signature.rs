@@ -5,18 +5,25 @@ use std::time::SystemTime;
 
 use evidence::CatalogIndex;
 use evidence::Certificate;
+use evidence::Ekus;
 use evidence::Fact;
 use evidence::Hash;
 use evidence::Key;
 use evidence::Signature;
+use evidence::SignatureFault;
 use evidence::SignatureSource;
 use evidence::Text;
+use protocol::event::tag;
+use protocol::field::Field;
+use protocol::field::Fields;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::hex;
+use crate::records::verdict::groups;
 
 /// One signature and the chain it proves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SignatureRecord {
     /// `embedded`, `nested` or `catalog`.
     pub source: &'static str,
@@ -37,7 +44,7 @@ pub struct SignatureRecord {
 }
 
 /// One certificate of a chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct CertificateRecord {
     pub subject_cn: Option<String>,
     pub issuer_cn: Option<String>,
@@ -52,14 +59,14 @@ pub struct CertificateRecord {
 }
 
 /// The hash of a certificate's signed part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TbsRecord {
     pub algorithm: &'static str,
     pub hash: String,
 }
 
 /// The root that the chain was verified against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct RootRecord {
     /// App Control's number of it, in hexadecimal.
     pub wellknown: Option<String>,
@@ -68,7 +75,7 @@ pub struct RootRecord {
 }
 
 /// A proven time of signing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct TimestampRecord {
     /// `rfc3161` or `authenticode`.
     pub kind: &'static str,
@@ -110,6 +117,47 @@ impl SignatureRecord {
         }
     }
 
+    /// The signature in an event record, of which `group` holds the fields.
+    pub fn of_event(group: &Fields<'_>) -> Self {
+        let number = |tag| group.find(tag).and_then(Field::number);
+        let is = |tag| number(tag).is_some_and(|number| number != 0);
+        let fault = number(tag::FAULT);
+        Self {
+            source: match number(tag::SOURCE) {
+                Some(2) => "nested",
+                Some(3) => "catalog",
+                _ => "embedded",
+            },
+            catalog: field_text(group, tag::CATALOG),
+            digest_algorithm: group
+                .find(tag::SIGNED_DIGEST)
+                .and_then(|field| Hash::from_bytes(field.bytes))
+                .map_or("unknown", |hash| algorithm(&hash)),
+            digest_valid: is(tag::DIGEST_VALID),
+            signature_valid: is(tag::SIGNATURE_VALID),
+            fault: fault.map(|code| fault_of(code).map_or("unknown", SignatureFault::name)),
+            page_hashes: is(tag::PAGE_HASHES),
+            chain: groups(group, tag::CERTIFICATE)
+                .map(|certificate| CertificateRecord::of_event(&certificate))
+                .collect(),
+            root: RootRecord {
+                wellknown: number(tag::ROOT_WELLKNOWN).map(|id| format!("{id:02X}")),
+                verified: is(tag::ROOT_VERIFIED),
+                known: is(tag::ROOT_KNOWN),
+            },
+            oem_id: field_text(group, tag::OEM_ID),
+            more_info_url: field_text(group, tag::MORE_INFO_URL),
+            timestamp: number(tag::TIMESTAMP).map(|seconds| TimestampRecord {
+                kind: if is(tag::TIMESTAMP_RFC3161) {
+                    "rfc3161"
+                } else {
+                    "authenticode"
+                },
+                time: time(seconds.cast_signed()),
+            }),
+        }
+    }
+
     /// Who signed: the hardware vendor where Microsoft signed for one, else the leaf's name.
     pub fn publisher(&self) -> Option<&str> {
         let leaf = self.chain.first().and_then(|leaf| leaf.subject_cn.as_deref());
@@ -119,6 +167,31 @@ impl SignatureRecord {
 }
 
 impl CertificateRecord {
+    fn of_event(group: &Fields<'_>) -> Self {
+        let number = |tag| group.find(tag).and_then(Field::number);
+        let bytes = |tag| group.find(tag).map_or(&[][..], |field| field.bytes);
+        let seconds = |tag| number(tag).and_then(|seconds| time(seconds.cast_signed()));
+        let bits = number(tag::KEY_BITS).unwrap_or(0);
+        Self {
+            subject_cn: field_text(group, tag::SUBJECT_CN),
+            issuer_cn: field_text(group, tag::ISSUER_CN),
+            serial: hex(bytes(tag::SERIAL)),
+            thumbprint_sha1: hex(bytes(tag::THUMBPRINT)),
+            tbs: Hash::from_bytes(bytes(tag::TBS)).map(|hash| TbsRecord {
+                algorithm: algorithm(&hash),
+                hash: hex(hash.as_bytes()),
+            }),
+            ekus: Ekus(bytes(tag::EKUS)).iter().map(dotted_identifier).collect(),
+            not_before: seconds(tag::NOT_BEFORE),
+            not_after: seconds(tag::NOT_AFTER),
+            key: match number(tag::KEY_KIND) {
+                Some(1) => format!("rsa{bits}"),
+                Some(2) => format!("ecdsa-p{bits}"),
+                _ => "unsupported".to_owned(),
+            },
+        }
+    }
+
     fn of(certificate: &Certificate<'_>) -> Self {
         Self {
             subject_cn: text(certificate.subject_cn),
@@ -139,6 +212,32 @@ impl CertificateRecord {
             },
         }
     }
+}
+
+/// The fault with this number.
+fn fault_of(code: u64) -> Option<SignatureFault> {
+    const FAULTS: [SignatureFault; 13] = [
+        SignatureFault::Malformed,
+        SignatureFault::ImageDigest,
+        SignatureFault::WeakAlgorithm,
+        SignatureFault::UnknownAlgorithm,
+        SignatureFault::NoSigner,
+        SignatureFault::SignedAttributes,
+        SignatureFault::SignerSignature,
+        SignatureFault::UnsupportedKey,
+        SignatureFault::ChainSignature,
+        SignatureFault::NotAuthority,
+        SignatureFault::NotCodeSigning,
+        SignatureFault::PageHashes,
+        SignatureFault::CapReached,
+    ];
+    FAULTS.into_iter().find(|fault| u64::from(fault.code()) == code)
+}
+
+fn field_text(fields: &Fields<'_>, tag: u16) -> Option<String> {
+    fields
+        .find(tag)
+        .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
 }
 
 fn text(fact: Fact<Text<'_>>) -> Option<String> {

@@ -5,23 +5,36 @@ use std::borrow::Cow;
 use protocol::message::Mode;
 use protocol::message::Status;
 use protocol::message::features;
+use protocol::message::holds;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::keys;
 use crate::output::hex;
 use crate::records::time;
 
 /// State and counters of the running driver. The counters are explained in `protocol::message::Status`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StatusRecord {
     pub schema: &'static str,
     pub driver_version: String,
     pub protocol_version: u16,
+    /// In effect.
     pub mode: Cow<'static, str>,
+    pub mode_asked: Cow<'static, str>,
+    /// When the mode that was asked for ends by itself.
+    pub mode_until: Option<String>,
+    /// What keeps enforcement from taking effect.
+    pub holds: Vec<Cow<'static, str>>,
     pub features: Vec<&'static str>,
     /// 0 when no policy is in force.
     pub generation: u64,
     pub set_sha256: Option<String>,
     pub set_bytes: u64,
+    /// Of the signed set in force; `None` for an unsigned one.
+    pub set_sequence: Option<u64>,
+    /// Fingerprint of the key that sets must be signed with; `None` when none is provisioned.
+    pub key_fingerprint: Option<String>,
     pub started: Option<String>,
     pub now: Option<String>,
     pub loads_seen: u64,
@@ -40,6 +53,13 @@ pub struct StatusRecord {
     pub pool_blocks: u64,
     pub pool_bytes: u64,
     pub pool_failures: u64,
+    pub sections_seen: u64,
+    pub sections_weighed: u64,
+    pub sections_uncertain: u64,
+    pub sections_spared: u64,
+    pub sections_refused: u64,
+    pub cache_hits: u64,
+    pub cache_misses: u64,
 }
 
 impl StatusRecord {
@@ -51,10 +71,15 @@ impl StatusRecord {
             driver_version,
             protocol_version: protocol::VERSION,
             mode: mode_name(status.mode.get().into()),
+            mode_asked: mode_name(status.mode_asked.get().into()),
+            mode_until: time(status.mode_until.get()),
+            holds: hold_names(status.holds.get().into()),
             features: feature_names(status.features.get()),
             generation,
             set_sha256: (generation != 0).then(|| hex(&status.set_sha256)),
             set_bytes: status.set_bytes.get(),
+            set_sequence: Some(status.set_sequence.get()).filter(|number| *number != 0),
+            key_fingerprint: (status.key != [0; 32]).then(|| keys::fingerprint(&status.key)),
             started: time(status.started.get()),
             now: time(status.now.get()),
             loads_seen: status.loads_seen.get(),
@@ -73,6 +98,13 @@ impl StatusRecord {
             pool_blocks: status.pool_blocks.get(),
             pool_bytes: status.pool_bytes.get(),
             pool_failures: status.pool_failures.get(),
+            sections_seen: status.sections_seen.get(),
+            sections_weighed: status.sections_weighed.get(),
+            sections_uncertain: status.sections_uncertain.get(),
+            sections_spared: status.sections_spared.get(),
+            sections_refused: status.sections_refused.get(),
+            cache_hits: status.cache_hits.get(),
+            cache_misses: status.cache_misses.get(),
         }
     }
 }
@@ -86,9 +118,45 @@ pub fn mode_name(number: u64) -> Cow<'static, str> {
 }
 
 fn feature_names(bits: u32) -> Vec<&'static str> {
-    [(features::NOTIFY_EX, "notify-ex")]
+    let known = [
+        (features::NOTIFY_EX, "notify-ex"),
+        (features::FILTER, "filter"),
+        (features::ETW, "etw"),
+        (features::PERSISTENT, "persistent"),
+    ];
+    known
         .into_iter()
         .filter(|(bit, _)| bits & bit != 0)
         .map(|(_, name)| name)
         .collect()
+}
+
+/// Names of [`holds`] bits; a bit that this build does not know is shown by its number.
+pub fn hold_names(bits: u64) -> Vec<Cow<'static, str>> {
+    (0..u64::BITS)
+        .map(|bit| 1_u64 << bit)
+        .filter(|bit| bits & bit != 0)
+        .map(|bit| {
+            let known = holds::ALL.into_iter().find(|(hold, _)| u64::from(*hold) == bit);
+            known.map_or_else(|| format!("unknown-{bit:#x}").into(), |(_, name)| name.into())
+        })
+        .collect()
+}
+
+/// What a hold means and what to do about it.
+pub fn hold_advice(name: &str) -> &'static str {
+    match name {
+        "no-filter" => {
+            "the filter manager did not take the driver as a minifilter, and without it nothing can be refused; `gatehouse doctor` \
+             says why"
+        }
+        "no-policy" => "no policy is in force; push one with `gatehouse push`",
+        "boot" => "Windows is still starting; this ends by itself",
+        "safe-mode" => "Windows runs in safe mode; restart it normally",
+        "kill-switch" => {
+            "the registry's kill switch is on; set DisableEnforcement in \
+             HKLM\\SYSTEM\\CurrentControlSet\\Services\\gatehouse\\Parameters to 0 or delete it, and start the driver again"
+        }
+        _ => "a newer driver holds enforcement back; install command and driver of the same release",
+    }
 }

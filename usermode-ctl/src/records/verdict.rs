@@ -14,11 +14,12 @@ use policy::decide_parts;
 use protocol::event::tag;
 use protocol::field::Field;
 use protocol::field::Fields;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sipolicy::Guid;
 
 /// What the policies make of a file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct VerdictRecord {
     pub schema: &'static str,
     pub path: String,
@@ -33,14 +34,14 @@ pub struct VerdictRecord {
 pub type Name = Cow<'static, str>;
 
 /// Why.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ReasonRecord {
     pub code: u64,
     pub name: Name,
 }
 
 /// What one base policy decided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct PolicyRecord {
     pub policy_id: String,
     pub name: String,
@@ -50,7 +51,7 @@ pub struct PolicyRecord {
 }
 
 /// The rule that decided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct RuleRecord {
     pub kind: Name,
     pub level: Name,
@@ -118,7 +119,7 @@ impl VerdictRecord {
 }
 
 impl PolicyRecord {
-    fn of(group: &Fields<'_>) -> Self {
+    pub(super) fn of(group: &Fields<'_>) -> Self {
         Self {
             policy_id: guid(group, tag::POLICY_ID),
             name: text(group, tag::POLICY_NAME),
@@ -150,20 +151,20 @@ impl RuleRecord {
 }
 
 /// The name of the thing with this number.
-fn name<T>(number: u64, find: fn(u64) -> Option<T>, name: fn(T) -> &'static str) -> Name {
+pub(super) fn name<T>(number: u64, find: fn(u64) -> Option<T>, name: fn(T) -> &'static str) -> Name {
     find(number).map_or_else(|| format!("unknown-{number}").into(), |known| name(known).into())
 }
 
-fn reason_of(code: u64) -> Option<Reason> {
+pub(super) fn reason_of(code: u64) -> Option<Reason> {
     Reason::from_code(u16::try_from(code).ok()?)
 }
 
 /// A number; one that is missing is as unknown as one that no build knows.
-fn number(fields: &Fields<'_>, tag: u16) -> u64 {
+pub(super) fn number(fields: &Fields<'_>, tag: u16) -> u64 {
     fields.find(tag).and_then(Field::number).unwrap_or(u64::MAX)
 }
 
-fn text(fields: &Fields<'_>, tag: u16) -> String {
+pub(super) fn text(fields: &Fields<'_>, tag: u16) -> String {
     fields
         .find(tag)
         .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
@@ -171,12 +172,12 @@ fn text(fields: &Fields<'_>, tag: u16) -> String {
 }
 
 /// A GUID in braces, as documents write it.
-fn guid(fields: &Fields<'_>, tag: u16) -> String {
+pub(super) fn guid(fields: &Fields<'_>, tag: u16) -> String {
     let bytes = fields.find(tag).and_then(|field| field.bytes.try_into().ok());
     bytes.map_or_else(String::new, |bytes| Guid(bytes).to_string())
 }
 
-fn groups<'a>(fields: &Fields<'a>, tag: u16) -> impl Iterator<Item = Fields<'a>> {
+pub(super) fn groups<'a>(fields: &Fields<'a>, tag: u16) -> impl Iterator<Item = Fields<'a>> {
     fields
         .clone()
         .filter_map(Result::ok)

@@ -1,6 +1,7 @@
 //! The driver's service and its file: installing, removing, starting, stopping.
 
-mod scm;
+mod registry;
+pub mod scm;
 
 use std::env;
 use std::fs;
@@ -11,6 +12,11 @@ use std::time::Duration;
 use std::time::Instant;
 
 use protocol::SERVICE_NAME;
+use protocol::install::DEPENDENCY;
+use protocol::install::DESCRIPTION;
+use protocol::install::DISPLAY_NAME;
+use protocol::install::LOAD_ORDER_GROUP;
+use protocol::install::VALUES;
 
 use crate::args::Install;
 use crate::commands::scan::examine_file;
@@ -64,15 +70,17 @@ pub fn install(arguments: &Install) -> Result<ServiceRecord, Error> {
     }
     let config = Config {
         name: SERVICE_NAME,
-        display_name: "Gatehouse driver load control",
-        description: "Weighs each kernel driver image that is loaded against App Control policies.",
+        display_name: DISPLAY_NAME,
+        description: DESCRIPTION,
         path: &target,
-        group: arguments.group.as_deref().unwrap_or_default(),
+        group: arguments.group.as_deref().unwrap_or(LOAD_ORDER_GROUP),
+        dependency: DEPENDENCY,
     };
     let registered = match &existing {
         Some(service) => service.configure(&config),
         None => manager.create(&config),
     };
+    let registered = registered.and_then(|()| VALUES.iter().try_for_each(registry::write));
     registered.map_err(|error| {
         if source != target && !was_there {
             // What cannot be registered is not left lying about; the first failure is the one to tell.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::ptr::null;
 use std::ptr::null_mut;
 
+use protocol::install::SERVICE_TYPE;
 use windows_sys::Win32::Foundation::ERROR_INSUFFICIENT_BUFFER;
 use windows_sys::Win32::Foundation::GetLastError;
 use windows_sys::Win32::Storage::FileSystem::DELETE;
@@ -32,7 +33,6 @@ use windows_sys::Win32::System::Services::SERVICE_CONTROL_STOP;
 use windows_sys::Win32::System::Services::SERVICE_DEMAND_START;
 use windows_sys::Win32::System::Services::SERVICE_DESCRIPTIONW;
 use windows_sys::Win32::System::Services::SERVICE_ERROR_NORMAL;
-use windows_sys::Win32::System::Services::SERVICE_KERNEL_DRIVER;
 use windows_sys::Win32::System::Services::SERVICE_QUERY_CONFIG;
 use windows_sys::Win32::System::Services::SERVICE_QUERY_STATUS;
 use windows_sys::Win32::System::Services::SERVICE_RUNNING;
@@ -66,6 +66,8 @@ impl SystemError {
 /// What a handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {
+    /// Asking.
+    Ask,
     /// Starting, stopping and asking.
     Use,
     /// Also creating, configuring and deleting.
@@ -94,8 +96,10 @@ pub struct Config<'a> {
     pub description: &'a str,
     /// The driver's file.
     pub path: &'a Path,
-    /// Load order group; empty for none.
+    /// Load order group.
     pub group: &'a str,
+    /// The service that must be running first.
+    pub dependency: &'a str,
 }
 
 struct Handle(SC_HANDLE);
@@ -124,7 +128,7 @@ impl Manager {
     /// Connects to it.
     pub fn open(rights: Rights) -> Result<Self, SystemError> {
         let access = match rights {
-            Rights::Use => SC_MANAGER_CONNECT,
+            Rights::Ask | Rights::Use => SC_MANAGER_CONNECT,
             Rights::Change => SC_MANAGER_CONNECT | SC_MANAGER_CREATE_SERVICE,
         };
         // SAFETY: null names mean this machine and its active database.
@@ -136,6 +140,7 @@ impl Manager {
     pub fn service(&self, name: &str, rights: Rights) -> Result<Service, SystemError> {
         let usual = SERVICE_START | SERVICE_STOP | SERVICE_QUERY_STATUS | SERVICE_QUERY_CONFIG;
         let access = match rights {
+            Rights::Ask => SERVICE_QUERY_STATUS,
             Rights::Use => usual,
             Rights::Change => usual | SERVICE_CHANGE_CONFIG | DELETE,
         };
@@ -151,6 +156,7 @@ impl Manager {
         let display_name = wide(config.display_name);
         let path = wide_path(config.path);
         let group = wide(config.group);
+        let dependencies = list(config.dependency);
         // SAFETY: the manager is open; every string ends in a zero and lives across the call; the rest may be null.
         let handle = unsafe {
             CreateServiceW(
@@ -158,17 +164,13 @@ impl Manager {
                 name.as_ptr(),
                 display_name.as_ptr(),
                 SERVICE_CHANGE_CONFIG,
-                SERVICE_KERNEL_DRIVER,
+                SERVICE_TYPE,
                 SERVICE_DEMAND_START,
                 SERVICE_ERROR_NORMAL,
                 path.as_ptr(),
-                if config.group.is_empty() {
-                    null()
-                } else {
-                    group.as_ptr()
-                },
+                group.as_ptr(),
                 null_mut(),
-                null(),
+                dependencies.as_ptr(),
                 null(),
                 null(),
             )
@@ -186,17 +188,18 @@ impl Service {
         let display_name = wide(config.display_name);
         let path = wide_path(config.path);
         let group = wide(config.group);
+        let dependencies = list(config.dependency);
         // SAFETY: the service is open; every string ends in a zero and lives across the call; the rest may be null.
         let done = unsafe {
             ChangeServiceConfigW(
                 self.0.0,
-                SERVICE_KERNEL_DRIVER,
+                SERVICE_TYPE,
                 SERVICE_DEMAND_START,
                 SERVICE_ERROR_NORMAL,
                 path.as_ptr(),
                 group.as_ptr(),
                 null_mut(),
-                null(),
+                dependencies.as_ptr(),
                 null(),
                 null(),
                 display_name.as_ptr(),
@@ -310,6 +313,11 @@ fn last_error() -> SystemError {
 
 fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
+}
+
+/// A list of one: the service API ends lists with a second zero.
+fn list(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0, 0]).collect()
 }
 
 fn wide_path(path: &Path) -> Vec<u16> {

@@ -1,0 +1,190 @@
+//! `policy key`, `policy sign` and `key`: who may sign policy sets.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use ed25519_dalek::SigningKey;
+use protocol::control::KeyRequest;
+use protocol::control::key_error;
+use protocol::control::key_statement;
+use protocol::message::Request;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::args::NewKey;
+use crate::args::ProvisionKey;
+use crate::args::RemoveKey;
+use crate::args::Sign;
+use crate::commands::Context;
+use crate::commands::push::status_meaning;
+use crate::driver::Access;
+use crate::error::Error;
+use crate::error::Outcome;
+use crate::files;
+use crate::keys;
+use crate::policies;
+use crate::policies::PolicyFile;
+
+/// What was done with a key.
+#[derive(JsonSchema, Serialize)]
+pub struct KeyRecord<'r> {
+    schema: &'static str,
+    action: &'static str,
+    /// Of the key that is in force or was used; `None` for none.
+    fingerprint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'r Path>,
+    /// Of a signed set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
+}
+
+impl<'r> KeyRecord<'r> {
+    fn new(action: &'static str, public: &[u8; 32]) -> Self {
+        Self {
+            schema: "gatehouse.key/1",
+            action,
+            fingerprint: (*public != [0; 32]).then(|| keys::fingerprint(public)),
+            path: None,
+            sequence: None,
+        }
+    }
+
+    fn at(self, path: &'r Path) -> Self {
+        Self {
+            path: Some(path),
+            ..self
+        }
+    }
+
+    fn report(&self, context: &mut Context, says: &str) -> Result<Outcome, Error> {
+        if context.output.is_json() {
+            context.output.record(self)?;
+        } else {
+            context.output.line(says)?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Makes a key and writes both of its parts.
+pub fn new(arguments: &NewKey, context: &mut Context) -> Result<Outcome, Error> {
+    let path = &arguments.output;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| Error::Write { path, source }
+    };
+    let public_path = PathBuf::from(format!("{}.pub", path.display()));
+    let key = keys::generate()?;
+    keys::write_private(path, &key).map_err(failed(path))?;
+    let public = key.verifying_key();
+    files::replace(&public_path, keys::public_text(&public).as_bytes()).map_err(failed(&public_path))?;
+    let record = KeyRecord::new("new", public.as_bytes()).at(path);
+    record.report(
+        context,
+        &format!(
+            "key {} made: {} is for signing, {} for `gatehouse key provision`",
+            keys::fingerprint(public.as_bytes()),
+            path.display(),
+            public_path.display()
+        ),
+    )
+}
+
+/// Signs a compiled set.
+pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
+    let file = PolicyFile::read(&arguments.set)?;
+    let Some(set) = file.set()? else {
+        return Err(Error::Malformed {
+            path: file.path,
+            problem: "this is no compiled set; make one with `gatehouse policy compile`".to_owned(),
+        });
+    };
+    policies::validate(&file.path, set)?;
+    let key = keys::read_private(&arguments.key)?;
+    let signed = keys::sign(set, arguments.sequence, &key);
+    files::write_result(&mut context.output, &arguments.output, &signed)?;
+    if arguments.output.as_os_str() == "-" {
+        return Ok(Outcome::Done);
+    }
+    let public = key.verifying_key();
+    let record = KeyRecord {
+        sequence: Some(arguments.sequence),
+        ..KeyRecord::new("sign", public.as_bytes()).at(&arguments.output)
+    };
+    let says = format!(
+        "signed with key {}, sequence number {}: {}",
+        keys::fingerprint(public.as_bytes()),
+        arguments.sequence,
+        arguments.output.display()
+    );
+    record.report(context, &says)
+}
+
+/// Has the driver take only sets signed with a key.
+pub fn provision(arguments: &ProvisionKey, context: &mut Context) -> Result<Outcome, Error> {
+    let new = keys::read_public(&arguments.key)?;
+    let old = arguments.old_key.as_deref().map(keys::read_private).transpose()?;
+    ask(new.as_bytes(), old.as_ref(), "provision", context)
+}
+
+/// Has the driver take unsigned sets again.
+pub fn remove(arguments: &RemoveKey, context: &mut Context) -> Result<Outcome, Error> {
+    let old = keys::read_private(&arguments.old_key)?;
+    ask(&[0; 32], Some(&old), "remove", context)
+}
+
+fn ask(
+    new: &[u8; 32],
+    old: Option<&SigningKey>,
+    action: &'static str,
+    context: &mut Context,
+) -> Result<Outcome, Error> {
+    let signature = old.map_or([0; 64], |old| {
+        keys::sign_bytes(&key_statement(old.verifying_key().as_bytes(), new), old)
+    });
+    let request = KeyRequest {
+        request: Request::new(),
+        key: *new,
+        signature,
+    };
+    let outcome = context.driver("key", Access::Write)?.key(&request)?;
+    let in_force = || {
+        if outcome.key == [0; 32] {
+            "no key is provisioned".to_owned()
+        } else {
+            format!("key {} is in force", keys::fingerprint(&outcome.key))
+        }
+    };
+    let problem = match outcome.error.get() {
+        0 => {
+            let record = KeyRecord::new(action, &outcome.key);
+            return record.report(context, &in_force());
+        }
+        key_error::SIGNATURE if old.is_some() => {
+            format!("the old key is not the one that is provisioned; {}", in_force())
+        }
+        key_error::SIGNATURE => format!(
+            "{}; name the file with its private part with --old-key",
+            in_force()
+        ),
+        key_error::NOT_KEPT => {
+            let status = outcome.persisted.get();
+            format!(
+                "it could not be kept on disk (status {status:#010x}{}), and a key that a restart forgets protects nothing; {}",
+                status_meaning(status.into()),
+                in_force()
+            )
+        }
+        key_error::WEAK_KEY => {
+            "these bytes are no safe Ed25519 key; make one with `gatehouse policy key new`".to_owned()
+        }
+        code => format!(
+            "code {code}, which this command does not know; install command and driver of the same release"
+        ),
+    };
+    Err(Error::Declined {
+        what: "the driver did not take the key",
+        problem,
+    })
+}
