@@ -1,6 +1,7 @@
 //! The kernel as the gate's host.
 
 use crate::POOL;
+use crate::kernel::etw::Provider;
 use crate::kernel::event::Event;
 use crate::kernel::file::File;
 use crate::kernel::file::FileObject;
@@ -25,6 +26,7 @@ use gate::host::NtStatus;
 use gate::host::Opened;
 use gate::host::PoolUse;
 use gate::host::System;
+use protocol::message::features;
 use protocol::report::StoredFile;
 
 /// How often the worker looks whether the mode has ended or something holds it back, in 100 ns: 5 seconds.
@@ -38,18 +40,23 @@ pub struct Kernel {
     routines: Routines,
     service: Service,
     is_safe_mode: bool,
+    /// Where events are also written to.
+    tracing: Option<Provider>,
 }
 
 impl Kernel {
     /// Finds what the kernel offers. IRQL: PASSIVE_LEVEL.
     pub fn try_new(service: Service) -> Result<Self, NoMemory> {
+        let tracing = Provider::register();
+        let features = if tracing.is_some() { features::ETW } else { 0 };
         Ok(Self {
             work: Event::try_new()?,
             clock: Clock::find(),
-            features: AtomicU32::new(0),
+            features: AtomicU32::new(features),
             routines: Routines::find(),
             service,
             is_safe_mode: is_safe_mode(),
+            tracing,
         })
     }
 
@@ -120,6 +127,12 @@ impl Host for Kernel {
     /// By way of the worker, which answers them.
     fn answer_waiting(&self) {
         self.work.set();
+    }
+
+    fn trace(&self, record: &[u8]) {
+        if let Some(tracing) = &self.tracing {
+            tracing.trace(record);
+        }
     }
 
     fn system(&self) -> System {

@@ -211,6 +211,7 @@ impl<H: Host> Gate<H> {
             let overwritten = self.events.with(|ring| ring.push(record))?;
             self.counters.events_overwritten.add(overwritten);
             self.host.answer_waiting();
+            self.host.trace(record);
             Some(record)
         });
         if pushed.is_none() {

@@ -169,6 +169,12 @@ pub trait Host: Sized + Send + Sync {
     /// Answers the requests that wait for events: there may be some now. Never waits.
     fn answer_waiting(&self);
 
+    /// Tells whoever listens to the system's own tracing of an event record. At PASSIVE_LEVEL; must not call the gate.
+    fn trace(&self, record: &[u8]) {
+        // A host without tracing.
+        let _ = record;
+    }
+
     /// What the system is like now. At PASSIVE_LEVEL.
     fn system(&self) -> System;
 

@@ -4,6 +4,7 @@
 
 pub mod debug;
 pub mod device;
+pub mod etw;
 pub mod event;
 pub mod file;
 pub mod filter;
