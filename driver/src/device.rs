@@ -1,7 +1,9 @@
 //! The control device's dispatch routines: open, close, and requests, which `gate` answers.
 
+use crate::filter::STACK;
 use crate::host::Kernel;
 use crate::kernel::device::Request;
+use crate::kernel::stack::with_stack;
 use crate::kernel::time::nap;
 use crate::kernel::waiting::WAITING;
 use crate::running::enter;
@@ -9,6 +11,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering;
 use gate::Answer;
+use gate::Completion;
 use gate::Gate;
 use gate::host::NtStatus;
 use wdk_sys::DEVICE_OBJECT;
@@ -110,7 +113,14 @@ unsafe extern "C" fn control(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTST
     };
     // SAFETY: the routine is only set for IRP_MJ_DEVICE_CONTROL.
     let (code, buffer, input, output) = unsafe { request.control() };
-    let answer = gate.dispatch(code, buffer, input, output);
+    // Some requests weigh files, and how much stack is left here depends on who sends them.
+    let answer = with_stack(STACK, || gate.dispatch(code, buffer, input, output));
+    let answer = answer.unwrap_or_else(|status| {
+        Answer::Complete(Completion {
+            status,
+            information: 0,
+        })
+    });
     match answer {
         Answer::Complete(completion) => request.complete(completion.status, completion.information),
         Answer::Wait(after) => {
@@ -128,8 +138,8 @@ unsafe extern "C" fn control(_device: *mut DEVICE_OBJECT, irp: *mut IRP) -> NTST
 pub fn answer_waiting(gate: &Gate<Kernel>) {
     while let Some(mut request) = WAITING.take(|_, after| gate.has_events(after)) {
         // SAFETY: only IRP_MJ_DEVICE_CONTROL requests wait.
-        let (code, buffer, input, output) = unsafe { request.control() };
-        match gate.dispatch(code, buffer, input, output) {
+        let (_, buffer, input, output) = unsafe { request.control() };
+        match gate.answer_waiting(buffer, input, output) {
             Answer::Complete(completion) => {
                 request.complete(completion.status, completion.information);
             }

@@ -135,13 +135,7 @@ unsafe extern "C" fn work(_context: *mut c_void) {
     let entered = enter();
     let Some(gate) = entered.get() else { return };
     gate.know_own_image();
-    match Modules::snapshot() {
-        Ok(modules) => gate.weigh_baseline(modules.iter()),
-        Err(status) => {
-            gate.no_baseline(status);
-            debug!("no list of loaded images, status {:#010x}", status.bits());
-        }
-    }
+    weigh_baseline(gate);
     while !gate.is_stopping() {
         while gate.work() {
             answer_waiting(gate);
@@ -149,5 +143,20 @@ unsafe extern "C" fn work(_context: *mut c_void) {
         answer_waiting(gate);
         gate.look_after_mode();
         gate.host().wait();
+    }
+}
+
+/// Weighs what was loaded before the driver. IRQL: PASSIVE_LEVEL.
+#[inline(never)]
+fn weigh_baseline(gate: &Gate<Kernel>) {
+    match Modules::snapshot() {
+        Ok(modules) => {
+            modules.each(|image| gate.weigh_loaded(image));
+            gate.baseline_weighed();
+        }
+        Err(status) => {
+            gate.no_baseline(status);
+            debug!("no list of loaded images, status {:#010x}", status.bits());
+        }
     }
 }

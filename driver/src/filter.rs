@@ -8,15 +8,12 @@ use crate::kernel::fltmgr::RelatedObjects;
 use crate::kernel::stack::with_stack;
 use crate::running::enter;
 use core::ffi::c_void;
-use gate::Caller;
 use gate::Passage;
-use gate::Section;
-use protocol::message::Mode;
 use wdk_sys::NTSTATUS;
 use wdk_sys::STATUS_SUCCESS;
 
 /// Stack for weighing, in bytes: its worst case is under 16 KiB, and reading goes through the file system's.
-const STACK: usize = 48 * 1024;
+pub const STACK: usize = 48 * 1024;
 
 /// Called by the filter manager before a section of a file is created, a driver's image among them. Whatever is not surely to
 /// be refused goes on.
@@ -39,11 +36,10 @@ pub unsafe extern "C" fn before_section(
     let Some(mut section) = (unsafe { AskedSection::read(data, objects, gate.host().routines()) }) else {
         return fltmgr::SUCCESS_NO_CALLBACK;
     };
-    let passage = if gate.mode() == Mode::Enforce && section.caller() == Caller::Kernel {
-        with_stack(STACK, || gate.section(&mut section)).unwrap_or_else(|_| gate.uncertain())
-    } else {
-        gate.section(&mut section)
-    };
+    let passage = gate.section(&section).unwrap_or_else(|| {
+        let weighed = with_stack(STACK, || gate.weigh_section(&mut section));
+        weighed.unwrap_or_else(|_| gate.uncertain())
+    });
     match passage {
         Passage::Pass => fltmgr::SUCCESS_NO_CALLBACK,
         Passage::Refuse => section.refuse(),

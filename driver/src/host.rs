@@ -170,6 +170,7 @@ impl Host for Kernel {
 
 /// The path of a file below `\SystemRoot` by way of the drive letter: not every kernel that lists its modules by that name has
 /// the object. IRQL: PASSIVE_LEVEL.
+#[inline(never)]
 fn below_system_root(path: &[u16]) -> Option<Path> {
     const LINK: [u16; 11] = ascii(r"\SystemRoot");
     const DRIVES: [u16; 4] = ascii(r"\??\");

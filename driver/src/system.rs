@@ -26,6 +26,7 @@ const IMAGE_PATH: [u16; 9] = ascii("ImagePath");
 ///
 /// # Errors
 /// What the kernel says.
+#[inline(never)]
 pub fn windows_folder() -> Result<Path, NtStatus> {
     const KEY: [u16; 62] = ascii(r"\Registry\Machine\Software\Microsoft\Windows NT\CurrentVersion");
     const VALUE: [u16; 10] = ascii("SystemRoot");
@@ -63,6 +64,7 @@ impl Service {
     }
 
     /// Path of the driver's image; empty when it is not known. IRQL: PASSIVE_LEVEL.
+    #[inline(never)]
     pub fn image(&self) -> Path {
         Key::open(self.key.units())
             .and_then(|key| key.text(&IMAGE_PATH))
@@ -89,9 +91,13 @@ fn rooted(path: &Path) -> Path {
 /// # Errors
 /// What the kernel says; some may have been visited.
 pub fn drivers_in_use(visit: &mut dyn FnMut(&Path)) -> Result<(), NtStatus> {
-    for image in Modules::snapshot()?.iter() {
-        visit(&image.path);
-    }
+    Modules::snapshot()?.each(|image| visit(&image.path));
+    drivers_started_with_system(visit)
+}
+
+/// Separate, so that the stack of the one does not stand under what `visit` takes in the other.
+#[inline(never)]
+fn drivers_started_with_system(visit: &mut dyn FnMut(&Path)) -> Result<(), NtStatus> {
     let services = Key::open(SERVICES.split_last().map_or(&[], |(_, key)| key))?;
     for index in 0..MAX_SERVICES {
         let name = match services.name_below(index) {
@@ -110,6 +116,7 @@ pub fn drivers_in_use(visit: &mut dyn FnMut(&Path)) -> Result<(), NtStatus> {
 }
 
 /// The image of a service, if it is a driver that starts with the system.
+#[inline(never)]
 fn started_with_system(service: &Key, name: &Path) -> Option<Path> {
     const TYPE: [u16; 4] = ascii("Type");
     const START: [u16; 5] = ascii("Start");

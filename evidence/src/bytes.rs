@@ -7,6 +7,10 @@ use alloc::vec::Vec;
 use crate::error::ErrorKind;
 use crate::error::NoMemory;
 use crate::source::Source;
+use core::marker::PhantomData;
+use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
 
 /// Copies as much of `from` as fits into `to`.
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
@@ -67,6 +71,30 @@ pub(crate) fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>, NoMemor
     // Within the capacity just reserved; the optimiser sees that and leaves no path to the allocation error handler.
     buffer.resize(count, value);
     Ok(buffer)
+}
+
+/// One value too large for a kernel's stack, all zeros at first, made where it is to stay.
+#[derive(Debug)]
+pub(crate) struct Large<T> {
+    words: Vec<u64>,
+    of: PhantomData<T>,
+}
+
+impl<T: FromBytes + IntoBytes + KnownLayout> Large<T> {
+    pub(crate) fn try_new() -> Result<Self, NoMemory> {
+        const { assert!(align_of::<T>() <= align_of::<u64>(), "words are aligned enough") };
+        Ok(Self {
+            words: filled(size_of::<T>().div_ceil(size_of::<u64>()), 0)?,
+            of: PhantomData,
+        })
+    }
+
+    /// The value; there always is one.
+    pub(crate) fn get(&mut self) -> Option<&mut T> {
+        T::mut_from_prefix(self.words.as_mut_bytes())
+            .ok()
+            .map(|(value, _)| value)
+    }
 }
 
 /// Appends `value`, or says that there is no memory for it.

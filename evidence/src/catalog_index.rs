@@ -116,6 +116,7 @@ impl<'i> CatalogIndex<'i> {
     }
 
     /// Appends a signature for every signer of every catalogue that lists the file.
+    #[inline(never)]
     pub(crate) fn collect<'w>(
         &self,
         digests: &Digests,

@@ -9,6 +9,9 @@ use crate::oid;
 use crate::roots::known_roots;
 use crate::x509::PublicKey;
 use crate::x509::X509;
+use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
 
 /// The longest chain, root included. Real ones have three to six certificates.
 pub(crate) const MAX_CHAIN: usize = 10;
@@ -24,14 +27,9 @@ const PROVEN: usize = 256;
 ///
 /// An entry is the SHA-256 of issuer key and certificate: finding it again proves the same link again. Only proven links are
 /// kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
 pub(crate) struct ProvenLinks([[u8; 32]; PROVEN]);
-
-impl ProvenLinks {
-    pub(crate) const fn new() -> Self {
-        Self([[0; 32]; PROVEN])
-    }
-}
 
 /// Verifies signatures within a budget.
 pub(crate) struct Prover<'s> {
@@ -57,8 +55,7 @@ impl Prover<'_> {
     #[inline(never)]
     fn is_signed_by(&mut self, certificate: &X509<'_>, key: &PublicKey<'_>) -> Option<bool> {
         self.steps = self.steps.checked_sub(1)?;
-        let hash = Algorithm::Sha256.digest(&[key.raw, certificate.raw]);
-        let id: [u8; 32] = hash.as_bytes().try_into().ok()?;
+        let id = link_id(certificate, key)?;
         let [place, ..] = id;
         let entry = self.links.0.get_mut(usize::from(place))?;
         if *entry == id {
@@ -94,6 +91,13 @@ impl Prover<'_> {
         }
         best
     }
+}
+
+/// What stands for a certificate and the key that may have signed it. Not inlined: proving stands on top of its caller's stack.
+#[inline(never)]
+fn link_id(certificate: &X509<'_>, key: &PublicKey<'_>) -> Option<[u8; 32]> {
+    let hash = Algorithm::Sha256.digest(&[key.raw, certificate.raw]);
+    hash.as_bytes().try_into().ok()
 }
 
 /// Where a chain ends, worst first.

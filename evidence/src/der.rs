@@ -38,34 +38,13 @@ pub(crate) struct Element<'a> {
 impl<'a> Element<'a> {
     /// The element that `bytes` begin with, and what follows it.
     pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        Self::split_at_depth(bytes, 0)
-    }
-
-    fn split_at_depth(bytes: &'a [u8], depth: u8) -> Option<(Self, &'a [u8])> {
-        let (&tag, rest) = bytes.split_first()?;
-        if tag & 0x1f == 0x1f {
-            // Tag numbers from 31 on occur nowhere in these formats.
-            return None;
-        }
-        let (&first, rest) = rest.split_first()?;
-        let (content, rest) = match first {
-            0x80 => {
-                if tag & 0x20 == 0 || depth >= MAX_DEPTH {
-                    return None;
-                }
-                let length = indefinite_length(rest, depth)?;
-                let (content, tail) = rest.split_at_checked(length)?;
-                (content, tail.get(2..)?)
-            }
-            0x81..=0x84 => {
-                let (number, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-                let length = number
-                    .iter()
-                    .fold(0_u32, |length, byte| length << 8 | u32::from(*byte));
-                rest.split_at_checked(usize::try_from(length).ok()?)?
-            }
-            0x85.. => return None,
-            short => rest.split_at_checked(usize::from(short))?,
+        let (tag, length, rest) = head(bytes)?;
+        let (content, rest) = if let Length::Definite(length) = length {
+            rest.split_at_checked(length)?
+        } else {
+            let length = indefinite_length(rest)?;
+            let (content, tail) = rest.split_at_checked(length)?;
+            (content, tail.get(2..)?)
         };
         let raw = bytes.get(..bytes.len().checked_sub(rest.len())?)?;
         Some((Self { tag, content, raw }, rest))
@@ -95,13 +74,59 @@ impl<'a> Element<'a> {
     }
 }
 
-/// The length of the content of an indefinite length, up to its end marker.
-fn indefinite_length(bytes: &[u8], depth: u8) -> Option<usize> {
-    let mut rest = bytes;
-    while !rest.starts_with(&[0, 0]) {
-        (_, rest) = Element::split_at_depth(rest, depth.saturating_add(1))?;
+enum Length {
+    Definite(usize),
+    /// Up to an end marker.
+    Indefinite,
+}
+
+/// The tag and length that `bytes` begin with, and what follows them.
+fn head(bytes: &[u8]) -> Option<(u8, Length, &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    if tag & 0x1f == 0x1f {
+        // Tag numbers from 31 on occur nowhere in these formats.
+        return None;
     }
-    bytes.len().checked_sub(rest.len())
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0x80 if tag & 0x20 == 0 => return None,
+        0x80 => (Length::Indefinite, rest),
+        0x81..=0x84 => {
+            let (number, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let length = number
+                .iter()
+                .fold(0_u32, |length, byte| length << 8 | u32::from(*byte));
+            (Length::Definite(usize::try_from(length).ok()?), rest)
+        }
+        0x85.. => return None,
+        short => (Length::Definite(usize::from(short)), rest),
+    };
+    Some((tag, length, rest))
+}
+
+/// The length of the content of an indefinite length, up to its end marker. Others may lie inside, [`MAX_DEPTH`] deep at most.
+fn indefinite_length(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let mut open = 1_u8;
+    loop {
+        if let Some(tail) = rest.strip_prefix(&[0, 0]) {
+            open = open.saturating_sub(1);
+            if open == 0 {
+                return bytes.len().checked_sub(rest.len());
+            }
+            rest = tail;
+            continue;
+        }
+        let (_, length, tail) = head(rest)?;
+        rest = match length {
+            Length::Definite(length) => tail.get(length..)?,
+            Length::Indefinite if open > MAX_DEPTH => return None,
+            Length::Indefinite => {
+                open = open.saturating_add(1);
+                tail
+            }
+        };
+    }
 }
 
 /// Reads one element after the other.

@@ -4,6 +4,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
+use crate::bytes::Large;
 use crate::bytes::fill;
 use crate::bytes::filled;
 use crate::bytes::to_usize;
@@ -69,9 +70,9 @@ pub struct Workspace {
     version: Vec<u8>,
     table: Vec<u8>,
     /// One of each, kept off the stack.
-    sections: Vec<[Section; MAX_SECTIONS]>,
-    scratch: Vec<RsaScratch>,
-    links: Vec<ProvenLinks>,
+    sections: Large<[Section; MAX_SECTIONS]>,
+    scratch: Large<RsaScratch>,
+    links: Large<ProvenLinks>,
 }
 
 impl Workspace {
@@ -87,9 +88,9 @@ impl Workspace {
             chunk: filled(chunk.max(4096), 0)?,
             version: filled(MAX_VERSION, 0)?,
             table: Vec::new(),
-            sections: filled(1, [Section::default(); MAX_SECTIONS])?,
-            scratch: filled(1, RsaScratch::new())?,
-            links: filled(1, ProvenLinks::new())?,
+            sections: Large::try_new()?,
+            scratch: Large::try_new()?,
+            links: Large::try_new()?,
         })
     }
 
@@ -97,8 +98,8 @@ impl Workspace {
     pub(crate) fn prover(&mut self) -> Option<Prover<'_>> {
         let Self { scratch, links, .. } = self;
         Some(Prover {
-            scratch: scratch.first_mut()?,
-            links: links.first_mut()?,
+            scratch: scratch.get()?,
+            links: links.get()?,
             budget: BUDGET,
             steps: STEPS,
         })
@@ -172,9 +173,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
         scratch,
         links,
     } = workspace;
-    let (Some(sections), Some(scratch), Some(links)) =
-        (sections.first_mut(), scratch.first_mut(), links.first_mut())
-    else {
+    let (Some(sections), Some(scratch), Some(links)) = (sections.get(), scratch.get(), links.get()) else {
         return Err(ErrorKind::NoMemory.into());
     };
     if size > options.max_size {
@@ -205,18 +204,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
     let table: &'w [u8] = table;
     let demands = Demands::of(table);
 
-    let mut pages = demands
-        .pages
-        .map(|table| table.map(|table| PageVerifier::new(table, sections)));
-    let flat = options.flat || !headers.image.conformant;
-    let mut extras = Extras {
-        flat,
-        sha384: demands.sha384,
-        sha512: demands.sha512,
-        pages: &mut pages,
-    };
-    let digests = digest_image(source, &headers, &mut extras, chunk)?;
-    let pages = pages.map(|pages| pages.map(|pages| (pages.table(), pages.finish(&digests))));
+    let computed = compute(source, &headers, sections, &demands, options, chunk)?;
     let version = pe::read_version(source, &headers, sections, version)?;
     let prover = Prover {
         scratch,
@@ -224,7 +212,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
         budget: BUDGET,
         steps: STEPS,
     };
-    let computed = Computed { digests, pages };
+    let digests = computed.digests;
     let collected = collect(table, catalogs, &computed, prover, findings).map_err(ErrorKind::from)?;
     let signatures = match table_state {
         Fact::Unreadable(reason) => Fact::Unreadable(reason),
@@ -236,6 +224,30 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
         version,
         signatures,
     })
+}
+
+/// Reads the whole file and computes what its signatures ask for. Not inlined, so that its stack does not stand under theirs.
+#[inline(never)]
+fn compute<'w, S: Source + ?Sized>(
+    source: &mut S,
+    headers: &Headers,
+    sections: &'w [Section],
+    demands: &Demands<'w>,
+    options: &Options,
+    chunk: &mut [u8],
+) -> Result<Computed<'w>, ErrorKind> {
+    let mut pages = demands
+        .pages
+        .map(|table| table.map(|table| PageVerifier::new(table, sections)));
+    let mut extras = Extras {
+        flat: options.flat || !headers.image.conformant,
+        sha384: demands.sha384,
+        sha512: demands.sha512,
+        pages: &mut pages,
+    };
+    let digests = digest_image(source, headers, &mut extras, chunk)?;
+    let pages = pages.map(|pages| pages.map(|pages| (pages.table(), pages.finish(&digests))));
+    Ok(Computed { digests, pages })
 }
 
 /// Reads the certificate table into `table`, or leaves it empty and says why.

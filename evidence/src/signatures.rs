@@ -204,7 +204,7 @@ pub(crate) fn collect<'w>(
         drafts: Vec::new(),
     };
     for entry in table_entries(table) {
-        collector.add(entry, SignatureSource::Embedded, 0)?;
+        collector.add(entry, SignatureSource::Embedded)?;
     }
     if let Some(catalogs) = catalogs {
         catalogs.collect(&computed.digests, collector.certificates, &mut collector.drafts)?;
@@ -242,6 +242,7 @@ pub(crate) fn collect_catalog<'w>(
 }
 
 /// Gives each signature its chain.
+#[inline(never)]
 fn hand_over<'w>(
     drafts: Vec<(Signature<'w>, usize, usize)>,
     certificates: &'w [Certificate<'w>],
@@ -258,34 +259,62 @@ fn hand_over<'w>(
 }
 
 impl<'a> Collector<'a, '_, '_> {
-    fn add(&mut self, bytes: &'a [u8], source: SignatureSource, depth: u8) -> Result<(), NoMemory> {
-        if self.drafts.len() >= MAX_SIGNATURES {
-            return Ok(());
+    /// Adds a signature, and after each the ones nested in it. What is still to be looked at is kept in a list and not on the stack,
+    /// of which a signature takes much.
+    fn add(&mut self, bytes: &'a [u8], source: SignatureSource) -> Result<(), NoMemory> {
+        let mut pending = Vec::new();
+        push(&mut pending, (bytes, source, 0_u8))?;
+        while let Some((bytes, source, depth)) = pending.pop() {
+            if self.drafts.len() >= MAX_SIGNATURES {
+                break;
+            }
+            let Some(signer) = self.add_one(bytes, source)?.filter(|_| depth < MAX_NESTING) else {
+                continue;
+            };
+            let first = pending.len();
+            for nested in signer
+                .unsigned_attribute(oid::NESTED_SIGNATURE)
+                .take(MAX_SIGNATURES)
+            {
+                push(
+                    &mut pending,
+                    (nested.raw, SignatureSource::Nested, depth.saturating_add(1)),
+                )?;
+            }
+            // Taken from the end, so the first comes last.
+            if let Some(nested) = pending.get_mut(first..) {
+                nested.reverse();
+            }
         }
+        Ok(())
+    }
+
+    /// Adds one signature; its signer, if it has one.
+    #[inline(never)]
+    fn add_one(
+        &mut self,
+        bytes: &'a [u8],
+        source: SignatureSource,
+    ) -> Result<Option<SignerInfo<'a>>, NoMemory> {
         let Some(message) = SignedData::read(bytes) else {
-            return push(&mut self.drafts, (malformed(source), 0, 0));
+            push(&mut self.drafts, (malformed(source), 0, 0))?;
+            return Ok(None);
         };
         // Catalogues and images carry other signed things beside their signatures; they prove nothing about the image.
         if source == SignatureSource::Nested && message.content_type != oid::SPC_INDIRECT_DATA {
-            return Ok(());
+            return Ok(None);
         }
         let data = message
             .content
             .filter(|_| message.content_type == oid::SPC_INDIRECT_DATA);
         let Some(data) = data.and_then(|content| IndirectData::read(&content)) else {
-            return push(&mut self.drafts, (malformed(source), 0, 0));
+            push(&mut self.drafts, (malformed(source), 0, 0))?;
+            return Ok(None);
         };
         let (proof, signer) = prove(&message, &mut self.pool, &mut self.prover)?;
         let signature = self.judge(&data, &proof, source);
         self.keep(signature, &proof)?;
-        if depth < MAX_NESTING
-            && let Some(signer) = signer
-        {
-            for nested in signer.unsigned_attribute(oid::NESTED_SIGNATURE) {
-                self.add(nested.raw, SignatureSource::Nested, depth.saturating_add(1))?;
-            }
-        }
-        Ok(())
+        Ok(signer)
     }
 
     /// Takes the signature and its chain into the findings.

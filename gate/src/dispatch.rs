@@ -92,6 +92,21 @@ impl<H: Host> Gate<H> {
         Answer::Complete(Completion { status, information })
     }
 
+    /// Answers a request for events that has waited, as far as there are some now.
+    pub fn answer_waiting(&self, buffer: &mut [u8], input: usize, output: usize) -> Answer {
+        match self.answer_events(buffer, input, output) {
+            Ok(information) => Answer::Complete(Completion {
+                status: NtStatus::SUCCESS,
+                information,
+            }),
+            Err(Unanswered::Wait(after)) => Answer::Wait(after),
+            Err(Unanswered::Refused(status)) => Answer::Complete(Completion {
+                status,
+                information: 0,
+            }),
+        }
+    }
+
     /// Whether there is an event after this sequence number.
     pub fn has_events(&self, after: u64) -> bool {
         self.events.with(|ring| ring.newest()) > after
@@ -114,11 +129,13 @@ impl<H: Host> Gate<H> {
         written.map_err(Unanswered::Refused)
     }
 
+    #[inline(never)]
     fn answer_status(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         exact(buffer, input).and_then(current)?;
         put(&self.status(), buffer, output)
     }
 
+    #[inline(never)]
     fn answer_push(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let (request, set) = split::<Request>(buffer, input)?;
         current(request)?;
@@ -140,6 +157,7 @@ impl<H: Host> Gate<H> {
         put(&outcome, buffer, output)
     }
 
+    #[inline(never)]
     fn answer_pull(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let request = exact::<PullRequest>(buffer, input)?;
         current(request.request)?;
@@ -164,6 +182,7 @@ impl<H: Host> Gate<H> {
         Ok(used.saturating_add(count))
     }
 
+    #[inline(never)]
     fn answer_check(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let (request, name) = split::<Request>(buffer, input)?;
         current(request)?;
@@ -197,6 +216,7 @@ impl<H: Host> Gate<H> {
         Ok(record.len())
     }
 
+    #[inline(never)]
     fn answer_mode(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let request = exact::<ModeRequest>(buffer, input)?;
         current(request.request)?;

@@ -50,18 +50,19 @@ pub enum Passage {
 }
 
 impl<H: Host> Gate<H> {
-    /// Says whether a section may be created. Refuses only while enforcement is in effect, and only what is sure.
+    /// Says whether a section may be created, when that needs no look at the file: in evaluation mode, in which the notify routine
+    /// reports the load, and for anyone but the kernel's loader. `None`: [`Gate::weigh_section`] says.
     ///
-    /// At PASSIVE_LEVEL, with stack enough for weighing. In evaluation mode it reads nothing: the notify routine reports the load.
-    pub fn section(&self, section: &mut impl Section) -> Passage {
+    /// At PASSIVE_LEVEL.
+    pub fn section(&self, section: &impl Section) -> Option<Passage> {
         self.counters.sections_seen.increment();
         if self.mode() != Mode::Enforce {
-            return Passage::Pass;
+            return Some(Passage::Pass);
         }
         match section.caller() {
-            Caller::User => Passage::Pass,
-            Caller::Unknown => self.uncertain(),
-            Caller::Kernel => self.weigh_section(section),
+            Caller::User => Some(Passage::Pass),
+            Caller::Unknown => Some(self.uncertain()),
+            Caller::Kernel => None,
         }
     }
 
@@ -71,7 +72,11 @@ impl<H: Host> Gate<H> {
         Passage::Pass
     }
 
-    fn weigh_section(&self, section: &mut impl Section) -> Passage {
+    /// Weighs the file of a section and says whether it may be created. Refuses only while enforcement is in effect, and only what
+    /// is sure.
+    ///
+    /// At PASSIVE_LEVEL, with stack enough for weighing.
+    pub fn weigh_section(&self, section: &mut impl Section) -> Passage {
         let Ok(mut bench) = Bench::try_new() else {
             return self.uncertain();
         };

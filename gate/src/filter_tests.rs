@@ -62,11 +62,13 @@ impl Section for Asked<'_> {
 }
 
 fn load(gate: &Gate<Process>, caller: Caller, name: &str) -> Passage {
-    gate.section(&mut Asked {
+    let mut asked = Asked {
         gate,
         caller,
         path: path(name),
-    })
+    };
+    gate.section(&asked)
+        .unwrap_or_else(|| gate.weigh_section(&mut asked))
 }
 
 fn path(name: &str) -> String {

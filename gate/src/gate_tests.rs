@@ -264,7 +264,10 @@ fn images_loaded_before_are_weighed_once() {
         base,
         size: 0x2000,
     };
-    gate.weigh_baseline([loaded(0x1000), loaded(0x2000)]);
+    for image in [loaded(0x1000), loaded(0x2000)] {
+        gate.weigh_loaded(&image);
+    }
+    gate.baseline_weighed();
     while gate.work() {}
     let (_, bytes) = events_after(&gate, 1);
     let kinds: Vec<_> = records(&bytes)

@@ -25,22 +25,32 @@ pub struct Path {
 }
 
 impl Path {
+    /// A path without units.
+    pub const EMPTY: Self = Self {
+        units: [0; PATH_UNITS],
+        length: 0,
+        cut: false,
+    };
+
     /// The path, or as much of it as fits.
     pub fn new(units: impl IntoIterator<Item = u16>) -> Self {
-        let mut path = Self {
-            units: [0; PATH_UNITS],
-            length: 0,
-            cut: false,
-        };
+        let mut path = Self::EMPTY;
+        path.set(units);
+        path
+    }
+
+    /// Becomes the path of these units, or of as many as fit.
+    pub fn set(&mut self, units: impl IntoIterator<Item = u16>) {
+        self.length = 0;
+        self.cut = false;
         for unit in units {
-            let Some(slot) = path.units.get_mut(usize::from(path.length)) else {
-                path.cut = true;
+            let Some(slot) = self.units.get_mut(usize::from(self.length)) else {
+                self.cut = true;
                 break;
             };
             *slot = unit;
-            path.length = path.length.saturating_add(1);
+            self.length = self.length.saturating_add(1);
         }
-        path
     }
 
     /// The units.

@@ -122,6 +122,7 @@ impl<H: Host> Gate<H> {
         }
     }
 
+    #[inline(never)]
     fn find_holds(&self, now: i64) -> u32 {
         let system = self.host.system();
         let is_starting = !self.modes.is_confirmed.load(Ordering::Acquire)
@@ -225,6 +226,7 @@ impl<H: Host> Gate<H> {
     }
 
     /// Weighs every driver that is loaded or starts with the system, and tells those that enforcement would refuse.
+    #[inline(never)]
     fn find_blockers(&self, room: &mut [u8]) -> Result<(InTheWay, usize), NtStatus> {
         let mut bench = Bench::try_new().map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let mut writer = Writer::new(room);

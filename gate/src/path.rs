@@ -7,6 +7,7 @@ use crate::intake::Path;
 ///
 /// Windows 10 reports device paths; its module list has `\SystemRoot\...` and `\??\...`; older systems report whatever the
 /// service's ImagePath said.
+#[inline(never)]
 pub fn openable(name: &[u16]) -> Option<Path> {
     let backslash = u16::from(b'\\');
     match name {

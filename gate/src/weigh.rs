@@ -36,36 +36,59 @@ pub struct Weighed<'w, 's> {
     pub decided: u64,
 }
 
-/// Examines `file` and decides. The file is behind a `dyn` so that the driver holds one copy of the engine, however files are read. A file that changed while it was read has no evidence. `ticks` is the host's clock.
-pub fn weigh<'w, 's: 'w>(
+/// What reading a file gave.
+pub struct Read<'w> {
+    examined: Result<Evidence<'w>, ExamineError>,
+    is_unchanged: bool,
+    /// Time taken, in 100 ns.
+    took: u64,
+}
+
+/// Establishes the evidence of `file`. `ticks` is the host's clock.
+///
+/// The file is behind a `dyn` so that the driver holds one copy of the engine, however files are read. Not inlined, as what
+/// follows, so that the stack of the one does not stand under the other's.
+#[inline(never)]
+pub fn read<'w>(
     file: &mut dyn File,
+    catalogs: Option<&CatalogIndex<'w>>,
     workspace: &'w mut Workspace,
     findings: &'w mut Findings<'w>,
+    ticks: impl Fn() -> u64,
+) -> Read<'w> {
+    let started = ticks();
+    Read {
+        examined: evidence::examine_with_catalogs(file, &Options::default(), catalogs, workspace, findings),
+        is_unchanged: file.is_unchanged(),
+        took: ticks().saturating_sub(started),
+    }
+}
+
+/// Decides on what was read. A file that changed while it was read has no evidence.
+pub fn weigh<'w, 's>(
+    read: &Read<'w>,
     generation: Option<&'s Generation>,
+    catalogs: Option<CatalogIndex<'s>>,
     ticks: impl Fn() -> u64,
 ) -> Weighed<'w, 's> {
     let started = ticks();
-    let catalogs = generation.and_then(|generation| generation.set.set().catalogs());
-    let examined =
-        evidence::examine_with_catalogs(file, &Options::default(), catalogs.as_ref(), workspace, findings);
-    let (evidence, error) = match examined {
-        Ok(evidence) => (evidence, None),
-        Err(error) => (error.evidence(), Some(error)),
+    let (evidence, error) = match &read.examined {
+        Ok(evidence) => (*evidence, None),
+        Err(error) => (error.evidence(), Some(*error)),
     };
-    let evidence = if file.is_unchanged() {
+    let evidence = if read.is_unchanged {
         evidence
     } else {
         Evidence::unreadable(Unreadable::Changed)
     };
-    let examined = ticks();
     let verdict = decide(generation, &evidence);
     Weighed {
         evidence,
         error,
         catalogs,
         verdict,
-        read: examined.saturating_sub(started),
-        decided: ticks().saturating_sub(examined),
+        read: read.took,
+        decided: ticks().saturating_sub(started),
     }
 }
 

@@ -18,12 +18,15 @@ use crate::judge::judge;
 use crate::memory::filled;
 use crate::path::openable;
 use crate::record::encode;
+use crate::weigh::Read;
 use crate::weigh::Stoppable;
 use crate::weigh::Weighed;
+use crate::weigh::read;
 use crate::weigh::unread;
 use crate::weigh::weigh;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use evidence::CatalogIndex;
 use evidence::Findings;
 use evidence::Unreadable;
 use evidence::Workspace;
@@ -82,6 +85,7 @@ pub(crate) struct Assessment {
 }
 
 impl Assessment {
+    #[inline(never)]
     fn of(
         weighed: &Weighed<'_, '_>,
         generation: Option<&Generation>,
@@ -100,6 +104,22 @@ impl Assessment {
             sha256: digests.and_then(|digests| digests.sha256),
             opened: None,
         }
+    }
+
+    /// What a file that could not be opened comes to.
+    #[inline(never)]
+    fn unopened<H: Host>(in_force: Option<&InForce<H>>, status: NtStatus, fields: &mut [u8]) -> Self {
+        let reason = if status == NtStatus::NAME_TOO_LONG {
+            Unreadable::PathTooLong
+        } else {
+            Unreadable::Io
+        };
+        let generation = in_force.map(|in_force| &*in_force.generation);
+        let weighed = unread(generation, reason);
+        let mut assessed = Self::of(&weighed, generation, None, fields);
+        assessed.is_readable = false;
+        assessed.opened = Some(Err(status));
+        assessed
     }
 
     fn from_cache(hit: &Hit) -> Self {
@@ -157,11 +177,12 @@ impl<H: Host> Gate<H> {
             capture: Some(&capture),
             image: Some((capture.base, capture.size)),
         };
-        self.weigh_and_record(&subject, &mut None);
+        self.weigh_and_record(&subject);
         true
     }
 
     /// Finds out what the driver itself looks like, so that enforcement never refuses it. Called once by the worker thread.
+    #[inline(never)]
     pub fn know_own_image(&self) {
         let path = self.host.own_path();
         let subject = Subject {
@@ -178,29 +199,25 @@ impl<H: Host> Gate<H> {
         }
     }
 
-    /// Weighs the images that were loaded before the driver started. Called once by the worker thread, after the notify
-    /// routine was registered; an image that was also reported by it is left to it.
-    pub fn weigh_baseline(&self, images: impl IntoIterator<Item = LoadedImage>) {
-        let mut bench = None;
-        for image in images {
-            if self.is_stopping() {
-                break;
-            }
-            if self.intake.with(|intake| intake.has_seen(image.base)) {
-                continue;
-            }
-            self.weigh_and_record(
-                &Subject {
-                    kind: Kind::Baseline,
-                    name: image.path.units(),
-                    cut: image.path.is_cut(),
-                    authority: Authority::Kernel,
-                    capture: None,
-                    image: Some((image.base, image.size)),
-                },
-                &mut bench,
-            );
+    /// Weighs an image that was loaded before the driver started, unless the notify routine reported it too. Called by the worker
+    /// thread, after the notify routine was registered, and then [`Gate::baseline_weighed`].
+    pub fn weigh_loaded(&self, image: &LoadedImage) {
+        if self.is_stopping() || self.intake.with(|intake| intake.has_seen(image.base)) {
+            return;
         }
+        let subject = Subject {
+            kind: Kind::Baseline,
+            name: image.path.units(),
+            cut: image.path.is_cut(),
+            authority: Authority::Kernel,
+            capture: None,
+            image: Some((image.base, image.size)),
+        };
+        self.weigh_and_record(&subject);
+    }
+
+    /// All images that were loaded before the driver started have been weighed.
+    pub fn baseline_weighed(&self) {
         let seen = self.intake.with(super::intake::Intake::forget_seen);
         drop(seen);
     }
@@ -210,25 +227,29 @@ impl<H: Host> Gate<H> {
         self.emit(&mut [0; 192], Kind::Baseline, self.host.now(), |record| {
             record.number(tag::STATUS, u64::from(status.bits()));
         });
-        drop(self.intake.with(super::intake::Intake::forget_seen));
+        self.baseline_weighed();
     }
 
-    fn weigh_and_record(&self, subject: &Subject<'_, H>, bench: &mut Option<Bench>) {
-        if bench.is_none() {
-            *bench = Bench::try_new().ok();
+    fn weigh_and_record(&self, subject: &Subject<'_, H>) {
+        match Bench::try_new() {
+            Ok(mut bench) => {
+                self.weigh_on(subject, &mut bench);
+            }
+            Err(NoMemory) => self.record_unweighed(subject),
         }
-        if let Some(bench) = bench {
-            self.weigh_on(subject, bench);
-        } else {
-            // No memory to weigh with: what is known is recorded all the same.
-            let in_force = self.in_force();
-            let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
-            let mut fields = [0; 256];
-            let weighed = unread(generation, Unreadable::NoMemory);
-            let mut assessed = Assessment::of(&weighed, generation, None, &mut fields);
-            assessed.is_readable = false;
-            self.record(subject, &assessed, &fields, &mut [0; 640]);
-        }
+    }
+
+    /// Records a subject that there was no memory to weigh: what is known is told all the same. Not inlined, as the others here,
+    /// because the stack it takes would stand under everything that weighing takes.
+    #[inline(never)]
+    fn record_unweighed(&self, subject: &Subject<'_, H>) {
+        let in_force = self.in_force();
+        let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
+        let mut fields = [0; 256];
+        let weighed = unread(generation, Unreadable::NoMemory);
+        let mut assessed = Assessment::of(&weighed, generation, None, &mut fields);
+        assessed.is_readable = false;
+        self.record(subject, &assessed, &fields, &mut [0; 640]);
     }
 
     /// Weighs a subject and records it; the record, unless it could not be recorded.
@@ -248,19 +269,7 @@ impl<H: Host> Gate<H> {
         let generation = in_force.as_ref().map_or(0, |in_force| in_force.number);
         let opened = match self.open(subject) {
             Ok(opened) => opened,
-            Err(status) => {
-                let reason = if status == NtStatus::NAME_TOO_LONG {
-                    Unreadable::PathTooLong
-                } else {
-                    Unreadable::Io
-                };
-                let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
-                let weighed = unread(generation, reason);
-                let mut assessed = Assessment::of(&weighed, generation, None, &mut bench.fields);
-                assessed.is_readable = false;
-                assessed.opened = Some(Err(status));
-                return assessed;
-            }
+            Err(status) => return Assessment::unopened(in_force.as_ref(), status, &mut bench.fields),
         };
         let mut file = Stoppable {
             file: opened.file,
@@ -290,6 +299,7 @@ impl<H: Host> Gate<H> {
     }
 
     /// Reads a file and decides.
+    #[inline(never)]
     pub(crate) fn examine(
         &self,
         file: &mut dyn File,
@@ -297,12 +307,28 @@ impl<H: Host> Gate<H> {
         bench: &mut Bench,
     ) -> Assessment {
         let generation = in_force.map(|in_force| &*in_force.generation);
-        let own = self.own.with(|own| *own);
+        let catalogs = generation.and_then(|generation| generation.set.set().catalogs());
         let Bench {
             workspace, fields, ..
         } = bench;
         let mut findings = Findings::new();
-        let weighed = weigh(file, workspace, &mut findings, generation, || self.host.ticks());
+        let read = read(file, catalogs.as_ref(), workspace, &mut findings, || {
+            self.host.ticks()
+        });
+        self.assess(&read, generation, catalogs, fields)
+    }
+
+    /// Decides on what was read.
+    #[inline(never)]
+    fn assess<'s>(
+        &self,
+        read: &Read<'_>,
+        generation: Option<&'s Generation>,
+        catalogs: Option<CatalogIndex<'s>>,
+        fields: &mut [u8],
+    ) -> Assessment {
+        let own = self.own.with(|own| *own);
+        let weighed = weigh(read, generation, catalogs, || self.host.ticks());
         Assessment::of(&weighed, generation, own.as_ref(), fields)
     }
 
@@ -314,6 +340,7 @@ impl<H: Host> Gate<H> {
         drop(dropped);
     }
 
+    #[inline(never)]
     fn open(&self, subject: &Subject<'_, H>) -> Result<crate::host::Opened<H::File>, NtStatus> {
         if subject.cut {
             return Err(NtStatus::NAME_TOO_LONG);
@@ -327,6 +354,7 @@ impl<H: Host> Gate<H> {
     }
 
     /// Counts and records what weighing a subject came to.
+    #[inline(never)]
     fn record<'b>(
         &self,
         subject: &Subject<'_, H>,

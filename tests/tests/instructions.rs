@@ -9,8 +9,6 @@ use iced_x86::DecoderOptions;
 use iced_x86::EncodingKind;
 use iced_x86::Instruction;
 use iced_x86::Mnemonic;
-use iced_x86::OpKind;
-use iced_x86::Register;
 use object::LittleEndian as LE;
 use object::pe;
 use object::read::pe::PeFile64;
@@ -63,16 +61,4 @@ fn none_touches_wide_vector_registers() {
             .iter()
             .any(|one| one.mnemonic() == Mnemonic::Sha256rnds2)
     );
-}
-
-/// A frame over a page needs a probe of the stack, and a kernel stack has six pages for everybody on it.
-#[test]
-fn no_stack_frame_reaches_a_page() {
-    let frames = instructions().into_iter().filter_map(|one| {
-        let on_stack = one.mnemonic() == Mnemonic::Sub && one.op0_register() == Register::RSP;
-        let constant = matches!(one.op1_kind(), OpKind::Immediate8to64 | OpKind::Immediate32to64);
-        (on_stack && constant).then(|| (one.immediate(1), one.ip()))
-    });
-    let (largest, at) = frames.max().expect("functions have frames");
-    assert!(largest < 0x1000, "a frame of {largest} bytes at {at:#x}");
 }

@@ -96,10 +96,10 @@ impl Modules {
         Ok(Self { answer })
     }
 
-    /// The images in load order.
+    /// Calls `visit` with each image, in load order. An image is large: it is made once, and lent.
     ///
     /// IRQL: PASSIVE_LEVEL.
-    pub fn iter(&self) -> impl Iterator<Item = LoadedImage> {
+    pub fn each(&self, mut visit: impl FnMut(&LoadedImage)) {
         let count = self
             .answer
             .first()
@@ -108,13 +108,17 @@ impl Modules {
         let held = count.min(bytes.len() / size_of::<Module>());
         let modules =
             <[Module]>::ref_from_prefix_with_elems(bytes, held).map_or(&[][..], |(modules, _)| modules);
-        modules.iter().map(|module| {
+        let mut image = LoadedImage {
+            path: Path::EMPTY,
+            base: 0,
+            size: 0,
+        };
+        for module in modules {
             let name = module.path.iter().take_while(|byte| **byte != 0);
-            LoadedImage {
-                path: Path::new(name.map(|byte| u16::from(*byte))),
-                base: module.image_base,
-                size: u64::from(module.image_size),
-            }
-        })
+            image.path.set(name.map(|byte| u16::from(*byte)));
+            image.base = module.image_base;
+            image.size = u64::from(module.image_size);
+            visit(&image);
+        }
     }
 }

@@ -6,6 +6,9 @@ use super::montgomery;
 use crate::digest::Algorithm;
 use crate::digest::Hasher;
 use crate::facts::Hash;
+use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
 
 /// The longest modulus, in bits. App Control takes no longer ones, and the bound keeps the work and the memory fixed.
 pub(crate) const MAX_BITS: usize = 4096;
@@ -36,7 +39,8 @@ pub(crate) enum Padding {
 }
 
 /// Memory for one verification; too much for a kernel stack.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
 pub(crate) struct Scratch {
     modulus: [u64; LIMBS],
     base: [u64; LIMBS],
@@ -44,19 +48,6 @@ pub(crate) struct Scratch {
     power: [u64; LIMBS],
     spare: [u64; LIMBS],
     message: [u8; BYTES],
-}
-
-impl Scratch {
-    pub(crate) const fn new() -> Self {
-        Self {
-            modulus: [0; LIMBS],
-            base: [0; LIMBS],
-            factor: [0; LIMBS],
-            power: [0; LIMBS],
-            spare: [0; LIMBS],
-            message: [0; BYTES],
-        }
-    }
 }
 
 /// The length of a modulus in bits.

@@ -4,6 +4,7 @@ extern crate std;
 
 use std::format;
 use std::vec::Vec;
+use zerocopy::FromZeros;
 
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use rand_chacha::rand_core::RngCore;
@@ -42,7 +43,14 @@ impl Parts {
             modulus: &self.modulus,
             exponent: &self.exponent,
         };
-        verify_rsa(&key, padding, hash, algorithm, signature, &mut RsaScratch::new())
+        verify_rsa(
+            &key,
+            padding,
+            hash,
+            algorithm,
+            signature,
+            &mut RsaScratch::new_zeroed(),
+        )
     }
 }
 
@@ -169,7 +177,7 @@ fn recovery_agrees_with_the_library_on_any_number() {
             modulus: &modulus,
             exponent: &exponent.to_be_bytes(),
         };
-        let mut scratch = RsaScratch::new();
+        let mut scratch = RsaScratch::new_zeroed();
         let found = super::rsa::recover(&key, bits, &number, &mut scratch).unwrap();
         assert_eq!(rsa::BigUint::from_bytes_be(found), expected, "{bits} bits");
     }

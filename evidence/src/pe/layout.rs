@@ -1,12 +1,16 @@
 //! Where the parts of an image lie in the file, and whether they lie as code integrity expects.
 
 use super::header::Headers;
+use zerocopy::FromBytes;
+use zerocopy::IntoBytes;
+use zerocopy::KnownLayout;
 
 /// The most sections the Windows loader takes.
 pub(crate) const MAX_SECTIONS: usize = 96;
 
 /// A section header.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, KnownLayout)]
+#[repr(C)]
 pub(crate) struct Section {
     pub(crate) virtual_address: u32,
     pub(crate) virtual_size: u32,
