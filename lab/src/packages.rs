@@ -48,6 +48,17 @@ pub const VIGEMBUS: PackagedDriver = PackagedDriver {
     sha256: "8fb8402b7266fa9b9ea8841708317c8c25367b2947eeda9b6462c0e4801f05a4",
 };
 
+/// The catalogue of ViGEmBus's package, signed by Microsoft and listing the driver too.
+pub const VIGEMBUS_CATALOG: PackagedDriver = PackagedDriver {
+    package: VIGEMBUS.package,
+    path: &[
+        "vgamepad-0.2.0.tar",
+        "vgamepad-0.2.0/vgamepad/win/vigem/install/x64/ViGEmBusSetup_x64.msi",
+        "ViGEmBus.cat",
+    ],
+    sha256: "58b8a1bf9160fd4310a183b3431580eda2bc0a5ecaac2e0fbd6399184ff02404",
+};
+
 impl PackagedDriver {
     /// The driver's file in the cache, fetched if the cache has it not.
     pub fn fetch(&self) -> Result<PathBuf> {
