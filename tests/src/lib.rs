@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: a lab with the real driver installed and running, driven by the real controller.
 
+pub mod made_catalogs;
 pub mod signed_images;
 
 use std::fmt::Write;

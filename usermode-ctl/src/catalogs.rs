@@ -1,8 +1,9 @@
-//! Catalogues for `scan` and `explain`: folders of them, read once into an index.
+//! Catalogues for the commands that weigh files: folders of them, read once into an index that is kept for the next time.
 
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use evidence::CatalogIndex;
 use evidence::CatalogIndexBuilder;
@@ -11,55 +12,51 @@ use evidence::Workspace;
 use evidence::examine_catalog;
 use walkdir::WalkDir;
 
+use crate::catalog_cache::Cache;
+use crate::catalog_cache::Kept;
 use crate::error::Error;
 use crate::output::Output;
 
 /// Larger catalogues are passed over. Windows' own largest have about 10 MB.
 const MAX_CATALOG: u64 = 64 << 20;
 
+/// A catalogue before it is read, by what tells that it changed.
+pub struct Listed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed last.
+    pub modified: SystemTime,
+}
+
 /// The index over every catalogue in these folders, or these files; empty for none. Its bytes are read as [`CatalogIndex`].
 pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
-    let out_of_memory = |_| Error::Document("out of memory for the index of catalogues".to_owned());
-    let mut builder = CatalogIndexBuilder::new();
-    let mut workspace = Workspace::try_new(0).map_err(out_of_memory)?;
-    let mut unsound = 0_u64;
-    for path in paths {
-        for entry in WalkDir::new(path).sort_by_file_name() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    output.failure(format_args!("cannot look into {}: {error}", path.display()));
-                    continue;
-                }
-            };
-            let named = entry.depth() == 0;
-            if entry.path().is_dir() || !(named || is_catalog(entry.path())) {
-                continue;
-            }
-            let name = entry.path().display().to_string();
-            let bytes = match read(entry.path()) {
-                Ok(bytes) => bytes,
-                Err(problem) => {
-                    output.failure(format_args!("cannot read {name}: {problem}"));
-                    continue;
-                }
-            };
-            let mut findings = Findings::new();
-            match examine_catalog(&bytes, &mut workspace, &mut findings) {
-                Ok(catalog) => {
-                    let sound = builder.add(&name, &catalog).map_err(out_of_memory)?;
-                    unsound = unsound.saturating_add(u64::from(!sound));
-                }
-                Err(problem) => output.failure(format_args!("{name}: {problem}")),
-            }
+    let mut complete = true;
+    let listed = list(paths, &mut |problem| {
+        complete = false;
+        output.failure(problem);
+    });
+    let cache = Cache::of(paths, &listed);
+    let kept = if let Some(kept) = cache.as_ref().and_then(Cache::read) {
+        kept
+    } else {
+        let kept = build(&listed, output, &mut complete)?;
+        if let Some(cache) = cache.filter(|_| complete) {
+            cache.write(&kept);
         }
+        kept
+    };
+    for problem in &kept.problems {
+        output.failure(problem);
     }
-    if unsound > 0 {
+    if kept.unsound > 0 {
         output.note(format_args!(
-            "{unsound} catalogues vouch for nothing: no signature of theirs holds"
+            "{} catalogues vouch for nothing: no signature of theirs holds",
+            kept.unsound
         ));
     }
-    builder.finish().map_err(out_of_memory)
+    Ok(kept.index)
 }
 
 /// The index in these bytes, if there is anything in it.
@@ -67,17 +64,76 @@ pub fn read_index(bytes: &[u8]) -> Option<CatalogIndex<'_>> {
     CatalogIndex::read(bytes).filter(|index| !index.is_empty())
 }
 
+/// The catalogues that the paths lead to, folders sorted.
+fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
+    let mut listed = Vec::new();
+    for path in paths {
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    failed(format!("cannot look into {}: {error}", path.display()));
+                    continue;
+                }
+            };
+            let named = entry.depth() == 0;
+            if !named && !is_catalog(entry.path()) {
+                continue;
+            }
+            // Follows links, as reading does.
+            match fs::metadata(entry.path()).and_then(|found| Ok((found.modified()?, found))) {
+                Ok((_, found)) if found.is_dir() => {}
+                Ok((modified, found)) => listed.push(Listed {
+                    path: entry.into_path(),
+                    size: found.len(),
+                    modified,
+                }),
+                Err(error) => failed(format!("cannot read {}: {error}", entry.path().display())),
+            }
+        }
+    }
+    listed
+}
+
+/// Reads and proves every catalogue. `complete` becomes false if one could not be read this time.
+fn build(listed: &[Listed], output: &mut Output, complete: &mut bool) -> Result<Kept, Error> {
+    let out_of_memory = |_| Error::Document("out of memory for the index of catalogues".to_owned());
+    let mut builder = CatalogIndexBuilder::new();
+    let mut workspace = Workspace::try_new(0).map_err(out_of_memory)?;
+    let (mut unsound, mut problems) = (0_u64, Vec::new());
+    for Listed { path, size, .. } in listed {
+        let name = path.display().to_string();
+        if *size > MAX_CATALOG {
+            problems.push(format!(
+                "cannot read {name}: it is larger than the {MAX_CATALOG} bytes that a catalogue may have"
+            ));
+            continue;
+        }
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                *complete = false;
+                output.failure(format_args!("cannot read {name}: {problem}"));
+                continue;
+            }
+        };
+        let mut findings = Findings::new();
+        match examine_catalog(&bytes, &mut workspace, &mut findings) {
+            Ok(catalog) => {
+                let sound = builder.add(&name, &catalog).map_err(out_of_memory)?;
+                unsound = unsound.saturating_add(u64::from(!sound));
+            }
+            Err(problem) => problems.push(format!("{name}: {problem}")),
+        }
+    }
+    Ok(Kept {
+        unsound,
+        problems,
+        index: builder.finish().map_err(out_of_memory)?,
+    })
+}
+
 fn is_catalog(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("cat"))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_CATALOG {
-        return Err(format!(
-            "it is larger than the {MAX_CATALOG} bytes that a catalogue may have"
-        ));
-    }
-    fs::read(path).map_err(|error| error.to_string())
 }

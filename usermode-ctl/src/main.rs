@@ -7,6 +7,7 @@
 //! * `records`: what is reported, as JSON has it. `output`: how it is shown.
 
 mod args;
+mod catalog_cache;
 mod catalogs;
 mod commands;
 mod doctor;
