@@ -107,6 +107,18 @@ impl ErrorKind {
         }
     }
 
+    /// The error with this number, where the number and the file offset that was recorded beside it say all there is: not for those of
+    /// [`ErrorKind::Io`] and [`ErrorKind::TooLarge`].
+    pub fn from_code(code: u16, offset: u64) -> Option<Self> {
+        let not_pe = [NotPe::TooShort, NotPe::NoDosHeader, NotPe::NoPeHeader].map(Self::NotPe);
+        let malformed = Defect::ALL.map(|defect| Self::Malformed { defect, offset });
+        [Self::Changed { offset }, Self::NoMemory]
+            .into_iter()
+            .chain(not_pe)
+            .chain(malformed)
+            .find(|kind| kind.code() == code)
+    }
+
     /// The reason as a fact carries it.
     pub const fn unreadable(&self) -> Unreadable {
         match self {
@@ -194,6 +206,18 @@ pub enum Defect {
 }
 
 impl Defect {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::TruncatedHeaders,
+        Self::OptionalHeaderMagic,
+        Self::NotExecutable,
+        Self::Alignment,
+        Self::SizeOfHeaders,
+        Self::TooManySections,
+        Self::SectionOverlap,
+        Self::SectionBounds,
+    ];
+
     /// A stable number, from 20 on.
     pub const fn code(self) -> u16 {
         match self {
@@ -241,3 +265,31 @@ impl fmt::Display for NoMemory {
 }
 
 impl core::error::Error for NoMemory {}
+
+#[cfg(test)]
+mod tests {
+    use super::Defect;
+    use super::ErrorKind;
+
+    #[test]
+    fn a_recorded_error_comes_back_by_its_number() {
+        let offset = 0x3c;
+        let back = (0..=u16::MAX).filter_map(|code| Some((code, ErrorKind::from_code(code, offset)?)));
+        let mut found = 0;
+        for (code, kind) in back {
+            assert_eq!(kind.code(), code);
+            found += 1;
+        }
+        assert_eq!(found, 5 + Defect::ALL.len());
+        let defect = Defect::SectionBounds;
+        let malformed = ErrorKind::Malformed { defect, offset };
+        assert_eq!(ErrorKind::from_code(defect.code(), offset), Some(malformed));
+        assert_eq!(ErrorKind::from_code(1, 0), None, "its status is missing");
+        assert!(
+            Defect::ALL
+                .iter()
+                .zip(20..)
+                .all(|(defect, code)| defect.code() == code)
+        );
+    }
+}

@@ -260,6 +260,9 @@ pub enum SignatureFault {
     PageHashes = 12,
     /// A cap was reached (certificates, chain length, chain work).
     CapReached = 13,
+    /// The signer's certificate has ended, and it is one whose signatures end with it, whatever a timestamp says. Only
+    /// [`crate::Trust::at`] finds this.
+    LifetimeEnded = 14,
 }
 
 /// One certificate of a chain.

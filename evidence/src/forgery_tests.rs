@@ -361,6 +361,69 @@ fn names_under_another_root_do_not_reach_a_known_one() {
     }
 }
 
+/// A public root is known, and Microsoft cross-signed it: whichever is found first, the chain to Microsoft's root is the one that
+/// counts, because the driver policy asks for it.
+#[test]
+fn a_cross_certificate_counts_although_a_known_root_is_reached_before_it() {
+    let image = digest(&Pe::default());
+    let cross = Spec {
+        serial: 7,
+        ..Spec::authority(ROOT, ROOT_KEY, issue::CROSS_ROOT, issue::CROSS_ROOT_KEY)
+    };
+    let own = Spec::authority(ROOT, ROOT_KEY, ROOT, ROOT_KEY);
+    let [cross, own, authority, leaf_itself] = [cross, own, authority(), leaf()].map(|spec| spec.issue());
+    let orders = [
+        vec![leaf_itself.clone(), authority.clone(), cross.clone()],
+        vec![own.clone(), authority.clone(), leaf_itself.clone(), cross.clone()],
+        vec![cross, leaf_itself.clone(), own.clone(), authority.clone()],
+    ];
+    for certificates in orders {
+        let file = file_with(&[Message::over(&image, &leaf(), &certificates).build(&[])]);
+        with_evidence(&file, |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            assert_eq!((signature.fault, signature.root.wellknown), (None, Some(8)));
+            assert_eq!(signature.chain.len(), 3);
+            assert_eq!(TrustClass::of(signature), TrustClass::CrossSigned);
+        });
+    }
+    // Without it the known root is the end.
+    let file = file_with(&[Message::over(&image, &leaf(), &[own, authority, leaf_itself]).build(&[])]);
+    with_evidence(&file, |evidence| {
+        let signature = &evidence.signatures.present().unwrap()[0];
+        assert_eq!((signature.root.wellknown, signature.root.known), (None, true));
+    });
+}
+
+/// A signature of a lifetime-signing certificate ends with it, timestamp or not; of any other it does not.
+#[test]
+fn signatures_end_with_the_certificate_only_where_it_says_so() {
+    // 2030-01-01, when the tests' certificates end.
+    const END: i64 = 1_893_456_000;
+    let image = digest(&Pe::default());
+    let plain = leaf();
+    let mut lifetime = leaf();
+    lifetime.ekus.push(crate::usage::LIFETIME_SIGNING);
+    for (spec, expected) in [(plain, None), (lifetime, Some(SignatureFault::LifetimeEnded))] {
+        let message = Message::over(&image, &spec, &[authority().issue(), spec.issue()]);
+        let clock = timestamp_authority();
+        let stamp = token(&message.signature(), "20250601120000Z", &clock, &[clock.issue()]);
+        with_evidence(&file_with(&[message.build(&[stamp])]), |evidence| {
+            assert!(
+                evidence.signatures.present().unwrap()[0]
+                    .timestamp
+                    .present()
+                    .is_some()
+            );
+            let before = Trust::at(evidence, END).present().unwrap();
+            assert_eq!((before.class, before.fault), (TrustClass::OtherRoot, None));
+            assert_eq!(Trust::of(evidence).present(), Some(before));
+            let after = Trust::at(evidence, END + 1).present().unwrap();
+            assert_eq!(after.fault, expected);
+            assert_eq!(after.class == TrustClass::Invalid, expected.is_some());
+        });
+    }
+}
+
 #[test]
 fn timestamps_count_with_a_chain_of_their_own() {
     let message = message();

@@ -47,6 +47,7 @@ mod facts;
 #[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
 mod forgery_tests;
 mod image_digest;
+mod md2;
 mod oid;
 mod pages;
 mod pe;

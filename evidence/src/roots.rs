@@ -48,20 +48,22 @@ impl KnownRoot {
 /// Every known root, App Control's own first.
 pub(crate) fn known_roots() -> impl Iterator<Item = KnownRoot> {
     #[cfg(test)]
-    return shipped_roots().chain(test_root());
+    return shipped_roots().chain(test_roots());
     #[cfg(not(test))]
     return shipped_roots();
 }
 
-/// The root of the tests' own authorities.
+/// The roots of the tests' own authorities.
 #[cfg(test)]
-fn test_root() -> Option<KnownRoot> {
-    let (name, key) = crate::testing::issue::test_root();
-    let (key, _) = Element::split(key)?;
-    Some(KnownRoot {
-        wellknown: None,
-        name: Name(name),
-        key,
+fn test_roots() -> impl Iterator<Item = KnownRoot> {
+    let stored = crate::testing::issue::test_roots().iter();
+    stored.filter_map(|(wellknown, name, key)| {
+        let (key, _) = Element::split(key)?;
+        Some(KnownRoot {
+            wellknown: *wellknown,
+            name: Name(name),
+            key,
+        })
     })
 }
 

@@ -21,6 +21,8 @@ pub mod usage {
     pub const EARLY_LAUNCH: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x3d, 0x04, 0x01];
     /// 1.3.6.1.4.1.311.61.5.1: HAL extension.
     pub const HAL_EXTENSION: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x3d, 0x05, 0x01];
+    /// 1.3.6.1.4.1.311.10.3.13: signatures end with the certificate; a timestamp does not keep them alive.
+    pub const LIFETIME_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x0a, 0x03, 0x0d];
 }
 
 /// The trust class of a file, best first.
@@ -148,27 +150,55 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// The trust class of the file; unreadable if its signatures are.
+    /// The trust class of the file at any time; unreadable if its signatures are. For those who have no clock to rely on: a signature
+    /// that ends with its certificate still counts. See [`Trust::at`].
     pub fn of(evidence: &Evidence<'_>) -> Fact<Self> {
+        Self::judge(evidence, None)
+    }
+
+    /// The trust class of the file at `now`, in seconds since 1970-01-01.
+    ///
+    /// The end of a certificate alone is no fault: Windows takes drivers whose certificates ended long ago. It is one of those with
+    /// the usage [`usage::LIFETIME_SIGNING`].
+    pub fn at(evidence: &Evidence<'_>, now: i64) -> Fact<Self> {
+        Self::judge(evidence, Some(now))
+    }
+
+    fn judge(evidence: &Evidence<'_>, now: Option<i64>) -> Fact<Self> {
         evidence.signatures.map(|signatures| {
-            let classes = signatures.iter().map(TrustClass::of).zip(0_usize..);
-            match classes.min() {
+            let classes = signatures.iter().map(|signature| {
+                if has_ended(signature, now) {
+                    TrustClass::Invalid
+                } else {
+                    TrustClass::of(signature)
+                }
+            });
+            match classes.zip(0_usize..).min() {
                 None => Self {
                     class: TrustClass::Unsigned,
                     signature: None,
                     fault: None,
                 },
                 Some((class, place)) => {
-                    let fault = signatures.get(place).and_then(|signature| signature.fault);
+                    let best = signatures.get(place);
+                    let ended = best.is_some_and(|signature| has_ended(signature, now));
+                    let fault = best.and_then(|signature| signature.fault);
                     Self {
                         class,
                         signature: Some(place),
-                        fault,
+                        fault: fault.or(ended.then_some(SignatureFault::LifetimeEnded)),
                     }
                 }
             }
         })
     }
+}
+
+/// Whether the signer's certificate has ended, and its signatures with it.
+fn has_ended(signature: &Signature<'_>, now: Option<i64>) -> bool {
+    let leaf = signature.chain.first();
+    leaf.zip(now)
+        .is_some_and(|(leaf, now)| leaf.ekus.contains(usage::LIFETIME_SIGNING) && leaf.not_after < now)
 }
 
 impl fmt::Display for Trust {
@@ -222,6 +252,7 @@ impl SignatureFault {
             Self::NotCodeSigning => "not-code-signing",
             Self::PageHashes => "page-hashes",
             Self::CapReached => "cap-reached",
+            Self::LifetimeEnded => "lifetime-ended",
         }
     }
 }
@@ -244,6 +275,9 @@ impl fmt::Display for SignatureFault {
             Self::NotCodeSigning => "its certificate is not for code signing",
             Self::PageHashes => "its page hashes are not the file's",
             Self::CapReached => "it asks for more work than a signature may",
+            Self::LifetimeEnded => {
+                "its certificate has ended, and is one whose signatures end with it, timestamp or not"
+            }
         })
     }
 }

@@ -28,6 +28,7 @@ use crate::facts::Fact;
 use crate::facts::Hash;
 use crate::facts::Key;
 use crate::facts::Unreadable;
+use crate::md2;
 use crate::oid;
 use crate::oid::AlgorithmId;
 use crate::oid::Kind;
@@ -165,9 +166,17 @@ impl<'a> X509<'a> {
         key.verify(scheme, digest, &hash, self.signature, scratch)
     }
 
+    /// The hash that App Control knows this certificate by: of the signed part, with the digest that the signature is made with.
+    fn tbs_hash(&self) -> Option<Hash> {
+        if self.scheme.oid == oid::MD2_WITH_RSA {
+            return Some(Hash::Md(md2::digest(self.tbs)));
+        }
+        let digest = self.scheme.signature()?.digest?;
+        Some(digest.digest(&[self.tbs]))
+    }
+
     /// The facts of this certificate.
     pub(crate) fn facts(&self) -> facts::Certificate<'a> {
-        let digest = self.scheme.signature().and_then(|scheme| scheme.digest);
         let thumbprint_sha1 = match Algorithm::Sha1.digest(&[self.raw]) {
             Hash::Sha1(hash) => hash,
             Hash::Md(_) | Hash::Sha256(_) | Hash::Sha384(_) | Hash::Sha512(_) => [0; 20],
@@ -177,9 +186,9 @@ impl<'a> X509<'a> {
             issuer_cn: self.issuer.common_name(),
             serial: self.serial,
             thumbprint_sha1,
-            tbs: digest.map_or(Fact::Unreadable(Unreadable::Malformed), |digest| {
-                Fact::Present(digest.digest(&[self.tbs]))
-            }),
+            tbs: self
+                .tbs_hash()
+                .map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
             ekus: self.ekus.unwrap_or_default(),
             not_before: self.not_before,
             not_after: self.not_after,

@@ -358,11 +358,21 @@ pub(crate) const ROOT: &str = "Gatehouse Test Root";
 /// Length of the root's key.
 pub(crate) const ROOT_KEY: usize = 1280;
 
-/// The root that the tests know beside the shipped ones, as the shipped ones are stored: name and key.
-pub(crate) fn test_root() -> (&'static [u8], &'static [u8]) {
-    static STORED: std::sync::LazyLock<(Vec<u8>, Vec<u8>)> =
-        std::sync::LazyLock::new(|| (name(ROOT), key_info(rsa_key(ROOT_KEY))));
-    (&STORED.0, &STORED.1)
+/// The name of the tests' own Code Verification Root, whose key has [`CROSS_ROOT_KEY`] bits.
+pub(crate) const CROSS_ROOT: &str = "Gatehouse Test Code Verification Root";
+/// Length of that root's key.
+pub(crate) const CROSS_ROOT_KEY: usize = 1296;
+
+/// A root as the shipped ones are stored: id, name and key.
+type StoredRoot = (Option<u8>, Vec<u8>, Vec<u8>);
+
+/// The roots that the tests know beside the shipped ones.
+pub(crate) fn test_roots() -> &'static [StoredRoot] {
+    static STORED: std::sync::LazyLock<[StoredRoot; 2]> = std::sync::LazyLock::new(|| {
+        [(None, ROOT, ROOT_KEY), (Some(8), CROSS_ROOT, CROSS_ROOT_KEY)]
+            .map(|(id, common_name, key)| (id, name(common_name), key_info(rsa_key(key))))
+    });
+    &*STORED
 }
 
 /// Authorities one below the other, each signing the next; the first is signed by the root. Returns their certificates.

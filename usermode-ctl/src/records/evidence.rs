@@ -1,16 +1,16 @@
 //! The evidence record: what a file proves about itself.
 
 use std::borrow::Cow;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use evidence::CatalogIndex;
-use evidence::Defect;
 use evidence::Digests;
 use evidence::ErrorKind;
 use evidence::Evidence;
 use evidence::ExamineError;
 use evidence::Fact;
 use evidence::Image;
-use evidence::NotPe;
 use evidence::Text;
 use evidence::Trust;
 use evidence::TrustClass;
@@ -213,7 +213,7 @@ impl EvidenceRecord {
                     .map(|signature| SignatureRecord::of(signature, catalogs))
                     .collect(),
             );
-            if let Fact::Present(trust) = Trust::of(&evidence) {
+            if let Fact::Present(trust) = Trust::at(&evidence, now()) {
                 record.trust = Some(TrustRecord(trust.class));
                 record.trust_reason = Some(trust.to_string());
                 record.best = trust.signature;
@@ -374,27 +374,17 @@ fn describe(error: Option<u64>, offset: Option<u64>, system: Option<u64>) -> Opt
 
 /// The words of `evidence` for the error with this code.
 fn examine_error(code: u64, offset: u64) -> String {
-    let not_pe = [NotPe::TooShort, NotPe::NoDosHeader, NotPe::NoPeHeader].map(ErrorKind::NotPe);
-    let malformed = [
-        Defect::TruncatedHeaders,
-        Defect::OptionalHeaderMagic,
-        Defect::NotExecutable,
-        Defect::Alignment,
-        Defect::SizeOfHeaders,
-        Defect::TooManySections,
-        Defect::SectionOverlap,
-        Defect::SectionBounds,
-    ]
-    .map(|defect| ErrorKind::Malformed { defect, offset });
-    let changed = ErrorKind::Changed { offset };
-    let mut known = not_pe
-        .into_iter()
-        .chain(malformed)
-        .chain([changed, ErrorKind::NoMemory]);
-    match known.find(|kind| u64::from(kind.code()) == code) {
+    let known = u16::try_from(code).ok();
+    match known.and_then(|code| ErrorKind::from_code(code, offset)) {
         Some(kind) => kind.to_string(),
         None => format!("examining the file failed with code {code} at file offset {offset:#x}"),
     }
+}
+
+/// Seconds since 1970-01-01.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What a status means, for those that users meet. Source of the values: Microsoft, \[MS-ERREF\] section 2.3.1.
