@@ -25,8 +25,11 @@ pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
     if let Fact::Present(digests) = &evidence.digests {
         self::digests(writer, digests);
     }
-    if let Fact::Present(version) = &evidence.version {
-        self::version(writer, version);
+    match &evidence.version {
+        Fact::Present(version) => self::version(writer, version),
+        // Told apart from a version that could not be read, of which nothing is said.
+        Fact::Absent => writer.bytes(tag::FILE_VERSION, &[]),
+        Fact::Unreadable(_) => {}
     }
     if let Fact::Present(trust) = Trust::of(evidence) {
         writer.number(tag::TRUST, u64::from(trust.class.number()));

@@ -220,7 +220,7 @@ pub mod tag {
     pub const FLAT_SHA1: u16 = 0x2b;
     /// Flat file SHA-256.
     pub const FLAT_SHA256: u16 = 0x2c;
-    /// Fixed file version `a.b.c.d`, `a` in the top 16 bits.
+    /// Fixed file version `a.b.c.d`, `a` in the top 16 bits; empty for a file that has no version resource.
     pub const FILE_VERSION: u16 = 0x2d;
     /// `OriginalFilename`.
     pub const ORIGINAL_FILENAME: u16 = 0x2e;

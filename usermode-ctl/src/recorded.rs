@@ -47,6 +47,12 @@ impl Record {
         {
             fields.insert("path".to_owned(), path.clone());
         }
+        // Of a record that was cut, signatures may be missing: not a word about them is better than half of it.
+        if value.get("cut").and_then(Value::as_bool) == Some(true)
+            && let Some(fields) = evidence.as_object_mut()
+        {
+            fields.remove("signatures");
+        }
         Ok(evidence.is_object().then_some(Self(evidence)))
     }
 
@@ -291,4 +297,28 @@ fn seconds(text: &str) -> Option<i64> {
     let time = humantime::parse_rfc3339(text).ok()?;
     let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signatures(line: &str) -> Fact<usize> {
+        let record = Record::parse(line).expect("a record").expect("with evidence");
+        record.with_evidence(|_, evidence| evidence.signatures.map(<[_]>::len))
+    }
+
+    #[test]
+    fn signatures_of_a_record_that_was_cut_are_not_known() {
+        let event = |cut: bool| {
+            format!(
+                r#"{{"schema":"gatehouse.event/1","path":"a.sys","cut":{cut},"evidence":{{"status":"ok","signatures":[]}}}}"#
+            )
+        };
+        assert!(matches!(signatures(&event(false)), Fact::Present(0)));
+        assert!(matches!(
+            signatures(&event(true)),
+            Fact::Unreadable(Unreadable::NotRecorded)
+        ));
+    }
 }

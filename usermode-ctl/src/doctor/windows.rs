@@ -8,6 +8,7 @@ use protocol::SERVICE_NAME;
 use protocol::install::DEPENDENCY;
 use protocol::install::INSTANCE_KEYS;
 use protocol::message::Status;
+use protocol::report::StoredFile;
 use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
 use windows_sys::Win32::Foundation::ERROR_FILE_NOT_FOUND;
 use windows_sys::Win32::System::Registry::HKEY_LOCAL_MACHINE;
@@ -48,11 +49,23 @@ pub fn gather(driver: Known<Status>, policy_age: Known<Duration>) -> Facts {
         service: state(SERVICE_NAME),
         instance: instance(),
         driver,
-        policy_age,
+        policy_age: policy_age.or_else(|_| kept_age()),
         evaluation: evaluation(),
         driver_policy: driver_policy(),
         blocklist_off: blocklist_off(),
     }
+}
+
+/// How long ago the driver kept the set that is in force.
+fn kept_age() -> Known<Duration> {
+    let system = system_directory().map_err(|error| format!("the system folder is not known: {error}"))?;
+    let file = system.join("Gatehouse").join(StoredFile::Active.name());
+    let unknown = |error: String| format!("{} does not tell: {error}", file.display());
+    let written = file
+        .metadata()
+        .and_then(|data| data.modified())
+        .map_err(|error| unknown(error.to_string()))?;
+    written.elapsed().map_err(|error| unknown(error.to_string()))
 }
 
 fn code_integrity() -> Known<u32> {
