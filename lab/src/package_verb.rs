@@ -10,8 +10,9 @@ use lab::command;
 use lab::repository;
 
 /// What goes in beside what is built.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "inf/gatehouse.inf",
+    "inf/gatehouse.man",
     "inf/Install-TestSigned.ps1",
     "LICENSE-APACHE",
     "LICENSE-MIT",
