@@ -9,6 +9,7 @@ pub mod command;
 pub mod controller;
 pub mod driver;
 pub mod events;
+pub mod faults;
 pub mod host;
 pub mod image;
 pub mod lab;

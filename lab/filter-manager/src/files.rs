@@ -10,7 +10,9 @@ use std::sync::PoisonError;
 use windows_sys::Wdk::Foundation::FILE_OBJECT;
 use windows_sys::Wdk::Foundation::OBJECT_ATTRIBUTES;
 use windows_sys::Wdk::Foundation::SECTION_OBJECT_POINTERS;
+use windows_sys::Wdk::Storage::FileSystem::FILE_BASIC_INFORMATION;
 use windows_sys::Wdk::Storage::FileSystem::FILE_SYNCHRONOUS_IO_NONALERT;
+use windows_sys::Wdk::Storage::FileSystem::FileBasicInformation;
 use windows_sys::Wdk::Storage::FileSystem::FilePositionInformation;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLTFL_IO_OPERATION_NON_CACHED;
@@ -23,11 +25,16 @@ use windows_sys::Wdk::System::SystemServices::ObReferenceObjectByHandle;
 use windows_sys::Wdk::System::SystemServices::ObfDereferenceObject;
 use windows_sys::Win32::Foundation::CloseHandle;
 use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Foundation::STATUS_BUFFER_TOO_SMALL;
+use windows_sys::Win32::Foundation::STATUS_INVALID_DEVICE_REQUEST;
 use windows_sys::Win32::Foundation::STATUS_INVALID_PARAMETER;
 use windows_sys::Win32::Foundation::STATUS_NOT_SUPPORTED;
 use windows_sys::Win32::Foundation::STATUS_PENDING;
+use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 use windows_sys::Win32::Foundation::UNICODE_STRING;
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
+use windows_sys::Win32::System::Ioctl::FSCTL_READ_FILE_USN_DATA;
+use windows_sys::Win32::System::Ioctl::USN_RECORD_V2;
 use windows_sys::Win32::System::Threading::CreateEventW;
 use windows_sys::Win32::System::Threading::INFINITE;
 use windows_sys::Win32::System::Threading::WaitForSingleObject;
@@ -219,6 +226,60 @@ pub unsafe extern "system" fn FltQueryInformationFile(
         *returned = u32::try_from(io.Information).unwrap_or(0);
     }
     status
+}
+
+/// Answers FSCTL_READ_FILE_USN_DATA, which Wine does not know: the update sequence number is the time of the file's last change,
+/// which grows with each as the number does.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn FltFsControlFile(
+    instance: isize,
+    file: *const FILE_OBJECT,
+    code: u32,
+    _input: *const c_void,
+    _input_length: u32,
+    output: *mut c_void,
+    output_length: u32,
+    returned: *mut u32,
+) -> i32 {
+    let Some(open) = open(file).filter(|_| is_instance(instance)) else {
+        return STATUS_INVALID_PARAMETER;
+    };
+    if code != FSCTL_READ_FILE_USN_DATA {
+        return STATUS_INVALID_DEVICE_REQUEST;
+    }
+    let length = u32::try_from(size_of::<USN_RECORD_V2>()).unwrap_or(0);
+    if output_length < length {
+        return STATUS_BUFFER_TOO_SMALL;
+    }
+    let mut io = IO_STATUS_BLOCK::default();
+    let mut basic = FILE_BASIC_INFORMATION::default();
+    // SAFETY: the place is as large as said.
+    let status = unsafe {
+        NtQueryInformationFile(
+            open.handle as HANDLE,
+            &raw mut io,
+            (&raw mut basic).cast(),
+            u32::try_from(size_of_val(&basic)).unwrap_or(0),
+            FileBasicInformation,
+        )
+    };
+    if status < 0 {
+        return status;
+    }
+    let record = USN_RECORD_V2 {
+        RecordLength: length,
+        MajorVersion: 2,
+        Usn: basic.ChangeTime,
+        FileAttributes: basic.FileAttributes,
+        ..USN_RECORD_V2::default()
+    };
+    // SAFETY: large enough, as checked above, by the function's contract writable; it need not be aligned.
+    unsafe { output.cast::<USN_RECORD_V2>().write_unaligned(record) };
+    // SAFETY: null or writable, by the function's contract.
+    if let Some(returned) = unsafe { returned.as_mut() } {
+        *returned = length;
+    }
+    STATUS_SUCCESS
 }
 
 /// Queries the volume that an instance is attached to.

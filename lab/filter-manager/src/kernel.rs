@@ -10,6 +10,7 @@ use windows_sys::Wdk::Foundation::SECTION_OBJECT_POINTERS;
 use windows_sys::Win32::Foundation::UNICODE_STRING;
 use windows_sys::Win32::System::LibraryLoader::GetModuleHandleW;
 use windows_sys::Win32::System::LibraryLoader::GetProcAddress;
+use windows_sys::Win32::System::SystemInformation::GetSystemTimePreciseAsFileTime;
 use windows_sys::core::w;
 
 use crate::names::text;
@@ -105,8 +106,10 @@ unsafe extern "system" fn thread_to_process(thread: isize) -> isize {
 unsafe extern "system" fn system_routine(name: *const UNICODE_STRING) -> *mut c_void {
     // SAFETY: a valid string, by the function's contract.
     let name = unsafe { text(name) };
-    if name == "MmDoesFileHaveUserWritableReferences" {
-        return user_writable_references as *mut c_void;
+    match name.as_str() {
+        "KeQuerySystemTimePrecise" => return system_time as *mut c_void,
+        "MmDoesFileHaveUserWritableReferences" => return user_writable_references as *mut c_void,
+        _ => {}
     }
     let Ok(name) = std::ffi::CString::new(name) else {
         return null_mut();
@@ -118,4 +121,10 @@ unsafe extern "system" fn system_routine(name: *const UNICODE_STRING) -> *mut c_
 /// MmDoesFileHaveUserWritableReferences: how many writable views user mode has. None: drivers' files are not mapped here.
 extern "system" fn user_writable_references(_section: *const SECTION_OBJECT_POINTERS) -> u32 {
     0
+}
+
+/// KeQuerySystemTimePrecise.
+unsafe extern "system" fn system_time(time: *mut i64) {
+    // SAFETY: the same 64 bits, writable by the function's contract.
+    unsafe { GetSystemTimePreciseAsFileTime(time.cast()) };
 }

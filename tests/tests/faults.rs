@@ -1,0 +1,268 @@
+//! Every kernel call and allocation that the driver makes in a whole scenario, made to fail, one at a time.
+//!
+//! A first run counts and names the sites: a site is a function and the way in the driver that leads to the call. Then each site's
+//! first use fails in a run of its own. Whatever fails: the drivers' host process lives, the driver gives back all that it took,
+//! no load is refused while it evaluates, nothing is reported as allowed that a policy denies, and somebody is told.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Result;
+use anyhow::ensure;
+use gatehouse_tests::Rig;
+use gatehouse_tests::SUBJECT;
+use gatehouse_tests::policy;
+use lab::faults::FaultReport;
+use lab::faults::Plan;
+use lab::faults::Site;
+use lab::faults::cover;
+use serde_json::Value;
+
+const PULLED: &str = r"C:\pulled.ghp";
+/// What differs between two runs of the same.
+const VOLATILE: [&str; 5] = ["now", "pool_blocks", "pool_bytes", "started", "uptime"];
+/// What differs between two events about the same.
+const VARYING: [&str; 6] = [
+    "decided_us",
+    "image_base",
+    "queued_us",
+    "read_us",
+    "sequence",
+    "time",
+];
+/// Longest wait for the events of a run; what has not come by then was not emitted.
+const PATIENCE: Duration = Duration::from_millis(600);
+
+/// What somebody who looks at the driver from outside gets to see of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// Exit codes of the commands, in order.
+    codes: Vec<(String, i32)>,
+    /// The status record; of what is volatile, whether it is a time.
+    status: BTreeMap<String, String>,
+    /// Events, without what is volatile; sorted.
+    events: Vec<String>,
+}
+
+struct Session {
+    rig: Rig,
+    set: Vec<u8>,
+    runs: usize,
+}
+
+/// A run that came to its end.
+struct Ran {
+    seen: Seen,
+    report: FaultReport,
+    /// What must not be.
+    wrong: Vec<String>,
+}
+
+impl Session {
+    fn begin() -> Result<Self> {
+        let rig = Rig::installed()?;
+        rig.lab.install_fault_injector()?;
+        rig.create_subject()?;
+        let digest = rig.digest(SUBJECT)?;
+        let set = rig.compile(&policy(&[("Deny", &digest)]))?;
+        Ok(Self { rig, set, runs: 0 })
+    }
+
+    /// Start, push, load, check, pull, unload, stop.
+    fn run(&mut self, plan: &Plan, events: usize) -> Result<Ran> {
+        self.runs += 1;
+        let (rig, run) = (&self.rig, self.runs);
+        rig.lab.inject(run, plan)?;
+        let mut seen = Seen::default();
+        let mut wrong = Vec::new();
+        if command(rig, &mut seen, &["start"])?.0 == 0 {
+            command(rig, &mut seen, &["push", r"C:\policy.ghp"])?;
+            if !rig.lab.net_start("subject")?.success() {
+                wrong.push("a load was refused in evaluation mode".to_owned());
+            }
+            let (code, verdict) = command(rig, &mut seen, &["check", "--json", SUBJECT])?;
+            if let (0 | 10, Ok(verdict)) = (code, serde_json::from_str::<Value>(&verdict)) {
+                wrong.extend(wrongly_allowed(&verdict, &verdict));
+            }
+            rig.lab.write(PULLED, b"")?;
+            let (code, _) = command(rig, &mut seen, &["pull", "-o", PULLED])?;
+            if code == 0 && rig.lab.read(PULLED)? != self.set {
+                wrong.push("a pull gave something else than was pushed".to_owned());
+            }
+            rig.lab.net_stop("subject")?;
+            wrong.extend(look(rig, &mut seen, events)?);
+            let (code, said) = command(rig, &mut seen, &["stop"])?;
+            if code != 0 {
+                wrong.push(format!("the driver could not be stopped: {said}"));
+            }
+        }
+        let report = rig.lab.fault_report(run)?;
+        wrong.extend(report.leaks());
+        Ok(Ran { seen, report, wrong })
+    }
+}
+
+fn command(rig: &Rig, seen: &mut Seen, arguments: &[&str]) -> Result<(i32, String)> {
+    let output = rig.lab.gatehouse(arguments)?;
+    seen.codes.push((arguments.join(" "), output.code));
+    Ok((output.code, output.stdout))
+}
+
+/// Reads status and events; what is wrong with them.
+fn look(rig: &Rig, seen: &mut Seen, events: usize) -> Result<Vec<String>> {
+    let begun = Instant::now();
+    let found = loop {
+        let (code, found) = rig.records(&["events"])?;
+        // In a run without a fault there are as many as in the first.
+        if code != 0 || found.len() >= events || begun.elapsed() > PATIENCE {
+            seen.codes.push(("events".to_owned(), code));
+            break found;
+        }
+        sleep(Duration::from_millis(20));
+    };
+    let (code, status) = rig.records(&["status"])?;
+    seen.codes.push(("status".to_owned(), code));
+    for (name, value) in status.iter().filter_map(Value::as_object).flatten() {
+        let shown = if VOLATILE.contains(&name.as_str()) {
+            has_time(value).to_string()
+        } else {
+            value.to_string()
+        };
+        seen.status.insert(name.clone(), shown);
+    }
+    let wrong = found
+        .iter()
+        .filter_map(|event| wrongly_allowed(event, &event["verdict"]));
+    let wrong = wrong.collect();
+    seen.events = found.iter().map(told).collect();
+    seen.events.sort();
+    Ok(wrong)
+}
+
+/// Whether this is a time: a driver whose clock failed says the first moment of its calendar.
+fn has_time(value: &Value) -> bool {
+    value.as_str().is_some_and(|time| !time.starts_with("1601"))
+}
+
+/// The part of an event that is the same in two runs.
+fn told(event: &Value) -> String {
+    let mut event = event.clone();
+    let has_time = has_time(&event["time"]);
+    if let Some(fields) = event.as_object_mut() {
+        fields.retain(|name, _| !VARYING.contains(&name.as_str()));
+    }
+    format!("{has_time} {event}")
+}
+
+/// The subject is denied by every generation there is. It may be let through as not judged, for want of evidence; then the reason
+/// says so.
+fn wrongly_allowed(record: &Value, verdict: &Value) -> Option<String> {
+    let about = verdict["path"].as_str().unwrap_or_default().to_ascii_lowercase();
+    let judged = verdict["reason"]["name"] == "allowed";
+    (about.ends_with("mouhid.sys") && judged).then(|| format!("reported as allowed: {record}"))
+}
+
+#[test]
+fn every_fault_by_itself_is_survived_told_and_leaves_nothing_behind() -> Result<()> {
+    play(cover)
+}
+
+#[test]
+#[ignore = "takes three times as long: each site by every way that leads to it, not only each step of the ways"]
+fn every_fault_by_every_way_to_it_is_survived_told_and_leaves_nothing_behind() -> Result<()> {
+    play(<[Site]>::to_vec)
+}
+
+fn play(choose: impl FnOnce(&[Site]) -> Vec<Site>) -> Result<()> {
+    let mut session = Session::begin()?;
+    let first = session.run(&Plan::Count, usize::MAX)?;
+    let expected = first.seen.events.len();
+    let again = session.run(&Plan::Count, expected)?;
+    let unlisted = first.report.unlisted();
+    ensure!(
+        first.wrong.is_empty() && unlisted.is_empty(),
+        "without a fault: {:?}; unknown to the injector: {unlisted:?}",
+        first.wrong
+    );
+    assert_eq!(first.seen, again.seen, "two runs without a fault look the same");
+    let all = first.report.sites();
+    assert!(first.report.taken("pool") > 20 && first.report.taken("handle") > 5 && all.len() > 50);
+    let mut sites = choose(&all);
+    // What never succeeds here shows nothing by failing.
+    sites.retain(|site| site.succeeds != 0);
+
+    let mut failures = Vec::new();
+    let mut missed = Vec::new();
+    let begun = Instant::now();
+    for site in &sites {
+        let plan = Plan::Site(site.site.clone(), site.succeeds);
+        let ran = session.run(&plan, expected);
+        let outcome = ran.and_then(|ran| {
+            // Where threads race, a way may be gone less often than the first time.
+            let missed = !ran.report.fired();
+            if missed {
+                session.run(&plan, expected)
+            } else {
+                Ok(ran)
+            }
+        });
+        match outcome {
+            Ok(ran) if !ran.report.fired() => missed.push(named(site)),
+            Ok(ran) => failures.extend(judge(site, &ran, &first.seen)),
+            Err(error) => {
+                failures.push(format!("{}: {error:#}", named(site)));
+                drop(session);
+                session = Session::begin()?;
+            }
+        }
+    }
+    eprintln!(
+        "faults: {} of {} sites in {:.0?}, {} of them not come by again",
+        sites.len(),
+        all.len(),
+        begun.elapsed(),
+        missed.len()
+    );
+    let failed = failures.len();
+    assert!(failures.is_empty(), "{failed} failures:\n{}", failures.join("\n"));
+    assert!(
+        missed.len() * 20 <= sites.len(),
+        "not come by a second time: {missed:#?}"
+    );
+    Ok(())
+}
+
+fn named(site: &Site) -> String {
+    format!("{} {} {:?}", site.function, site.routine, site.trace)
+}
+
+fn judge(site: &Site, ran: &Ran, without: &Seen) -> Vec<String> {
+    let mut failures = ran.wrong.clone();
+    if ran.seen == *without && !may_go_unnoticed(site, ran.report.about()) {
+        failures.push(format!("nobody was told ({})", ran.report.about()));
+    }
+    failures
+        .iter()
+        .map(|failure| format!("{}: {failure}", named(site)))
+        .collect()
+}
+
+fn may_go_unnoticed(site: &Site, about: &str) -> bool {
+    // The driver's own file, which enforcement spares. While it is not known, nothing is spared that the policy refuses.
+    let own_image =
+        about.ends_with(r"\gatehouse.sys") || about == "ImagePath" || about.ends_with(r"\gatehouse");
+    match site.function.as_str() {
+        // Kernels differ in what they export; the driver does without.
+        "FltGetRoutineAddress" | "MmGetSystemRoutineAddress" => true,
+        // The file is then opened by its other name.
+        "ZwCreateFile" if about.starts_with(r"\SystemRoot\") => true,
+        "ZwCreateFile" | "ZwOpenKey" | "ZwQueryInformationFile" | "ZwQueryValueKey" | "ZwReadFile" => {
+            own_image
+        }
+        // When the system was started. Enforcement that is brought back at start waits for some minutes after that.
+        "ZwQuerySystemInformation" => about == "class 3",
+        _ => false,
+    }
+}
