@@ -64,6 +64,12 @@ impl EventLog {
         }
     }
 
+    /// Whether there is an event of this kind about the file `name` after the first `from` records.
+    pub fn any_since(&self, from: usize, kind: &str, name: &str) -> bool {
+        let new = self.records.get(from..).unwrap_or_default();
+        new.iter().any(|record| is_about(record, kind, name))
+    }
+
     /// Events that were overwritten before they could be read, as the log itself says.
     pub fn dropped(&self) -> u64 {
         let of_kind = |kind: &'static str| self.records.iter().filter(move |record| record["kind"] == kind);

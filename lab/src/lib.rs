@@ -8,6 +8,7 @@ pub mod cache;
 pub mod command;
 pub mod controller;
 pub mod driver;
+pub mod enforcement;
 pub mod events;
 pub mod faults;
 pub mod host;

@@ -13,8 +13,21 @@ pub struct HashRule {
     pub sha256: String,
 }
 
-/// A base policy in audit mode with these rules and nothing else: what is not listed would be refused.
-pub fn base_policy(name: &str, version: &str, rules: &[HashRule]) -> String {
+/// Whether a policy says of itself that it only audits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stance {
+    /// It has the option that Microsoft calls audit mode.
+    Audits,
+    /// It has not: what it refuses is to be refused.
+    Enforces,
+}
+
+/// A base policy with these rules and nothing else: what is not listed is refused, or would be.
+pub fn base_policy(name: &str, version: &str, stance: Stance, rules: &[HashRule]) -> String {
+    let option = match stance {
+        Stance::Audits => "\n    <Rule><Option>Enabled:Audit Mode</Option></Rule>",
+        Stance::Enforces => "",
+    };
     let mut file_rules = String::new();
     let mut references = String::new();
     for HashRule { id, allow, sha256 } in rules {
@@ -33,8 +46,7 @@ pub fn base_policy(name: &str, version: &str, rules: &[HashRule]) -> String {
   <PlatformID>{{2E07F7E4-194C-4D20-B7C9-6F44A6C5A234}}</PlatformID>
   <PolicyID>{{6C0B3F1D-9E4A-4E0C-8B57-2D1F7A903E55}}</PolicyID>
   <BasePolicyID>{{6C0B3F1D-9E4A-4E0C-8B57-2D1F7A903E55}}</BasePolicyID>
-  <Rules>
-    <Rule><Option>Enabled:Audit Mode</Option></Rule>
+  <Rules>{option}
   </Rules>
   <EKUs/>
   <FileRules>

@@ -14,6 +14,8 @@ pub enum How {
     Baseline,
     /// The running driver was asked about the file.
     Check,
+    /// It was to be loaded, and enforcement kept it from being mapped.
+    Refusal,
 }
 
 impl How {
@@ -23,6 +25,7 @@ impl How {
             Self::Load => "image-load",
             Self::Baseline => "baseline",
             Self::Check => "check",
+            Self::Refusal => "image-refused",
         }
     }
 }
@@ -44,7 +47,9 @@ pub struct Row {
     pub actual: Result<Verdict, String>,
     /// The generation that decided.
     pub generation: u64,
-    /// Whether the image was loaded.
+    /// Whether the image was to be loaded.
+    pub expected_loaded: bool,
+    /// Whether it was.
     pub loaded: bool,
 }
 
@@ -96,7 +101,8 @@ impl Verdict {
 impl Row {
     /// Whether the run found what it was to find.
     pub fn passed(&self) -> bool {
-        self.actual.as_ref().is_ok_and(|actual| *actual == self.expected)
+        self.loaded == self.expected_loaded
+            && self.actual.as_ref().is_ok_and(|actual| *actual == self.expected)
     }
 
     /// The entry in `report.json`.
@@ -113,6 +119,7 @@ impl Row {
             "verdict": actual.decision,
             "reason": actual.reason,
             "rule_id": actual.rule,
+            "expected_loaded": self.expected_loaded,
             "loaded": self.loaded,
             "problem": self.actual.as_ref().err(),
             "passed": self.passed(),
@@ -130,6 +137,7 @@ pub fn table(rows: &[Row]) -> String {
             "gen",
             "expected",
             "actual",
+            "loaded",
             "what it shows",
         ]
         .map(str::to_owned),
@@ -146,10 +154,11 @@ pub fn table(rows: &[Row]) -> String {
             row.generation.to_string(),
             row.expected.text(),
             actual,
+            if row.loaded { "yes" } else { "no" }.to_owned(),
             row.story.to_owned(),
         ]);
     }
-    let widths: Vec<usize> = (0..7)
+    let widths: Vec<usize> = (0..8)
         .map(|column| {
             cells
                 .iter()
@@ -185,6 +194,7 @@ mod tests {
             expected: Verdict::new("allow", "allowed", "ID_ALLOW_A"),
             actual,
             generation: 1,
+            expected_loaded: true,
             loaded: true,
         }
     }
@@ -195,6 +205,11 @@ mod tests {
         assert!(!row(Ok(Verdict::new("allow", "allowed", "ID_ALLOW_B"))).passed());
         assert!(!row(Ok(Verdict::new("would-refuse", "allowed", "ID_ALLOW_A"))).passed());
         assert!(!row(Err("no event came".to_owned())).passed());
+        let kept_out = Row {
+            loaded: false,
+            ..row(Ok(Verdict::new("allow", "allowed", "ID_ALLOW_A")))
+        };
+        assert!(!kept_out.passed(), "it was to be loaded");
     }
 
     #[test]

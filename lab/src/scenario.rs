@@ -12,12 +12,15 @@ use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::enforcement;
+use crate::enforcement::FailSafe;
 use crate::events::EventLog;
 use crate::lab::Lab;
 use crate::lab::Output;
 use crate::lab::PACKAGE_FOLDER;
 use crate::lab::SERVICE_GROUP;
 use crate::policy_document::HashRule;
+use crate::policy_document::Stance;
 use crate::policy_document::base_policy;
 use crate::report::How;
 use crate::report::Row;
@@ -106,12 +109,13 @@ pub fn play(lab: &Lab, driver: &Path) -> Result<Outcome> {
     run.not_an_image()?;
     run.check(subject("ViGEmBus.sys")?, "a file that is only asked about")?;
     run.second_generation()?;
+    let fail_safes = enforcement::play(&mut run)?;
 
     let status = lab.expect(&["status", "--json"])?;
     let status: Value =
         serde_json::from_str(status.stdout.trim()).context("gatehouse status prints no JSON")?;
     run.events.read(lab)?;
-    let report = report(driver, &status, &run)?;
+    let report = report(driver, &status, &run, &fail_safes)?;
     Ok(Outcome {
         rows: run.rows,
         report,
@@ -119,11 +123,12 @@ pub fn play(lab: &Lab, driver: &Path) -> Result<Outcome> {
     })
 }
 
-struct Run<'a> {
-    lab: &'a Lab,
-    events: EventLog,
-    rows: Vec<Row>,
-    generation: u64,
+/// A run so far.
+pub(crate) struct Run<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) events: EventLog,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) generation: u64,
     /// The rules in force, by file: id and whether it allows.
     rules: BTreeMap<String, (String, bool)>,
 }
@@ -171,7 +176,12 @@ impl Run<'_> {
                 .clone();
             rules.push(HashRule { id, allow, sha256 });
         }
-        let document = base_policy("Gatehouse lab", &format!("1.0.0.{generation}"), &rules);
+        let document = base_policy(
+            "Gatehouse lab",
+            &format!("1.0.0.{generation}"),
+            Stance::Audits,
+            &rules,
+        );
         let source = format!(r"{PACKAGE_FOLDER}\{name}.xml");
         self.lab.write(&source, document.as_bytes())?;
         self.lab.expect(&[
@@ -313,6 +323,7 @@ impl Run<'_> {
             expected,
             actual,
             generation: self.generation,
+            expected_loaded: false,
             loaded: false,
         });
         Ok(())
@@ -339,6 +350,7 @@ impl Run<'_> {
             story,
             how,
             expected,
+            expected_loaded: true,
             loaded: event.is_ok(),
             actual: event
                 .and_then(|event| self.verdict(&event))
@@ -348,7 +360,7 @@ impl Run<'_> {
     }
 
     /// The verdict in an event, which must come of the generation that is in force.
-    fn verdict(&self, event: &Value) -> Result<Verdict> {
+    pub(crate) fn verdict(&self, event: &Value) -> Result<Verdict> {
         let generation = event["generation"].as_u64();
         if generation != Some(self.generation) {
             bail!("decided by generation {generation:?}, not {}", self.generation);
@@ -393,7 +405,7 @@ fn subject(file: &str) -> Result<&'static Subject> {
     subjects::find(file).with_context(|| format!("{file} is no subject of the lab"))
 }
 
-fn report(driver: &Path, status: &Value, run: &Run<'_>) -> Result<Value> {
+fn report(driver: &Path, status: &Value, run: &Run<'_>, fail_safes: &[FailSafe]) -> Result<Value> {
     let bytes = fs::read(driver).with_context(|| format!("cannot read {}", driver.display()))?;
     let digest = Sha256::digest(&bytes)
         .iter()
@@ -407,6 +419,10 @@ fn report(driver: &Path, status: &Value, run: &Run<'_>) -> Result<Value> {
         "driver": { "sha256": digest, "size": bytes.len(), "imports": imports },
         "policy": { "generation": status["generation"], "sha256": status["set_sha256"] },
         "subjects": run.rows.iter().map(Row::json).collect::<Vec<_>>(),
+        "fail_safes": fail_safes
+            .iter()
+            .map(|fail_safe| json!({ "name": fail_safe.name, "seen": fail_safe.seen }))
+            .collect::<Vec<_>>(),
         "events": run.events.records.len(),
         "dropped": run.events.dropped(),
         "passed": passed,
