@@ -54,7 +54,7 @@ pub unsafe extern "system" fn driver_entry(
     // SAFETY: valid during this call.
     let key = Path::new(unsafe { units(registry_path) }.iter().copied());
     // SAFETY: `driver` is the object that the kernel passed.
-    match unsafe { driver::start(driver, Service::new(key)) } {
+    match unsafe { driver::start(driver, Service::new(&key)) } {
         Ok(()) => wdk_sys::STATUS_SUCCESS,
         Err(status) => status.0,
     }

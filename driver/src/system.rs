@@ -48,8 +48,8 @@ pub struct Service {
 
 impl Service {
     /// The service with this key. IRQL: any.
-    pub const fn new(key: Path) -> Self {
-        Self { key }
+    pub const fn new(key: &Path) -> Self {
+        Self { key: *key }
     }
 
     /// Whether the administrator's kill switch is on: `DisableEnforcement` in `Parameters` is there and not 0.

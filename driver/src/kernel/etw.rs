@@ -74,13 +74,13 @@ impl Provider {
         payload.resize(MAX_PAYLOAD, 0);
         let payload = FastMutex::try_new(payload).ok()?;
         // SAFETY: the routine of this name takes a provider, an optional callback with its context, and where the handle goes.
-        let register = unsafe { transmute::<_, Register>(register.as_ptr()) };
+        let register = unsafe { transmute::<*mut c_void, Register>(register.as_ptr()) };
         // SAFETY: the routine of this name takes the handle.
-        let unregister = unsafe { transmute::<_, Unregister>(unregister.as_ptr()) };
+        let unregister = unsafe { transmute::<*mut c_void, Unregister>(unregister.as_ptr()) };
         // SAFETY: the routine of this name takes the handle and an event's descriptor, and gives a BOOLEAN back.
-        let enabled = unsafe { transmute::<_, Enabled>(enabled.as_ptr()) };
+        let enabled = unsafe { transmute::<*mut c_void, Enabled>(enabled.as_ptr()) };
         // SAFETY: the routine of this name takes the handle, an event's descriptor, two optional activities, and data descriptors.
-        let write = unsafe { transmute::<_, Write>(write.as_ptr()) };
+        let write = unsafe { transmute::<*mut c_void, Write>(write.as_ptr()) };
         let mut handle = 0;
         // SAFETY: the provider and the handle are valid through the call; no callback is wanted.
         let status = unsafe { register(&Aligned(PROVIDER), null(), null_mut(), &raw mut handle) };

@@ -73,7 +73,7 @@ impl Filter {
             },
         ];
         let registration = fltmgr::Registration {
-            size: const { size_of::<fltmgr::Registration>() as u16 },
+            size: fltmgr::REGISTRATION_SIZE,
             version: fltmgr::REGISTRATION_VERSION,
             flags: 0,
             contexts: null(),

@@ -17,6 +17,8 @@ pub type Instance = *mut c_void;
 
 /// `FLT_REGISTRATION_VERSION` of Windows 8 and later.
 pub const REGISTRATION_VERSION: u16 = 0x0203;
+/// Size of [`Registration`].
+pub const REGISTRATION_SIZE: u16 = 112;
 /// `IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION`.
 pub const ACQUIRE_FOR_SECTION_SYNCHRONIZATION: u8 = 0xff;
 /// `IRP_MJ_OPERATION_END`.
@@ -117,7 +119,7 @@ pub struct FileNameInformation {
 
 const _: () = assert!(size_of::<OperationRegistration>() == 32);
 const _: () = assert!(offset_of!(OperationRegistration, pre_operation) == 8);
-const _: () = assert!(size_of::<Registration>() == 112);
+const _: () = assert!(size_of::<Registration>() == REGISTRATION_SIZE as usize);
 const _: () = assert!(offset_of!(Registration, filter_unload) == 24);
 const _: () = assert!(offset_of!(CallbackData, iopb) == 16);
 const _: () = assert!(offset_of!(CallbackData, io_status) == 24);

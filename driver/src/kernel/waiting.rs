@@ -43,6 +43,17 @@ unsafe fn cancel_routine<'a>(irp: *mut IRP) -> &'a AtomicPtr<core::ffi::c_void> 
     unsafe { AtomicPtr::from_ptr(place.cast()) }
 }
 
+/// Whether a request was cancelled; the I/O manager says so before it looks for a cancel routine.
+///
+/// # Safety
+/// `irp` is valid.
+unsafe fn is_cancelled(irp: *mut IRP) -> bool {
+    // SAFETY: valid, by the caller.
+    let place = unsafe { &raw const (*irp).Cancel };
+    // SAFETY: as above; the I/O manager may write it at any time.
+    unsafe { place.read_volatile() != 0 }
+}
+
 impl WaitingRequests {
     /// None.
     pub const fn new() -> Self {
@@ -64,18 +75,16 @@ impl WaitingRequests {
             // SAFETY: the IRP is ours until completed.
             let place = unsafe { cancel_routine(irp) };
             place.store(routine as *mut core::ffi::c_void, Ordering::SeqCst);
-            // SAFETY: as above; the I/O manager sets it before it looks for the routine.
-            let is_cancelled = unsafe { (&raw const (*irp).Cancel).read_volatile() } != 0;
             // Cancelled before there was a routine: if it is still there nobody else completes the request.
-            if is_cancelled && !place.swap(null_mut(), Ordering::SeqCst).is_null() {
+            // SAFETY: as above.
+            if unsafe { is_cancelled(irp) } && !place.swap(null_mut(), Ordering::SeqCst).is_null() {
                 return;
             }
             *slot = request.take().map(|request| Waiting { request, after });
         });
         if let Some(request) = request {
             // SAFETY: as above: it was not put into a slot.
-            let is_cancelled = unsafe { (&raw const (*irp).Cancel).read_volatile() } != 0;
-            let status = if is_cancelled {
+            let status = if unsafe { is_cancelled(irp) } {
                 NtStatus::CANCELLED
             } else {
                 NtStatus::INSUFFICIENT_RESOURCES
