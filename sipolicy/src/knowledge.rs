@@ -1,6 +1,7 @@
 //! Facts about the world outside the documents, as data with origin and date: the Windows driver policy, well-known roots, the
 //! authorities of WHQL. Built in, and replaced by a newer file of the same form.
 
+use crate::FileVersion;
 use crate::Guid;
 use crate::ReadError;
 use crate::error::Place;
@@ -33,6 +34,8 @@ pub struct KnownPolicy {
     pub id: Guid,
     /// Its name.
     pub name: String,
+    /// The newest version known; only of the blocklist.
+    pub version: Option<FileVersion>,
 }
 
 /// Thresholds of the Windows driver policy's evaluation.
@@ -130,27 +133,34 @@ fn number(value: &Value, name: &'static str) -> Result<u32, &'static str> {
 
 fn parse(value: &Value) -> Result<Knowledge, &'static str> {
     let mut policies = Vec::new();
-    for (role, id, name) in [
+    for (role, id, name, version) in [
         (
             "audit",
             "windows_driver_policy.audit.id",
             "windows_driver_policy.audit.name",
+            "windows_driver_policy.audit.version",
         ),
         (
             "enforced",
             "windows_driver_policy.enforced.id",
             "windows_driver_policy.enforced.name",
+            "windows_driver_policy.enforced.version",
         ),
         (
             "blocklist",
             "windows_driver_policy.blocklist.id",
             "windows_driver_policy.blocklist.name",
+            "windows_driver_policy.blocklist.version",
         ),
     ] {
         policies.push(KnownPolicy {
             role,
             id: text(value, id)?.parse().map_err(|()| id)?,
             name: text(value, name)?.to_owned(),
+            version: match text(value, version) {
+                Ok(text) => Some(text.parse().map_err(|()| version)?),
+                Err(_) => None,
+            },
         });
     }
     let mut thresholds = Vec::new();

@@ -1,5 +1,6 @@
 //! Faults that can be seen in documents: each with a code, its place, why it matters and what to write instead.
 
+mod breadth;
 mod codes;
 mod document;
 mod together;
@@ -8,6 +9,7 @@ pub use codes::Code;
 pub use codes::Severity;
 
 use crate::Document;
+use crate::Knowledge;
 use crate::error::Place;
 use std::fmt;
 
@@ -37,12 +39,14 @@ impl fmt::Display for Finding {
 }
 
 /// Looks for faults in each document, and among those that are to be in force together; in the order of files and lines.
-pub fn lint(documents: &[Document]) -> Vec<Finding> {
+/// Whether a list is old goes by what is known.
+pub fn lint(documents: &[Document], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in documents {
         document::lint(document, &mut findings);
     }
     together::lint(documents, &mut findings);
+    breadth::lint(documents, knowledge, &mut findings);
     let rank = |finding: &Finding| {
         let file = documents
             .iter()

@@ -1,11 +1,16 @@
 //! Each fault that is looked for is found where it stands, and a sound policy has none.
 
 use sipolicy::Document;
+use sipolicy::Knowledge;
 use sipolicy::lint;
 use sipolicy::lint::Code;
 use sipolicy::lint::Severity;
 
 const WHQL: &str = "<EKU ID=\"ID_EKU_WHQL\" Value=\"010A2B0601040182370A0305\"/>";
+
+/// Rules that a WHQL policy should have beside its signers: one for a driver that is not WHQL-signed, and one that denies.
+const HASHES: &str = "<Allow ID=\"ID_ALLOW_FALLBACK\" Hash=\"0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A\"/>\
+                      <Deny ID=\"ID_DENY_LISTED\" Hash=\"0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B\"/>";
 
 /// A policy with these parts, otherwise without fault.
 #[derive(Clone, Copy)]
@@ -59,7 +64,7 @@ impl Parts<'_> {
     }
 
     fn codes(&self) -> Vec<Code> {
-        lint(&[self.document("a.xml")])
+        lint(&[self.document("a.xml")], &Knowledge::built_in())
             .into_iter()
             .map(|finding| finding.code)
             .collect()
@@ -109,9 +114,11 @@ fn the_articles_common_mistakes_are_found() {
     // The object identifier as DER has it, not as policies do.
     let raw = "<EKU ID=\"ID_EKU_WHQL\" Value=\"060A2B0601040182370A0305\"/>";
     let whql = signer("ID_SIGNER_A", "<CertEKU ID=\"ID_EKU_WHQL\"/>");
-    let kernel = allowed(&["ID_SIGNER_A"]);
+    let hashes = referred(&["ID_ALLOW_FALLBACK", "ID_DENY_LISTED"]);
+    let kernel = allowed(&["ID_SIGNER_A"]) + &hashes;
     let parts = Parts {
         ekus: raw,
+        rules: HASHES,
         signers: &whql,
         kernel: &kernel,
         ..Parts::default()
@@ -134,17 +141,20 @@ fn the_articles_common_mistakes_are_found() {
     .concat();
     let bare = Parts {
         ekus: WHQL,
+        rules: HASHES,
         signers: &both,
-        kernel: &allowed(&["ID_SIGNER_A", "ID_SIGNER_B"]),
+        kernel: &(allowed(&["ID_SIGNER_A", "ID_SIGNER_B"]) + &hashes),
         ..Parts::default()
     };
     assert_eq!(bare.codes(), [Code::BareWhql]);
 
     let user = format!(
-        "<SigningScenario Value=\"12\" ID=\"ID_SIGNINGSCENARIO_U\"><ProductSigners>{kernel}</ProductSigners></SigningScenario>"
+        "<SigningScenario Value=\"12\" ID=\"ID_SIGNINGSCENARIO_U\"><ProductSigners>{}</ProductSigners></SigningScenario>",
+        allowed(&["ID_SIGNER_A"])
     );
     let user_mode = Parts {
         ekus: WHQL,
+        rules: HASHES,
         signers: &whql,
         kernel: &kernel,
         more: &user,
@@ -158,11 +168,148 @@ fn the_articles_common_mistakes_are_found() {
     );
     let named = Parts {
         ekus: WHQL,
+        rules: HASHES,
         signers: &common_name,
         kernel: &kernel,
         ..Parts::default()
     };
     assert_eq!(named.codes(), [Code::WhqlByCommonName, Code::PublisherPrefix]);
+}
+
+#[test]
+fn what_a_whql_policy_leaves_open_is_found() {
+    let whql = signer("ID_SIGNER_A", "<CertEKU ID=\"ID_EKU_WHQL\"/>");
+    let kernel = allowed(&["ID_SIGNER_A"]);
+    let alone = Parts {
+        ekus: WHQL,
+        signers: &whql,
+        kernel: &kernel,
+        ..Parts::default()
+    };
+    assert_eq!(alone.codes(), [Code::NoBlocklist, Code::NoFallback]);
+    // A blocklist in force beside it, and a supplemental for the drivers of one machine, are as good as rules of its own.
+    let blocklist = Parts {
+        rules: HASHES,
+        kernel: &referred(&["ID_ALLOW_FALLBACK", "ID_DENY_LISTED"]),
+        ..Parts::default()
+    };
+    let extended = Parts {
+        options: "Enabled:Unsigned System Integrity Policy|Enabled:Allow Supplemental Policies",
+        ..alone
+    };
+    let documents = [extended.document("a.xml"), blocklist.document("b.xml")];
+    assert_eq!(lint(&documents, &Knowledge::built_in()), []);
+
+    let vendors: Vec<String> = (0..16).map(|number| format!("ID_SIGNER_V{number}")).collect();
+    let signers: String = vendors
+        .iter()
+        .map(|id| {
+            signer(
+                id,
+                &format!("<CertEKU ID=\"ID_EKU_WHQL\"/><CertOemID Value=\"Vendor of {id}\"/>"),
+            )
+        })
+        .collect();
+    let ids: Vec<&str> = vendors.iter().map(String::as_str).collect();
+    let hashes = referred(&["ID_ALLOW_FALLBACK", "ID_DENY_LISTED"]);
+    let many = |ids: &[&str]| {
+        Parts {
+            ekus: WHQL,
+            rules: HASHES,
+            signers: &signers,
+            kernel: &(allowed(ids) + &hashes),
+            ..Parts::default()
+        }
+        .codes()
+    };
+    assert_eq!(many(&ids), [Code::ManyVendors]);
+    assert_eq!(many(&ids[..15]), [Code::Unreferenced]);
+
+    let cross_signed =
+        "<Signer ID=\"ID_SIGNER_X\" Name=\"x\"><CertRoot Type=\"Wellknown\" Value=\"08\"/></Signer>";
+    let mandate = Parts {
+        options: "Enabled:Unsigned System Integrity Policy|Required:WHQL",
+        ekus: WHQL,
+        rules: HASHES,
+        signers: &(whql.clone() + cross_signed),
+        kernel: &(allowed(&["ID_SIGNER_A", "ID_SIGNER_X"]) + &hashes),
+        ..Parts::default()
+    };
+    assert_eq!(mandate.codes(), [Code::CrossSigned]);
+}
+
+#[test]
+fn rules_that_another_one_covers_are_found() {
+    let publisher = |id: &str, inner: &str| signer(id, &format!("<CertPublisher Value=\"Contoso\"/>{inner}"));
+    let files = "<FileAttrib ID=\"ID_FILEATTRIB_F\" FileName=\"f.sys\"/>";
+    let pair = |first: &str, second: &str| {
+        Parts {
+            rules: files,
+            signers: &(first.to_owned() + second),
+            kernel: &allowed(&["ID_SIGNER_A", "ID_SIGNER_B"]),
+            ..Parts::default()
+        }
+        .codes()
+    };
+    let restricted = publisher("ID_SIGNER_B", "<FileAttribRef RuleID=\"ID_FILEATTRIB_F\"/>");
+    assert_eq!(pair(&publisher("ID_SIGNER_A", ""), &restricted), [Code::Shadowed]);
+    assert_eq!(pair(&signer("ID_SIGNER_A", ""), &restricted), [Code::Shadowed]);
+    let other = signer("ID_SIGNER_A", "<CertPublisher Value=\"Fabrikam\"/>");
+    assert_eq!(pair(&other, &restricted), []);
+    // The same twice: one of them, not both.
+    let twice = [publisher("ID_SIGNER_A", ""), publisher("ID_SIGNER_B", "")];
+    assert_eq!(pair(&twice[0], &twice[1]), [Code::Unreferenced, Code::Shadowed]);
+
+    let deny = |id: &str, maximum: &str| {
+        format!(
+            "<Deny ID=\"{id}\" FileName=\"d.sys\" MinimumFileVersion=\"0.0.0.0\" MaximumFileVersion=\"{maximum}\"/>"
+        )
+    };
+    let versions = Parts {
+        rules: &(deny("ID_DENY_A", "2.0.0.0") + &deny("ID_DENY_B", "1.0.0.0")),
+        kernel: &referred(&["ID_DENY_A", "ID_DENY_B"]),
+        ..Parts::default()
+    };
+    assert_eq!(versions.codes(), [Code::Shadowed]);
+}
+
+#[test]
+fn names_that_match_nothing_are_found() {
+    let rules = "<Deny ID=\"ID_DENY_A\" FileName=\"*.sys\"/>\n<Deny ID=\"ID_DENY_B\" FileName=\"drivers\\b.sys\"/>\n\
+                 <Deny ID=\"ID_DENY_C\" FileDescription=\"Read/write driver\"/>";
+    let parts = Parts {
+        rules,
+        kernel: &referred(&["ID_DENY_A", "ID_DENY_B", "ID_DENY_C"]),
+        ..Parts::default()
+    };
+    assert_eq!(parts.codes(), [Code::NameForm, Code::NameForm]);
+}
+
+#[test]
+fn a_blocklist_older_than_the_newest_known_is_found() {
+    let list = |version: &str| {
+        let document = Parts::default().document("list.xml").to_xml();
+        let text = document
+            .replace("<VersionEx>1.0.0.0<", &format!("<VersionEx>{version}<"))
+            .replace(
+                "<SiPolicy ",
+                "<SiPolicy FriendlyName=\"Microsoft Windows Driver Policy - Enforced\" ",
+            );
+        let document = Document::read("list.xml", text.as_bytes()).unwrap();
+        let findings = lint(&[document], &Knowledge::built_in());
+        findings.iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    assert_eq!(list("10.0.20000.0"), [Code::BlocklistAge]);
+    assert_eq!(list("10.0.65535.0"), []);
+}
+
+#[test]
+fn a_signed_policy_that_takes_supplementals_of_nobody_is_an_error() {
+    let signed = Parts {
+        options: "Enabled:Allow Supplemental Policies",
+        ..Parts::default()
+    };
+    assert_eq!(signed.codes(), [Code::NoUpdateSigner, Code::NoSupplementalSigner]);
 }
 
 #[test]
@@ -241,7 +388,7 @@ fn what_a_supplemental_policy_must_not_have_is_found() {
         Parts::default().document("base.xml"),
         supplemental.document("more.xml"),
     ];
-    let found = lint(&both);
+    let found = lint(&both, &Knowledge::built_in());
     assert!(
         found
             .iter()
@@ -275,7 +422,10 @@ fn an_allow_rule_against_a_blocklist_is_a_conflict_named_on_both_sides() {
         kernel: &referred(&["ID_DENY_A"]),
         ..Parts::default()
     };
-    let found = lint(&[allow.document("allow.xml"), block.document("block.xml")]);
+    let found = lint(
+        &[allow.document("allow.xml"), block.document("block.xml")],
+        &Knowledge::built_in(),
+    );
     let conflict = found
         .iter()
         .find(|finding| finding.code == Code::Conflict)

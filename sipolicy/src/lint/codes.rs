@@ -76,6 +76,13 @@ codes! {
     SupplementalOption "GH005" "supplemental-option" Error
         "Only a base policy can have this; Microsoft's compiler refuses it in a supplemental policy."
         "Move it to the base policy.";
+    NoSupplementalSigner "GH008" "no-supplemental-signer" Error
+        "A signed base policy takes only supplementals that someone named by it has signed, and it names nobody."
+        "Add SupplementalPolicySigners, or remove Enabled:Allow Supplemental Policies.";
+    NameForm "GH009" "file-name-form" Error
+        "Names are compared whole with the version resource's, such as OriginalFilename: no folder, no pattern but \
+         \"*\" alone."
+        "Write the name that `gatehouse explain` shows as original name.";
     BadTbs "GH006" "tbs-length" Warning
         "No hash algorithm makes a TBS hash of this length, so that no certificate matches."
         "Write the TBS hash of the certificate: 32, 40, 64, 96 or 128 hexadecimal digits.";
@@ -141,6 +148,24 @@ codes! {
     Assumed "GH118" "assumed" Warning
         "The document leaves out or adds what the schema does not."
         "Write what the message says.";
+    NoBlocklist "GH119" "no-blocklist" Warning
+        "WHQL says that a driver is compatible, not that it is secure: vulnerable drivers are WHQL-signed too."
+        "Merge Microsoft's blocklist, put it in force beside the policy, or name the vendors.";
+    NoFallback "GH120" "no-fallback" Warning
+        "Drivers that are not WHQL-signed, old or made in-house, are all refused."
+        "Scan the machines and make the policy with --fallback Publisher,Hash; or set Required:WHQL if this is meant.";
+    ManyVendors "GH121" "many-vendors" Warning
+        "A rule for each vendor is meant for a few; with this many, one is soon missing or out of date."
+        "Allow WHQL at large and deny by a blocklist, or keep the rules by scanning anew.";
+    Shadowed "GH122" "shadowed" Warning
+        "Another rule of the same kind covers all that this one does; it decides nothing."
+        "Remove it, or the one that covers it if that is too broad.";
+    CrossSigned "GH123" "cross-signed-beside-whql" Warning
+        "Required:WHQL refuses cross-signed drivers whatever allows them."
+        "Remove the signer, or the option.";
+    BlocklistAge "GH124" "old-blocklist" Warning
+        "Drivers found vulnerable since then are not on the list; a policy does not update itself."
+        "Get Microsoft's current list and compile anew.";
     Conflict "GH201" "conflict" Warning
         "One policy allows what another denies; it will not load."
         "Remove the allow rule, or the file.";

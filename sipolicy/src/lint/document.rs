@@ -70,7 +70,7 @@ pub(super) fn lint(document: &Document, findings: &mut Vec<Finding>) {
 }
 
 /// Whether a signer asks for the WHQL key usage.
-fn asks_whql(document: &Document, signer: &Signer) -> bool {
+pub(super) fn asks_whql(document: &Document, signer: &Signer) -> bool {
     signer.ekus.iter().filter(|eku| !eku.except).any(|cert_eku| {
         let eku = document.ekus.iter().find(|eku| eku.id == cert_eku.eku.id);
         let value = eku.and_then(|eku| eku.value.clone().or_else(|| hex::encode_oid(eku.oid.as_deref()?)));
@@ -385,6 +385,14 @@ impl<'d> Linter<'d, '_> {
                 "the policy may be unsigned by no option and updated by no signer",
             );
         }
+        if !unsigned
+            && document.kind == PolicyKind::Base
+            && document.options.contains(Options::ALLOW_SUPPLEMENTAL)
+            && document.supplemental_policy_signers.is_empty()
+        {
+            let message = "the signed policy allows supplementals and names nobody who may sign them";
+            self.find(Code::NoSupplementalSigner, at, message);
+        }
         if document.kind == PolicyKind::Supplemental {
             for option in OPTIONS
                 .iter()
@@ -440,6 +448,15 @@ impl<'d> Linter<'d, '_> {
                         format!("{} denies with a maximum version {maximum} alone", rule.id),
                     ),
                     _ => {}
+                }
+            }
+            for name in attributes.names().into_iter().flatten() {
+                let pattern = !is_wildcard(name) && name.contains(['*', '?']);
+                // A description may well have a stroke in it; a file name has none.
+                let folder = attributes.file_name.as_deref() == Some(name) && name.contains(['\\', '/']);
+                if pattern || folder {
+                    let message = format!("{} names \"{name}\"", rule.id);
+                    self.find(Code::NameForm, rule.position, message);
                 }
             }
             let says = format!("{:?} {}", rule.kind, file_rule(rule));

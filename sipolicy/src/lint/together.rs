@@ -97,7 +97,7 @@ fn supplemental(documents: &[Document], document: &Document, findings: &mut Vec<
     });
 }
 
-fn kernel_rules(document: &Document) -> impl Iterator<Item = &FileRule> {
+pub(super) fn kernel_rules(document: &Document) -> impl Iterator<Item = &FileRule> {
     let rules: HashMap<&str, &FileRule> = document
         .file_rules
         .iter()
@@ -111,7 +111,10 @@ fn kernel_rules(document: &Document) -> impl Iterator<Item = &FileRule> {
         .filter_map(move |reference| rules.get(reference.id.as_str()).copied())
 }
 
-fn kernel_signers(document: &Document, denied: bool) -> impl Iterator<Item = (&SignerUse, &Signer)> {
+pub(super) fn kernel_signers(
+    document: &Document,
+    denied: bool,
+) -> impl Iterator<Item = (&SignerUse, &Signer)> {
     let signers: HashMap<&str, &Signer> = document
         .signers
         .iter()

@@ -156,7 +156,7 @@ fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
 /// Looks for faults; exit code 10 when there are errors.
 pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
     let documents = policies::documents(&arguments.files)?;
-    let findings = sipolicy::lint(&documents);
+    let findings = sipolicy::lint(&documents, &knowledge::load()?);
     let output = &mut context.output;
     let mut outcome = Outcome::Done;
     let (mut errors, mut warnings) = (0_u64, 0_u64);
