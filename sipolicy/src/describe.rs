@@ -1,11 +1,12 @@
 //! Rules in words: one canonical line a rule, whatever its id and the order of its parts. Used to show and to compare.
 
 use crate::Document;
+use crate::by_id::ById;
 use crate::document::CertRoot;
+use crate::document::Eku;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::Position;
-use crate::document::Signer;
 use crate::document::SignerGroup;
 use crate::document::SignerUse;
 use crate::hex;
@@ -13,7 +14,6 @@ use crate::options::OPTIONS;
 use crate::semantics::version_range;
 use crate::time;
 use crate::version::FileVersion;
-use std::collections::HashMap;
 
 /// One thing that a policy says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,16 +32,7 @@ pub struct Statement {
 pub fn statements(document: &Document) -> Vec<Statement> {
     let mut describer = Describer {
         document,
-        rules: document
-            .file_rules
-            .iter()
-            .map(|rule| (rule.id.as_str(), rule))
-            .collect(),
-        signers: document
-            .signers
-            .iter()
-            .map(|signer| (signer.id.as_str(), signer))
-            .collect(),
+        by_id: ById::of(document),
         found: Vec::new(),
     };
     describer.header();
@@ -77,8 +68,7 @@ pub fn statements(document: &Document) -> Vec<Statement> {
 
 struct Describer<'d> {
     document: &'d Document,
-    rules: HashMap<&'d str, &'d FileRule>,
-    signers: HashMap<&'d str, &'d Signer>,
+    by_id: ById<'d>,
     found: Vec<Statement>,
 }
 
@@ -131,7 +121,7 @@ impl<'d> Describer<'d> {
 
     fn group(&mut self, scenario: &str, group: &'d SignerGroup) {
         for reference in &group.rules {
-            let rule = self.rules.get(reference.id.as_str());
+            let rule = self.by_id.rule(&reference.id);
             let (verb, name) = match rule {
                 Some(rule) if rule.kind == FileRuleKind::Deny => ("deny", rule.friendly_name.as_deref()),
                 Some(rule) => ("allow", rule.friendly_name.as_deref()),
@@ -159,21 +149,18 @@ impl<'d> Describer<'d> {
             exceptions.sort();
             text.extend([" except [", &exceptions.join(" | "), "]"]);
         }
-        let name = self
-            .signers
-            .get(id.as_str())
-            .and_then(|signer| signer.name.clone());
+        let name = self.by_id.signer(id).and_then(|signer| signer.name.clone());
         self.add(text, id, &name.unwrap_or_default(), found.signer.position);
     }
 
     fn rule_text(&self, id: &str) -> String {
-        self.rules
-            .get(id)
-            .map_or_else(|| format!("{id} (not there)"), |rule| file_rule(rule))
+        self.by_id
+            .rule(id)
+            .map_or_else(|| format!("{id} (not there)"), file_rule)
     }
 
     fn signer_text(&self, id: &str) -> String {
-        let Some(signer) = self.signers.get(id) else {
+        let Some(signer) = self.by_id.signer(id) else {
             return format!("{id} (not there)");
         };
         let mut parts = vec![match &signer.root {
@@ -193,9 +180,7 @@ impl<'d> Describer<'d> {
             .ekus
             .iter()
             .map(|cert_eku| {
-                let eku = self.document.ekus.iter().find(|eku| eku.id == cert_eku.eku.id);
-                let value =
-                    eku.and_then(|eku| eku.value.clone().or_else(|| hex::encode_oid(eku.oid.as_deref()?)));
+                let value = self.document.eku(&cert_eku.eku.id).and_then(Eku::encoded);
                 let value = value.map_or_else(
                     || format!("{} (not there)", cert_eku.eku.id),
                     |value| hex::encode(&value),

@@ -2,8 +2,8 @@
 
 use crate::FileVersion;
 use crate::Guid;
-use crate::ReadError;
 use crate::error::Place;
+use crate::hex;
 use policy::Options;
 use std::sync::Arc;
 
@@ -111,24 +111,9 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a policy document: SiPolicy XML, or the binary form with or without its PKCS #7 envelope, told apart by content.
-    /// `file` names it in errors.
-    ///
-    /// # Errors
-    /// [`ReadError`] with the place of what is malformed.
-    pub fn read(file: &str, bytes: &[u8]) -> Result<Self, ReadError> {
-        // A binary policy starts with a small format version, or with an envelope; XML with neither.
-        let binary = matches!(bytes, [_, 0, 0, 0, ..]) || crate::binary::is_envelope(bytes);
-        if binary {
-            crate::binary::read(file, bytes)
-        } else {
-            crate::xml::read(file, bytes)
-        }
-    }
-
-    /// The policy as SiPolicy XML: everything but comments, and what [`Document::notes`] say was left out on reading.
-    pub fn to_xml(&self) -> String {
-        crate::xml::write(self)
+    /// The key usage that a signer refers to by this id.
+    pub(crate) fn eku(&self, id: &str) -> Option<&Eku> {
+        self.ekus.iter().find(|eku| eku.id == id)
     }
 
     /// The place of something in this document.
@@ -198,6 +183,14 @@ pub struct Eku {
     pub value: Option<Vec<u8>>,
     /// `OID`, dotted.
     pub oid: Option<String>,
+}
+
+impl Eku {
+    /// The encoded object identifier, from its `Value` or its `OID`; `None` if there is neither, or no such OID.
+    pub(crate) fn encoded(&self) -> Option<Vec<u8>> {
+        let from_oid = || hex::encode_oid(self.oid.as_deref()?);
+        self.value.clone().or_else(from_oid)
+    }
 }
 
 /// What a file rule does.

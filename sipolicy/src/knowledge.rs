@@ -4,8 +4,8 @@
 use crate::FileVersion;
 use crate::Guid;
 use crate::ReadError;
-use crate::error::Place;
 use crate::hex;
+use crate::json;
 use serde_json::Value;
 
 const BUILT_IN: &str = include_str!("../data/knowledge.json");
@@ -82,27 +82,15 @@ impl Knowledge {
     /// # Errors
     /// [`ReadError`] with what is missing or malformed.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, ReadError> {
-        let fail = |line: usize, column: usize, message: String| ReadError {
-            place: Place {
-                file: file.into(),
-                line: u32::try_from(line).unwrap_or(u32::MAX),
-                column: u32::try_from(column).unwrap_or(u32::MAX),
-            },
-            message,
-        };
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|error| fail(error.line(), error.column(), format!("this is not JSON: {error}")))?;
+        let value = json::read(file, bytes)?;
         if value.get("schema").and_then(Value::as_str) != Some("gatehouse.knowledge/1") {
             let message =
                 "this is no knowledge file; its schema must be \"gatehouse.knowledge/1\"".to_owned();
-            return Err(fail(1, 1, message));
+            return Err(json::error(file, message));
         }
         parse(&value).map_err(|missing| {
-            fail(
-                1,
-                1,
-                format!("{missing} is missing or malformed; correct the file"),
-            )
+            let message = format!("{missing} is missing or malformed; correct the file");
+            json::error(file, message)
         })
     }
 

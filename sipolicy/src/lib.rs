@@ -7,14 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod binary;
+mod by_id;
 mod compile;
 mod describe;
 mod diff;
 pub mod document;
 mod error;
+mod forms;
 mod generate;
 mod guid;
 mod hex;
+mod json;
 mod knowledge;
 pub mod lint;
 mod loldrivers;

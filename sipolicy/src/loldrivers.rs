@@ -16,8 +16,8 @@ use crate::document::PLATFORM;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::Scenario;
-use crate::error::Place;
 use crate::hex;
+use crate::json;
 use policy::Options;
 use serde_json::Value;
 use sha2::Digest;
@@ -38,22 +38,10 @@ pub struct Imported {
 /// # Errors
 /// [`ReadError`] with the place where the JSON is malformed or is no such list.
 pub fn import_loldrivers(file: &str, bytes: &[u8]) -> Result<Imported, ReadError> {
-    let fail = |line: usize, column: usize, message: String| ReadError {
-        place: Place {
-            file: file.into(),
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-            column: u32::try_from(column).unwrap_or(u32::MAX),
-        },
-        message,
-    };
-    let list: Value = serde_json::from_slice(bytes)
-        .map_err(|error| fail(error.line(), error.column(), format!("this is not JSON: {error}")))?;
+    let list = json::read(file, bytes)?;
     let Some(entries) = list.as_array() else {
-        return Err(fail(
-            1,
-            1,
-            "a LOLDrivers list is an array of drivers; give the project's drivers.json".to_owned(),
-        ));
+        let message = "a LOLDrivers list is an array of drivers; give the project's drivers.json".to_owned();
+        return Err(json::error(file, message));
     };
     let mut hashes = BTreeMap::<Vec<u8>, String>::new();
     let mut without_hash = Vec::new();
@@ -82,7 +70,7 @@ pub fn import_loldrivers(file: &str, bytes: &[u8]) -> Result<Imported, ReadError
     }
     if samples_seen == 0 {
         let message = "no entry has KnownVulnerableSamples; give the project's drivers.json".to_owned();
-        return Err(fail(1, 1, message));
+        return Err(json::error(file, message));
     }
     Ok(Imported {
         document: blocklist(hashes),

@@ -10,7 +10,6 @@ use crate::document::Scenario;
 use crate::document::Signer;
 use crate::document::SignerGroup;
 use crate::document::SignerUse;
-use crate::hex;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -54,11 +53,6 @@ impl Names {
             id: id.clone(),
         }
     }
-}
-
-fn eku_value(eku: &Eku) -> Vec<u8> {
-    let from_oid = || eku.oid.as_deref().and_then(hex::encode_oid);
-    eku.value.clone().or_else(from_oid).unwrap_or_default()
 }
 
 fn rule_key(rule: &FileRule) -> RuleKey {
@@ -174,7 +168,7 @@ impl Merger {
     fn content(&mut self, other: &Document) {
         let mut names = Names::default();
         for eku in &other.ekus {
-            let value = eku_value(eku);
+            let value = eku.encoded().unwrap_or_default();
             let id = if let Some(id) = self.ekus.get(&value) {
                 id.clone()
             } else {

@@ -505,18 +505,14 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         let mut whql = false;
         for except in [false, true] {
             for cert_eku in signer.ekus.iter().filter(|eku| eku.except == except) {
-                let found = self.document.ekus.iter().find(|eku| eku.id == cert_eku.eku.id);
+                let found = self.document.eku(&cert_eku.eku.id);
                 let Some(eku) = found else {
                     return Err(self.dangling("EKU", &cert_eku.eku, "ID of the CertEKU"));
                 };
-                let value = match (&eku.value, &eku.oid) {
-                    (Some(value), _) => value.clone(),
-                    (None, oid) => oid.as_deref().and_then(hex::encode_oid).ok_or_else(|| {
-                        let message =
-                            format!("the OID of {} is not one; write it dotted, as in 1.3.6.1", eku.id);
-                        error_at(self.document, eku.position, message)
-                    })?,
-                };
+                let value = eku.encoded().ok_or_else(|| {
+                    let message = format!("the OID of {} is not one; write it dotted, as in 1.3.6.1", eku.id);
+                    error_at(self.document, eku.position, message)
+                })?;
                 // What is not encoded as policies are never matches; lint says so.
                 let content = hex::oid_content(&value).unwrap_or(&value);
                 whql |= !except && content == EKU_WHQL;

@@ -4,9 +4,10 @@ use super::Code;
 use super::Finding;
 use crate::Document;
 use crate::PolicyKind;
+use crate::by_id::ById;
 use crate::describe::file_rule;
 use crate::document::CertRoot;
-use crate::document::FileRule;
+use crate::document::Eku;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
 use crate::document::Position;
@@ -46,16 +47,7 @@ pub(super) fn lint(document: &Document, findings: &mut Vec<Finding>) {
     let mut linter = Linter {
         document,
         findings,
-        rules: document
-            .file_rules
-            .iter()
-            .map(|rule| (rule.id.as_str(), rule))
-            .collect(),
-        signers: document
-            .signers
-            .iter()
-            .map(|signer| (signer.id.as_str(), signer))
-            .collect(),
+        by_id: ById::of(document),
         used: HashSet::new(),
     };
     linter.notes();
@@ -72,8 +64,7 @@ pub(super) fn lint(document: &Document, findings: &mut Vec<Finding>) {
 /// Whether a signer asks for the WHQL key usage.
 pub(super) fn asks_whql(document: &Document, signer: &Signer) -> bool {
     signer.ekus.iter().filter(|eku| !eku.except).any(|cert_eku| {
-        let eku = document.ekus.iter().find(|eku| eku.id == cert_eku.eku.id);
-        let value = eku.and_then(|eku| eku.value.clone().or_else(|| hex::encode_oid(eku.oid.as_deref()?)));
+        let value = document.eku(&cert_eku.eku.id).and_then(Eku::encoded);
         value.is_some_and(|value| hex::oid_content(&value) == Some(EKU_WHQL))
     })
 }
@@ -81,8 +72,7 @@ pub(super) fn asks_whql(document: &Document, signer: &Signer) -> bool {
 struct Linter<'d, 'f> {
     document: &'d Document,
     findings: &'f mut Vec<Finding>,
-    rules: HashMap<&'d str, &'d FileRule>,
-    signers: HashMap<&'d str, &'d Signer>,
+    by_id: ById<'d>,
     /// Ids that something refers to.
     used: HashSet<&'d str>,
 }
@@ -104,11 +94,9 @@ impl<'d> Linter<'d, '_> {
 
     fn ekus(&mut self) {
         for eku in &self.document.ekus {
-            let valid = match (&eku.value, &eku.oid) {
-                (Some(value), _) => hex::oid_content(value).is_some(),
-                (None, Some(oid)) => hex::encode_oid(oid).is_some(),
-                (None, None) => false,
-            };
+            let valid = eku
+                .encoded()
+                .is_some_and(|value| hex::oid_content(&value).is_some());
             if !valid {
                 let value = eku
                     .value
@@ -133,11 +121,11 @@ impl<'d> Linter<'d, '_> {
         for signer in &document.signers {
             let id = &signer.id;
             for cert_eku in &signer.ekus {
-                let there = document.ekus.iter().any(|eku| eku.id == cert_eku.eku.id);
+                let there = document.eku(&cert_eku.eku.id).is_some();
                 self.refer(&cert_eku.eku, there, "EKU");
             }
             for reference in &signer.file_attributes {
-                let there = self.rules.contains_key(reference.id.as_str());
+                let there = self.by_id.rule(&reference.id).is_some();
                 self.refer(reference, there, "file rule");
             }
             self.duplicates(&signer.file_attributes);
@@ -232,7 +220,7 @@ impl<'d> Linter<'d, '_> {
             self.kernel(scenario);
         } else {
             for found in &scenario.product.allowed {
-                let signer = self.signers.get(found.signer.id.as_str());
+                let signer = self.by_id.signer(&found.signer.id);
                 if signer.is_some_and(|signer| asks_whql(document, signer)) {
                     let message = format!(
                         "{} asks for the WHQL EKU in scenario {}",
@@ -248,27 +236,27 @@ impl<'d> Linter<'d, '_> {
         for (uses, denied) in [(&group.allowed, false), (&group.denied, true)] {
             let mut seen = HashSet::new();
             for found in uses {
-                let there = self.signers.contains_key(found.signer.id.as_str());
+                let there = self.by_id.signer(&found.signer.id).is_some();
                 self.refer(&found.signer, there, "signer");
                 if found.exceptions.is_empty() && !seen.insert(&found.signer.id) {
                     let message = format!("{} is referred to a second time", found.signer.id);
                     self.find(Code::DuplicateReference, found.signer.position, message);
                 }
                 for exception in &found.exceptions {
-                    let there = self.rules.contains_key(exception.id.as_str());
+                    let there = self.by_id.rule(&exception.id).is_some();
                     self.refer(exception, there, "file rule");
                 }
                 if denied && product && self.document.kind == PolicyKind::Supplemental {
                     let message = format!("{} is denied", found.signer.id);
                     self.find(Code::SupplementalDeny, found.signer.position, message);
                 }
-                if denied && let Some(signer) = self.signers.get(found.signer.id.as_str()).copied() {
+                if denied && let Some(signer) = self.by_id.signer(&found.signer.id) {
                     self.denied_signer(signer);
                 }
             }
         }
         for reference in &group.rules {
-            let there = self.rules.contains_key(reference.id.as_str());
+            let there = self.by_id.rule(&reference.id).is_some();
             self.refer(reference, there, "file rule");
         }
         self.duplicates(&group.rules);
@@ -276,7 +264,7 @@ impl<'d> Linter<'d, '_> {
 
     fn denied_signer(&mut self, signer: &'d Signer) {
         for reference in &signer.file_attributes {
-            let Some(rule) = self.rules.get(reference.id.as_str()).copied() else {
+            let Some(rule) = self.by_id.rule(&reference.id) else {
                 continue;
             };
             let attributes = rule.attributes();
@@ -295,7 +283,7 @@ impl<'d> Linter<'d, '_> {
             .product
             .allowed
             .iter()
-            .filter_map(|found| self.signers.get(found.signer.id.as_str()).copied())
+            .filter_map(|found| self.by_id.signer(&found.signer.id))
             .collect();
         let whql: Vec<&Signer> = allowed
             .iter()
@@ -320,7 +308,7 @@ impl<'d> Linter<'d, '_> {
         let mut allows_all = None;
         let mut other_allows = !allowed.is_empty();
         for reference in &scenario.product.rules {
-            let Some(rule) = self.rules.get(reference.id.as_str()).copied() else {
+            let Some(rule) = self.by_id.rule(&reference.id) else {
                 continue;
             };
             let attributes = rule.attributes();
@@ -373,7 +361,7 @@ impl<'d> Linter<'d, '_> {
             .chain(&document.ci_signers)
             .chain(&document.supplemental_policy_signers);
         for reference in signers {
-            let there = self.signers.contains_key(reference.id.as_str());
+            let there = self.by_id.signer(&reference.id).is_some();
             self.refer(reference, there, "signer");
         }
         let at = document.position;

@@ -4,6 +4,7 @@ use super::Code;
 use super::Finding;
 use crate::Document;
 use crate::PolicyKind;
+use crate::by_id::ById;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
@@ -98,28 +99,20 @@ fn supplemental(documents: &[Document], document: &Document, findings: &mut Vec<
 }
 
 pub(super) fn kernel_rules(document: &Document) -> impl Iterator<Item = &FileRule> {
-    let rules: HashMap<&str, &FileRule> = document
-        .file_rules
-        .iter()
-        .map(|rule| (rule.id.as_str(), rule))
-        .collect();
+    let by_id = ById::of(document);
     document
         .scenarios
         .iter()
         .filter(|scenario| scenario.value == KERNEL_SCENARIO)
         .flat_map(|scenario| &scenario.product.rules)
-        .filter_map(move |reference| rules.get(reference.id.as_str()).copied())
+        .filter_map(move |reference| by_id.rule(&reference.id))
 }
 
 pub(super) fn kernel_signers(
     document: &Document,
     denied: bool,
 ) -> impl Iterator<Item = (&SignerUse, &Signer)> {
-    let signers: HashMap<&str, &Signer> = document
-        .signers
-        .iter()
-        .map(|signer| (signer.id.as_str(), signer))
-        .collect();
+    let by_id = ById::of(document);
     document
         .scenarios
         .iter()
@@ -131,7 +124,7 @@ pub(super) fn kernel_signers(
                 &scenario.product.allowed
             }
         })
-        .filter_map(move |found| Some((found, *signers.get(found.signer.id.as_str())?)))
+        .filter_map(move |found| Some((found, by_id.signer(&found.signer.id)?)))
 }
 
 /// Whom a signer means, apart from the files it is restricted to.

@@ -78,8 +78,27 @@ fn fact<T>(fact: Fact<T>, holds: impl FnOnce(T) -> bool) -> Maybe {
     }
 }
 
+/// Whether two names are the same, unit by unit, each in its own upper case if that is one unit and does not cross over
+/// to ASCII. (The few letters in which Windows' table differs from Unicode's are not generated.)
 fn same(text: Text<'_>, wanted: &str) -> bool {
-    text.to_string().to_uppercase() == wanted.to_uppercase()
+    let upper = |unit: u16| {
+        let Some(character) = char::from_u32(u32::from(unit)) else {
+            return unit;
+        };
+        let mapped: Vec<u16> = character
+            .to_uppercase()
+            .collect::<String>()
+            .encode_utf16()
+            .collect();
+        match mapped.as_slice() {
+            [only] if (*only < 0x80) == (unit < 0x80) => *only,
+            _ => unit,
+        }
+    };
+    let text = text.to_string();
+    text.encode_utf16()
+        .map(upper)
+        .eq(wanted.encode_utf16().map(upper))
 }
 
 /// Whether a hash is one of the file's; that of the first page counts for deny rules alone.

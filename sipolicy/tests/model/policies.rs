@@ -13,7 +13,15 @@ pub const EKUS: [(&str, &[u8]); 3] = [
     ("ID_EKU_CODE", &[1, 8, 0x2b, 6, 1, 5, 5, 7, 3, 3]),
 ];
 
-pub const NAMES: [&str; 4] = ["a.sys", "B.SYS", "str\u{e4}nge.sys", "d"];
+/// The sixth is what the fifth becomes in upper case where a letter may become two; to Windows it is another name.
+pub const NAMES: [&str; 6] = [
+    "a.sys",
+    "B.SYS",
+    "str\u{e4}nge.sys",
+    "d",
+    "stra\u{df}e\u{3c2}.sys",
+    "STRASSE\u{3a3}.SYS",
+];
 pub const PUBLISHERS: [&str; 3] = ["Vendor A", "vendor b", "\u{5382}\u{5546} C"];
 pub const WELLKNOWN: [u8; 5] = [0, 5, 6, 8, 0x0e];
 pub const SIGNING_TIMES: [i64; 3] = [1_000_000_000, 1_400_000_000, 1_700_000_000];

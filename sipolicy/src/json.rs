@@ -1,0 +1,29 @@
+//! Reading JSON files whose errors name the file.
+
+use crate::ReadError;
+use crate::error::Place;
+use serde_json::Value;
+
+/// Reads a file.
+pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Value, ReadError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let message = format!("this is not JSON: {error}");
+        error_at(file, (error.line(), error.column()), message)
+    })
+}
+
+/// What is wrong with a file as a whole.
+pub(crate) fn error(file: &str, message: String) -> ReadError {
+    error_at(file, (1, 1), message)
+}
+
+fn error_at(file: &str, (line, column): (usize, usize), message: String) -> ReadError {
+    ReadError {
+        place: Place {
+            file: file.into(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        },
+        message,
+    }
+}
