@@ -294,6 +294,11 @@ impl<'a> PolicyView<'a> {
         self.record.version.get()
     }
 
+    /// See [`PolicyRecord::minimum_digest`].
+    pub(crate) const fn digest_rank(&self) -> u8 {
+        self.record.minimum_digest
+    }
+
     /// Its options.
     pub const fn options(&self) -> Options {
         Options(self.record.options.get())

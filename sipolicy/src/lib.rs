@@ -9,6 +9,7 @@
 mod binary;
 mod by_id;
 mod compile;
+mod decompile;
 mod describe;
 mod diff;
 pub mod document;
@@ -39,6 +40,7 @@ pub use compile::Compiled;
 pub use compile::compile;
 pub use compile::compile_with_catalogs;
 pub use compile::compile_with_notes;
+pub use decompile::decompile;
 pub use describe::Statement;
 pub use describe::statements;
 pub use diff::Difference;

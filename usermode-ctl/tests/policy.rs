@@ -218,6 +218,22 @@ fn show_lists_what_each_form_says() {
         set.contains("ID_ALLOW_A_1") && set.contains("Drivers found by a scan"),
         "{set}"
     );
+    // The set holds all that the policy says of drivers, names included; the document says no more but of other things.
+    let says = |words: &str| -> Vec<Value> {
+        let records = desk.records(words, 0).into_iter();
+        let mut found: Vec<Value> = records
+            .filter(|record| {
+                record["says"]
+                    .as_str()
+                    .is_some_and(|says| says.starts_with("scenario 131"))
+            })
+            .map(|record| serde_json::json!([record["id"], record["says"], record["name"]]))
+            .collect();
+        found.sort_by_key(ToString::to_string);
+        found
+    };
+    assert_eq!(says("policy show a.ghp"), says("policy show a.xml"));
+    assert_eq!(says("policy show a.ghp").len(), 4);
 }
 
 #[test]

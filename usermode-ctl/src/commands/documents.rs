@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use sipolicy::Document;
 use sipolicy::Knowledge;
 use sipolicy::Statement;
 use sipolicy::lint::Severity;
@@ -34,6 +35,9 @@ use crate::records::SetRecord;
 #[derive(Serialize)]
 struct StatementRecord<'s> {
     schema: &'static str,
+    /// Of a compiled set, the policy that says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_id: Option<String>,
     /// In a difference, whether it was `added` or `removed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<&'static str>,
@@ -48,6 +52,7 @@ impl<'s> StatementRecord<'s> {
     fn of(statement: &'s Statement, change: Option<&'static str>) -> Self {
         Self {
             schema: "gatehouse.statement/1",
+            policy_id: None,
             change,
             says: &statement.text,
             id: &statement.id,
@@ -88,11 +93,23 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
             note.message
         ));
     }
+    show_statements(&document, None, output)
+}
+
+/// What a document says, or a policy of a compiled set that this is the id of.
+fn show_statements(
+    document: &Document,
+    policy_id: Option<&str>,
+    output: &mut Output,
+) -> Result<Outcome, Error> {
     let known = knowledge::load()?;
     let mut table = Table::headed(&["ID", "SAYS", "NAME", "CERTIFICATE"]);
-    for statement in statements(&document) {
+    for statement in statements(document) {
         if output.is_json() {
-            output.record(&StatementRecord::of(&statement, None))?;
+            output.record(&StatementRecord {
+                policy_id: policy_id.map(str::to_owned),
+                ..StatementRecord::of(&statement, None)
+            })?;
             continue;
         }
         let tint = if statement.text.contains(": deny ") {
@@ -134,21 +151,16 @@ fn certificate_name<'k>(known: &'k Knowledge, text: &str) -> Option<&'k str> {
         .map(|certificate| certificate.name.as_str())
 }
 
-/// A compiled set: its policies, then each rule's id and name as far as verdicts can name them.
+/// A compiled set: its policies, then what each says as far as the set holds it.
 fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
     let set = policies::validate(&file.path, &file.bytes)?;
     let record = SetRecord::new(file.path.display().to_string(), &file.bytes, &set);
     compile::report(output, &record)?;
-    if !output.is_json() {
-        let mut table = Table::headed(&["RULE", "ID", "NAME"]);
-        for rule in 0..set.rule_count() {
-            let (id, name) = set.rule_name(rule).unwrap_or_default();
-            let cells: [Cow<'_, str>; 3] = [rule.to_string().into(), id.into(), name.into()];
-            table.row(Tint::Plain, cells);
+    for document in sipolicy::decompile(&set) {
+        if !output.is_json() {
+            output.line("")?;
         }
-        if !table.is_empty() {
-            output.table(&table)?;
-        }
+        show_statements(&document, Some(&document.id().to_string()), output)?;
     }
     Ok(Outcome::Done)
 }
