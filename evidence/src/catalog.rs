@@ -11,8 +11,6 @@ use crate::der::Reader;
 use crate::der::SEQUENCE;
 use crate::der::SET;
 use crate::error::NoMemory;
-use crate::examine::Findings;
-use crate::examine::Workspace;
 use crate::facts::Digests;
 use crate::facts::Hash;
 use crate::facts::Signature;
@@ -20,6 +18,8 @@ use crate::oid;
 use crate::pkcs7::SignedData;
 use crate::signatures::collect_catalog;
 use crate::spc::IndirectData;
+use crate::workspace::Findings;
+use crate::workspace::Workspace;
 
 /// A catalogue that was read.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@
 mod bytes;
 mod catalog;
 mod catalog_index;
+mod catalog_index_builder;
 #[cfg(test)]
 mod catalog_tests;
 mod chain;
@@ -65,13 +66,14 @@ mod testing;
 mod text;
 mod timestamp;
 mod trust;
+mod workspace;
 mod x509;
 
 pub use catalog::Catalog;
 pub use catalog::CatalogError;
 pub use catalog::examine_catalog;
 pub use catalog_index::CatalogIndex;
-pub use catalog_index::CatalogIndexBuilder;
+pub use catalog_index_builder::CatalogIndexBuilder;
 pub use crypto::is_ed25519_key;
 pub use crypto::verify_ed25519;
 pub use error::Defect;
@@ -80,9 +82,7 @@ pub use error::ExamineError;
 pub use error::FlatDigests;
 pub use error::NoMemory;
 pub use error::NotPe;
-pub use examine::Findings;
 pub use examine::Options;
-pub use examine::Workspace;
 pub use examine::examine;
 pub use examine::examine_with_catalogs;
 
@@ -107,3 +107,5 @@ pub use text::Text;
 pub use trust::Trust;
 pub use trust::TrustClass;
 pub use trust::usage;
+pub use workspace::Findings;
+pub use workspace::Workspace;

@@ -14,7 +14,6 @@ use crate::chain::Prover;
 use crate::chain::may_serve;
 use crate::digest::Algorithm;
 use crate::error::NoMemory;
-use crate::examine::Findings;
 use crate::facts::Certificate;
 use crate::facts::Digests;
 use crate::facts::Fact;
@@ -33,6 +32,7 @@ use crate::spc::IndirectData;
 use crate::spc::OpusInfo;
 use crate::spc::PageTable;
 use crate::timestamp::prove_time;
+use crate::workspace::Findings;
 use crate::x509::X509;
 use crate::x509::push_certificates;
 

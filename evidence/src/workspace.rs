@@ -1,0 +1,101 @@
+//! The memory of an examination: buffers used for one file after the other, and room for what is found in one.
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+
+use crate::bytes::Large;
+use crate::bytes::filled;
+use crate::chain::BUDGET;
+use crate::chain::ProvenLinks;
+use crate::chain::Prover;
+use crate::chain::STEPS;
+use crate::crypto::RsaScratch;
+use crate::error::NoMemory;
+use crate::facts::Certificate;
+use crate::facts::Signature;
+use crate::pe::MAX_SECTIONS;
+use crate::pe::MAX_VERSION;
+use crate::pe::Section;
+
+/// The buffers of an examination, to be used for one file after the other.
+#[derive(Debug)]
+pub struct Workspace {
+    pub(crate) chunk: Vec<u8>,
+    pub(crate) version: Vec<u8>,
+    pub(crate) table: Vec<u8>,
+    /// One of each, kept off the stack.
+    pub(crate) sections: Large<[Section; MAX_SECTIONS]>,
+    pub(crate) scratch: Large<RsaScratch>,
+    pub(crate) links: Large<ProvenLinks>,
+}
+
+impl Workspace {
+    /// Bytes read at a time where nothing speaks for another number.
+    pub const DEFAULT_CHUNK: usize = 64 << 10;
+
+    /// Buffers for reading `chunk` bytes at a time (4096 at least), and less than 64 KiB beside them.
+    ///
+    /// # Errors
+    /// [`NoMemory`]; nothing is kept then.
+    pub fn try_new(chunk: usize) -> Result<Self, NoMemory> {
+        Ok(Self {
+            chunk: filled(chunk.max(4096), 0)?,
+            version: filled(MAX_VERSION, 0)?,
+            table: Vec::new(),
+            sections: Large::try_new()?,
+            scratch: Large::try_new()?,
+            links: Large::try_new()?,
+        })
+    }
+
+    /// A prover with the budget of one file.
+    pub(crate) fn prover(&mut self) -> Option<Prover<'_>> {
+        let Self { scratch, links, .. } = self;
+        Some(Prover {
+            scratch: scratch.get()?,
+            links: links.get()?,
+            budget: BUDGET,
+            steps: STEPS,
+        })
+    }
+}
+
+/// Room for the signatures and certificates found in one file. It borrows from the [`Workspace`] that its file was examined
+/// with, so each file takes a new one; an unsigned file allocates nothing in it.
+#[derive(Debug, Default)]
+pub struct Findings<'w> {
+    /// Every chain, one after the other.
+    pub(crate) certificates: Vec<Certificate<'w>>,
+    pub(crate) signatures: Vec<Signature<'w>>,
+    /// The bytes of the certificates, for those who pass them on.
+    pub(crate) raw: Vec<&'w [u8]>,
+}
+
+impl Findings<'_> {
+    /// Empty; allocates nothing.
+    pub const fn new() -> Self {
+        Self {
+            certificates: Vec::new(),
+            signatures: Vec::new(),
+            raw: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MAX_SECTIONS;
+    use super::MAX_VERSION;
+    use super::ProvenLinks;
+    use super::RsaScratch;
+    use super::Section;
+
+    /// What a workspace keeps beside its chunk and the table of the file at hand.
+    #[test]
+    fn the_fixed_buffers_stay_below_64_kib() {
+        let sections = size_of::<[Section; MAX_SECTIONS]>();
+        let fixed = MAX_VERSION + sections + size_of::<RsaScratch>() + size_of::<ProvenLinks>();
+        assert!(fixed < 64 << 10, "{fixed} bytes");
+    }
+}
