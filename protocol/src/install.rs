@@ -35,7 +35,7 @@ pub const INSTANCE: &str = "Gatehouse Instance";
 /// A value below the key of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The key, below that of the service.
+    /// The key, below that of the service; empty for that itself.
     pub key: &'static str,
     /// Name of the value.
     pub name: &'static str,
@@ -52,8 +52,15 @@ pub enum Data {
     Number(u32),
 }
 
+/// What the filter need not see: offloaded reads (1) and writes (2), queries on open (4), reads that bypass filters (8). Without
+/// saying so, the filter manager would switch them off on every volume. Source: Microsoft, "ODX support in minifilters", "BypassIO
+/// for filter drivers".
+pub const SUPPORTED_FEATURES: u32 = 0xf;
+
 /// The values that register the instance. Its flags are none: it is attached by the system and on request.
-pub const VALUES: [Value; 6] = [
+pub const VALUES: [Value; 8] = [
+    number("Parameters", "SupportedFeatures", SUPPORTED_FEATURES),
+    number("", "SupportedFeatures", SUPPORTED_FEATURES),
     text(r"Parameters\Instances", "DefaultInstance", INSTANCE),
     text(r"Parameters\Instances\Gatehouse Instance", "Altitude", ALTITUDE),
     number(r"Parameters\Instances\Gatehouse Instance", "Flags", 0),

@@ -144,12 +144,131 @@ fn driver_commands_need_windows() {
         &["pull", "-o", "out.ghp"],
         &["check", r"\SystemRoot\a.sys"],
         &["events", "--follow"],
+        &["mode", "enforce", "--for", "30m"],
+        &["rollback"],
+        &["readiness"],
+        &["metrics"],
     ] {
         let ran = run.run(arguments).code(4);
         assert_eq!(ran.stdout(), "");
         let expected = format!("`gatehouse {}` needs Windows", arguments[0]);
         assert!(ran.stderr().contains(&expected), "{}", ran.stderr());
     }
+}
+
+/// Everything is reported, as not known, and the exit code says that nothing was found out.
+#[cfg(not(windows))]
+#[test]
+fn the_doctor_needs_windows_and_says_so_of_each_check() {
+    let run = Run::new();
+    let ran = run.run(&["doctor", "--json"]).code(4);
+    let checks = ran.records();
+    assert!(checks.len() > 10, "{checks:?}");
+    for check in &checks {
+        assert_eq!(check["state"], "not-known", "{check}");
+    }
+    assert!(
+        ran.stderr().contains("`gatehouse doctor` needs Windows"),
+        "{}",
+        ran.stderr()
+    );
+}
+
+#[test]
+fn every_shell_gets_completions_and_every_record_a_schema() {
+    let run = Run::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = run.run(&["completions", shell]).code(0).stdout();
+        assert!(
+            script.contains("readiness") && script.contains("simulate"),
+            "{shell}"
+        );
+    }
+    let schemas = run.run(&["schema", "--json"]).code(0).records();
+    let titles: Vec<_> = schemas
+        .iter()
+        .filter_map(|schema| schema["title"].as_str())
+        .collect();
+    for record in [
+        "gatehouse.evidence/1",
+        "gatehouse.verdict/1",
+        "gatehouse.event/1",
+        "gatehouse.status/1",
+    ] {
+        assert!(titles.contains(&record), "{titles:?}");
+    }
+    // What is always written must be declared, and what is declared always there: evidence of a file that cannot be read has little.
+    run.file("a.txt", "no image");
+    let record = run.run(&["scan", "--json", "a.txt"]).records().remove(0);
+    let evidence = schemas
+        .iter()
+        .find(|schema| schema["title"] == "gatehouse.evidence/1")
+        .expect("a schema");
+    let properties = evidence["properties"].as_object().expect("properties");
+    for field in record.as_object().expect("an object").keys() {
+        assert!(properties.contains_key(field), "{field} is not declared");
+    }
+    for field in evidence["required"].as_array().expect("a list") {
+        let field = field.as_str().expect("text");
+        assert!(record.get(field).is_some(), "{field} is missing");
+    }
+}
+
+#[test]
+fn a_key_is_made_once_and_signs_sets() {
+    let run = Run::new();
+    run.file("p.xml", policy(&[]));
+    run.run(&["policy", "compile", "p.xml", "-o", "p.ghp"]).code(0);
+    run.run(&["policy", "key", "new", "-o", "k"]).code(0);
+    run.run(&["policy", "key", "new", "-o", "k"]).code(1);
+    run.run(&[
+        "policy",
+        "sign",
+        "p.ghp",
+        "--key",
+        "k.pub",
+        "--sequence",
+        "1",
+        "-o",
+        "s",
+    ])
+    .code(3);
+    run.run(&[
+        "policy",
+        "sign",
+        "p.xml",
+        "--key",
+        "k",
+        "--sequence",
+        "1",
+        "-o",
+        "s",
+    ])
+    .code(3);
+    run.run(&[
+        "policy",
+        "sign",
+        "p.ghp",
+        "--key",
+        "k",
+        "--sequence",
+        "0",
+        "-o",
+        "s",
+    ])
+    .code(2);
+    run.run(&[
+        "policy",
+        "sign",
+        "p.ghp",
+        "--key",
+        "k",
+        "--sequence",
+        "1",
+        "-o",
+        "s",
+    ])
+    .code(0);
 }
 
 #[test]

@@ -14,10 +14,8 @@ use crate::driver::SystemError;
 /// Writes a value, and the key that it is in where that is missing. Removing the service removes it.
 pub fn write(value: &Value) -> Result<(), SystemError> {
     let wide = |text: &str| -> Vec<u16> { text.encode_utf16().chain([0]).collect() };
-    let key = wide(&format!(
-        r"SYSTEM\CurrentControlSet\Services\{SERVICE_NAME}\{}",
-        value.key
-    ));
+    let key = format!(r"SYSTEM\CurrentControlSet\Services\{SERVICE_NAME}\{}", value.key);
+    let key = wide(key.trim_end_matches('\\'));
     let name = wide(value.name);
     let (kind, data): (u32, Vec<u8>) = match value.data {
         Data::Text(text) => (
