@@ -51,15 +51,19 @@ impl Inventory<'_> {
         mut take: impl FnMut(&mut Output, &str, R) -> Result<(), Error> + Send,
     ) -> Result<Outcome, Error> {
         let mut outcome = Outcome::Done;
-        let candidates = candidates(self.paths, &mut |failure| {
-            output.failure(failure);
-            outcome = Outcome::Failed;
-        });
         examine_all(
-            &candidates,
+            candidates(self.paths),
             jobs(None),
             |candidate, workspace| self.examine(candidate, workspace, &weigh),
-            |candidate, read| {
+            |found| {
+                let (candidate, read) = match found {
+                    Ok(read) => read,
+                    Err(failure) => {
+                        output.failure(failure);
+                        outcome = Outcome::Failed;
+                        return Ok(());
+                    }
+                };
                 let name = candidate.path.display().to_string();
                 match read {
                     Read::Failed(problem) => {

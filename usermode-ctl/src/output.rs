@@ -116,15 +116,15 @@ impl Output {
         self.flush()
     }
 
-    /// How many of the files are done, for whoever watches.
-    pub fn progress(&mut self, done: usize, total: usize) {
+    /// How many files are done, for whoever watches.
+    pub fn progress(&mut self, done: usize) {
         let due = self
             .progress
             .shown
             .is_none_or(|shown| shown.elapsed() >= Progress::EVERY);
         if self.progress.wanted && due {
             // Nobody can be told that talking failed.
-            let _ = write!(self.talk, "{}gatehouse: {done} of {total} files", Progress::CLEAR);
+            let _ = write!(self.talk, "{}gatehouse: {done} files", Progress::CLEAR);
             let _ = self.talk.flush();
             self.progress.shown = Some(Instant::now());
         }

@@ -11,21 +11,21 @@ use std::thread;
 const AHEAD: usize = 256;
 
 /// Takes results in any order and hands them on in that of their indices.
-pub struct Queue<W, R, E, F> {
-    state: Mutex<State<W, R, E, F>>,
+pub struct Queue<R, E, F> {
+    state: Mutex<State<R, E, F>>,
     moved: Condvar,
 }
 
-struct State<W, R, E, F> {
+struct State<R, E, F> {
     /// The index that is handed on next.
     expected: usize,
-    waiting: BTreeMap<usize, (W, R)>,
+    waiting: BTreeMap<usize, R>,
     hand_on: F,
     failure: Option<E>,
     stopped: bool,
 }
 
-impl<W, R, E, F: FnMut(W, R) -> Result<(), E>> Queue<W, R, E, F> {
+impl<R, E, F: FnMut(R) -> Result<(), E>> Queue<R, E, F> {
     /// A queue that begins with index 0.
     pub const fn new(hand_on: F) -> Self {
         Self {
@@ -41,12 +41,12 @@ impl<W, R, E, F: FnMut(W, R) -> Result<(), E>> Queue<W, R, E, F> {
     }
 
     /// Takes the result of this index, which nobody else may have; `false` when no more are wanted. Waits while it is far ahead.
-    pub fn hand_in(&self, index: usize, what: W, result: R) -> bool {
+    pub fn hand_in(&self, index: usize, result: R) -> bool {
         let mut state = self.lock();
         while !state.stopped && index.saturating_sub(state.expected) > AHEAD {
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.waiting.insert(index, (what, result));
+        state.waiting.insert(index, result);
         state.hand_on_all();
         self.moved.notify_all();
         !state.stopped
@@ -59,22 +59,22 @@ impl<W, R, E, F: FnMut(W, R) -> Result<(), E>> Queue<W, R, E, F> {
     }
 
     /// To be held by each thread while it works: when one panics the others stop, instead of waiting for its result for ever.
-    pub const fn watch(&self) -> Watch<'_, W, R, E, F> {
+    pub const fn watch(&self) -> Watch<'_, R, E, F> {
         Watch(self)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<W, R, E, F>> {
+    fn lock(&self) -> MutexGuard<'_, State<R, E, F>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<W, R, E, F: FnMut(W, R) -> Result<(), E>> State<W, R, E, F> {
+impl<R, E, F: FnMut(R) -> Result<(), E>> State<R, E, F> {
     fn hand_on_all(&mut self) {
         while !self.stopped
-            && let Some((what, result)) = self.waiting.remove(&self.expected)
+            && let Some(result) = self.waiting.remove(&self.expected)
         {
             self.expected = self.expected.saturating_add(1);
-            if let Err(failure) = (self.hand_on)(what, result) {
+            if let Err(failure) = (self.hand_on)(result) {
                 self.failure = Some(failure);
                 self.stopped = true;
             }
@@ -83,11 +83,11 @@ impl<W, R, E, F: FnMut(W, R) -> Result<(), E>> State<W, R, E, F> {
 }
 
 /// See [`Queue::watch`].
-pub struct Watch<'q, W, R, E, F>(&'q Queue<W, R, E, F>)
+pub struct Watch<'q, R, E, F>(&'q Queue<R, E, F>)
 where
-    F: FnMut(W, R) -> Result<(), E>;
+    F: FnMut(R) -> Result<(), E>;
 
-impl<W, R, E, F: FnMut(W, R) -> Result<(), E>> Drop for Watch<'_, W, R, E, F> {
+impl<R, E, F: FnMut(R) -> Result<(), E>> Drop for Watch<'_, R, E, F> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.lock().stopped = true;
@@ -111,8 +111,8 @@ mod tests {
     fn results_come_out_in_order_however_many_threads_there_are() {
         let count = AHEAD * 20;
         let mut seen = Vec::new();
-        let queue = Queue::new(|what: usize, result: usize| {
-            seen.push((what, result));
+        let queue = Queue::new(|result: usize| {
+            seen.push(result);
             Ok::<_, Infallible>(())
         });
         let next = AtomicUsize::new(0);
@@ -121,7 +121,7 @@ mod tests {
                 scope.spawn(|| {
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);
-                        if index >= count || !queue.hand_in(index, index, index * 2) {
+                        if index >= count || !queue.hand_in(index, index * 2) {
                             break;
                         }
                     }
@@ -129,30 +129,27 @@ mod tests {
             }
         });
         assert!(queue.outcome().is_ok());
-        assert_eq!(
-            seen,
-            (0..count).map(|index| (index, index * 2)).collect::<Vec<_>>()
-        );
+        assert_eq!(seen, (0..count).map(|index| index * 2).collect::<Vec<_>>());
     }
 
     #[test]
     fn the_first_failure_ends_it_and_is_told() {
         let mut handed_on = 0;
-        let queue = Queue::new(|what: usize, (): ()| {
+        let queue = Queue::new(|what: usize| {
             handed_on += 1;
             if what == 1 { Err("full") } else { Ok(()) }
         });
-        assert!(queue.hand_in(2, 2, ()) && queue.hand_in(0, 0, ()));
-        assert!(!queue.hand_in(1, 1, ()), "no more are wanted");
+        assert!(queue.hand_in(2, 2) && queue.hand_in(0, 0));
+        assert!(!queue.hand_in(1, 1), "no more are wanted");
         assert_eq!(queue.outcome(), Err("full"));
         assert_eq!(handed_on, 2);
     }
 
     #[test]
     fn a_thread_that_panics_leaves_nobody_waiting() {
-        let queue = Queue::new(|_: usize, (): ()| Ok::<_, Infallible>(()));
+        let queue = Queue::new(|(): ()| Ok::<_, Infallible>(()));
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.hand_in(AHEAD + 1, 0, ()));
+            let waiting = scope.spawn(|| queue.hand_in(AHEAD + 1, ()));
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 let _watch = queue.watch();
                 panic!("before its result");

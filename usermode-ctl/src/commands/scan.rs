@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::thread;
 
 use evidence::CatalogIndex;
@@ -45,10 +45,6 @@ pub struct Candidate {
 /// Examines everything named and reports it in the order named, folders sorted.
 pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
     let mut outcome = Outcome::Done;
-    let candidates = candidates(&arguments.paths, &mut |failure| {
-        context.output.failure(failure);
-        outcome = Outcome::Failed;
-    });
     let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
     let index = catalogs::read_index(&index);
     let options = Options {
@@ -60,7 +56,7 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
     let mut passed_over = 0_u64;
     let mut done = 0_usize;
     examine_all(
-        &candidates,
+        candidates(&arguments.paths),
         jobs(arguments.jobs),
         |candidate, workspace| {
             let options = Options {
@@ -69,9 +65,17 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
             };
             examine_file(&candidate.path, &options, index.as_ref(), workspace)
         },
-        |candidate, record| {
+        |found| {
+            let (candidate, record) = match found {
+                Ok(read) => read,
+                Err(failure) => {
+                    output.failure(failure);
+                    outcome = Outcome::Failed;
+                    return Ok(());
+                }
+            };
             done = done.saturating_add(1);
-            output.progress(done, candidates.len());
+            output.progress(done);
             if record.status == EvidenceStatus::NotPe && !candidate.named {
                 passed_over = passed_over.saturating_add(1);
                 return Ok(());
@@ -94,32 +98,37 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// The files that the paths lead to.
-pub fn candidates(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Candidate> {
-    let mut found = Vec::new();
-    for path in paths {
-        for entry in WalkDir::new(path).sort_by_file_name() {
-            match entry {
-                Ok(entry) => {
-                    let named = entry.depth() == 0;
-                    // A link is followed when it is named, so that a walk always ends.
-                    let is_file = if named {
-                        entry.path().is_file()
-                    } else {
-                        entry.file_type().is_file()
-                    };
-                    if is_file || (named && !entry.path().is_dir()) {
-                        found.push(Candidate {
-                            path: entry.into_path(),
-                            named,
-                        });
-                    }
-                }
-                Err(error) => failed(format!("cannot look into {}: {}", path.display(), cause(&error))),
-            }
+/// The files that the paths lead to, found as they are asked for: there may be more of them than memory for their names. What cannot
+/// be looked into comes as words.
+pub fn candidates(paths: &[PathBuf]) -> impl Iterator<Item = Result<Candidate, String>> + Send {
+    let entries = paths.iter().flat_map(|path| {
+        WalkDir::new(path)
+            .sort_by_file_name()
+            .into_iter()
+            .map(move |entry| (path, entry))
+    });
+    entries.filter_map(|(path, entry)| match entry {
+        Ok(entry) => {
+            let named = entry.depth() == 0;
+            // A link is followed when it is named, so that a walk always ends.
+            let is_file = if named {
+                entry.path().is_file()
+            } else {
+                entry.file_type().is_file()
+            };
+            (is_file || (named && !entry.path().is_dir())).then(|| {
+                Ok(Candidate {
+                    path: entry.into_path(),
+                    named,
+                })
+            })
         }
-    }
-    found
+        Err(error) => Some(Err(format!(
+            "cannot look into {}: {}",
+            path.display(),
+            cause(&error)
+        ))),
+    })
 }
 
 fn cause(error: &walkdir::Error) -> String {
@@ -133,25 +142,28 @@ fn cause(error: &walkdir::Error) -> String {
 /// Works through the candidates on several threads, and hands on what `examine` makes of each, in the order of the candidates.
 /// A thread keeps a workspace from one file to the next.
 pub fn examine_all<R: Send>(
-    candidates: &[Candidate],
+    candidates: impl Iterator<Item = Result<Candidate, String>> + Send,
     jobs: usize,
     examine: impl Fn(&Candidate, &mut Option<Workspace>) -> R + Sync,
-    done: impl FnMut(&Candidate, R) -> Result<(), Error> + Send,
+    done: impl FnMut(Result<(Candidate, R), String>) -> Result<(), Error> + Send,
 ) -> Result<(), Error> {
-    let next = AtomicUsize::new(0);
+    let candidates = Mutex::new(candidates.enumerate());
     let queue = Queue::new(done);
     let work = || {
         let _watch = queue.watch();
         let mut workspace = None;
-        while let Some((index, candidate)) = take(candidates, &next) {
-            let result = examine(candidate, &mut workspace);
-            if !queue.hand_in(index, candidate, result) {
+        while let Some((index, candidate)) = take(&candidates) {
+            let found = candidate.map(|candidate| {
+                let result = examine(&candidate, &mut workspace);
+                (candidate, result)
+            });
+            if !queue.hand_in(index, found) {
                 break;
             }
         }
     };
     thread::scope(|scope| {
-        for _ in 1..jobs.min(candidates.len()) {
+        for _ in 1..jobs {
             scope.spawn(work);
         }
         work();
@@ -159,16 +171,16 @@ pub fn examine_all<R: Send>(
     queue.outcome()
 }
 
+/// The next one. In a function of its own, so that the lock is given back before it is looked at.
+fn take<T>(from: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    from.lock().unwrap_or_else(PoisonError::into_inner).next()
+}
+
 /// As many threads as were asked for, or as the machine has.
 pub fn jobs(asked: Option<NonZeroUsize>) -> usize {
     asked
         .or(thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get)
-}
-
-fn take<'c>(candidates: &'c [Candidate], next: &AtomicUsize) -> Option<(usize, &'c Candidate)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    Some((index, candidates.get(index)?))
 }
 
 /// The evidence of one file. The workspace is made for the first file and used again for the next.
