@@ -80,6 +80,7 @@ pub struct Scan {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
+    /// What thousands of them prove is kept in the user's cache folder, and read anew when one of them changes.
     #[arg(long, value_name = "DIR")]
     pub catalogs: Vec<PathBuf>,
     /// Also compute the digests of whole files. They are computed anyway of files that are no well-formed images, the only ones
