@@ -8,6 +8,12 @@ use gate::host::NtStatus;
 
 /// `STATUS_NO_MORE_ENTRIES`.
 const NO_MORE_ENTRIES: NtStatus = NtStatus::from_bits(0x8000_001a);
+/// `STATUS_OBJECT_NAME_NOT_FOUND`.
+const NAME_NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_0034);
+/// `STATUS_KEY_DELETED`.
+const KEY_DELETED: NtStatus = NtStatus::from_bits(0xc000_017c);
+/// `STATUS_OBJECT_PATH_NOT_FOUND`.
+const PATH_NOT_FOUND: NtStatus = NtStatus::from_bits(0xc000_003a);
 
 /// Most services looked at. Windows 11 has some 700.
 const MAX_SERVICES: u32 = 8192;
@@ -33,11 +39,22 @@ pub fn windows_folder() -> Result<Path, NtStatus> {
     Key::open(&KEY)?.text(&VALUE)
 }
 
-/// Whether Windows was started in safe mode, which leaves this value behind. IRQL: PASSIVE_LEVEL.
+/// Whether Windows was started in safe mode, which leaves this value behind; taken to be so when that cannot be told.
+///
+/// IRQL: PASSIVE_LEVEL.
 pub fn is_safe_mode() -> bool {
     const KEY: [u16; 66] = ascii(r"\Registry\Machine\System\CurrentControlSet\Control\SafeBoot\Option");
     const VALUE: [u16; 11] = ascii("OptionValue");
-    Key::open(&KEY).is_ok_and(|key| key.number(&VALUE).is_ok_and(|option| option != 0))
+    is_set(Key::open(&KEY).and_then(|key| key.number(&VALUE)))
+}
+
+/// Whether a switch that holds enforcement back is on: one that is there and cannot be read counts as on.
+fn is_set(switch: Result<u32, NtStatus>) -> bool {
+    match switch {
+        Ok(value) => value != 0,
+        Err(NAME_NOT_FOUND | PATH_NOT_FOUND) => false,
+        Err(_) => true,
+    }
 }
 
 /// The driver's own service.
@@ -52,15 +69,13 @@ impl Service {
         Self { key: *key }
     }
 
-    /// Whether the administrator's kill switch is on: `DisableEnforcement` in `Parameters` is there and not 0.
+    /// Whether the administrator's kill switch is on: `DisableEnforcement` in `Parameters` is there and not 0, or cannot be read.
     ///
     /// IRQL: PASSIVE_LEVEL.
     pub fn is_killed(&self) -> bool {
         const PARAMETERS: [u16; 10] = ascii("Parameters");
         const VALUE: [u16; 18] = ascii("DisableEnforcement");
-        Key::open(self.key.units())
-            .and_then(|key| key.below(&PARAMETERS)?.number(&VALUE))
-            .is_ok_and(|value| value != 0)
+        is_set(Key::open(self.key.units()).and_then(|key| key.below(&PARAMETERS)?.number(&VALUE)))
     }
 
     /// Path of the driver's image; empty when it is not known. IRQL: PASSIVE_LEVEL.
@@ -105,36 +120,46 @@ fn drivers_started_with_system(visit: &mut dyn FnMut(&Path)) -> Result<(), NtSta
             Err(NO_MORE_ENTRIES) => return Ok(()),
             Err(status) => return Err(status),
         };
-        // A service that is deleted meanwhile, or is half made, starts nothing.
-        if let Ok(service) = services.below(name.units())
-            && let Some(path) = started_with_system(&service, &name)
-        {
-            visit(&path);
+        let found = services
+            .below(name.units())
+            .and_then(|service| started_with_system(&service, &name));
+        match found {
+            Ok(Some(path)) => visit(&path),
+            Ok(None) => {}
+            // A service that is deleted meanwhile, or is half made, starts nothing.
+            Err(status) if is_absent(status) => {}
+            Err(status) => return Err(status),
         }
     }
     Ok(())
 }
 
+/// Whether a key or value is not there, or not of the kind that the system would look at.
+fn is_absent(status: NtStatus) -> bool {
+    matches!(
+        status,
+        NAME_NOT_FOUND | PATH_NOT_FOUND | KEY_DELETED | NtStatus::OBJECT_NAME_INVALID
+    )
+}
+
 /// The image of a service, if it is a driver that starts with the system.
 #[inline(never)]
-fn started_with_system(service: &Key, name: &Path) -> Option<Path> {
+fn started_with_system(service: &Key, name: &Path) -> Result<Option<Path>, NtStatus> {
     const TYPE: [u16; 4] = ascii("Type");
     const START: [u16; 5] = ascii("Start");
     const DRIVERS: [u16; 29] = ascii(r"\SystemRoot\System32\drivers\");
     const EXTENSION: [u16; 4] = ascii(".sys");
-    let is_driver = service
-        .number(&TYPE)
-        .is_ok_and(|kind| DRIVER_TYPES.contains(&kind));
-    let starts = service
-        .number(&START)
-        .is_ok_and(|start| STARTS_WITH_SYSTEM.contains(&start));
-    if !is_driver || !starts {
-        return None;
+    if !DRIVER_TYPES.contains(&service.number(&TYPE)?)
+        || !STARTS_WITH_SYSTEM.contains(&service.number(&START)?)
+    {
+        return Ok(None);
     }
-    // Without a path it is the file of the service's name.
-    let path = service.text(&IMAGE_PATH).map_or_else(
-        |_| Path::new(DRIVERS.iter().chain(name.units()).chain(&EXTENSION).copied()),
-        |path| rooted(&path),
-    );
-    Some(path)
+    match service.text(&IMAGE_PATH) {
+        Ok(path) => Ok(Some(rooted(&path))),
+        // Without a path it is the file of the service's name.
+        Err(status) if is_absent(status) => Ok(Some(Path::new(
+            DRIVERS.iter().chain(name.units()).chain(&EXTENSION).copied(),
+        ))),
+        Err(status) => Err(status),
+    }
 }

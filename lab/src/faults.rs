@@ -54,8 +54,11 @@ pub struct Site {
     pub succeeds: u64,
 }
 
-/// As few of `sites` as will do for every step between two functions on the way to a failing call to be gone at least once: an
-/// error is handed on along those steps.
+/// Steps on the way from a failing call outwards that are looked at: farther out, errors of many calls are handed on alike.
+const STEPS: usize = 4;
+
+/// As few of `sites` as will do for every step near a failing call, and every last step out of the driver, to be gone at least once:
+/// an error is handed on along those steps.
 pub fn cover(sites: &[Site]) -> Vec<Site> {
     let steps = |site: &Site| -> Vec<[String; 3]> {
         let what = format!("{} {}", site.function, site.routine);
@@ -68,7 +71,9 @@ pub fn cover(sites: &[Site]) -> Vec<Site> {
             let what = if place == 0 { what.clone() } else { String::new() };
             [what, inner.clone(), outer.clone()]
         };
-        steps.map(named).collect()
+        let steps: Vec<[String; 3]> = steps.map(named).collect();
+        let last = steps.last().cloned();
+        steps.into_iter().take(STEPS).chain(last).collect()
     };
     let mut gone = BTreeSet::new();
     let mut chosen = Vec::new();

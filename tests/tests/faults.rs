@@ -20,7 +20,35 @@ use lab::faults::Site;
 use lab::faults::cover;
 use serde_json::Value;
 
+const ALLOWED: &str = r"C:\windows\system32\drivers\allowed.sys";
+const CHECKED: &str = r"C:\checked.json";
+const ENFORCED: &str = r"C:\enforced.json";
 const PULLED: &str = r"C:\pulled.ghp";
+/// One run, up to the moment when its events are looked at. Each step says its exit code.
+const SCENARIO: &str = r"C:\gatehouse\gatehouse.exe --quiet start
+echo @start %errorlevel%
+if errorlevel 1 goto end
+C:\gatehouse\gatehouse.exe --quiet push C:\policy.ghp
+echo @push %errorlevel%
+net start subject >nul
+echo @load %errorlevel%
+net stop subject >nul
+C:\gatehouse\gatehouse.exe --json check C:\windows\system32\drivers\mouhid.sys >C:\checked.json
+echo @check %errorlevel%
+C:\gatehouse\gatehouse.exe --json mode enforce --force >C:\enforced.json
+echo @enforce %errorlevel%
+net start allowed >nul
+echo @load-allowed %errorlevel%
+net stop allowed >nul
+net start subject >nul
+echo @load-denied %errorlevel%
+net stop subject >nul
+C:\gatehouse\gatehouse.exe --quiet mode evaluate >nul
+echo @evaluate %errorlevel%
+C:\gatehouse\gatehouse.exe --quiet pull -o C:\pulled.ghp
+echo @pull %errorlevel%
+:end
+";
 /// What differs between two runs of the same.
 const VOLATILE: [&str; 5] = ["now", "pool_blocks", "pool_bytes", "started", "uptime"];
 /// What differs between two events about the same.
@@ -38,8 +66,10 @@ const PATIENCE: Duration = Duration::from_millis(600);
 /// What somebody who looks at the driver from outside gets to see of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
-    /// Exit codes of the commands, in order.
+    /// Exit codes of the steps, in order.
     codes: Vec<(String, i32)>,
+    /// The answer to `mode enforce`, which names the drivers that stand in its way.
+    enforced: String,
     /// The status record; of what is volatile, whether it is a time.
     status: BTreeMap<String, String>,
     /// Events, without what is volatile; sorted.
@@ -65,49 +95,65 @@ impl Session {
         let rig = Rig::installed()?;
         rig.lab.install_fault_injector()?;
         rig.create_subject()?;
-        let digest = rig.digest(SUBJECT)?;
-        let set = rig.compile(&policy(&[("Deny", &digest)]))?;
+        let mut copy = rig.lab.read(SUBJECT)?;
+        let text = copy.windows(3).position(|window| window == b"DOS");
+        copy[text.expect("a DOS text")] = b'd';
+        rig.lab.write(ALLOWED, &copy)?;
+        rig.lab.create_service("allowed", ALLOWED)?;
+        let rules = [("Deny", rig.digest(SUBJECT)?), ("Allow", rig.digest(ALLOWED)?)];
+        let policy = policy(
+            &rules
+                .each_ref()
+                .map(|(action, digest)| (*action, digest.as_str())),
+        );
+        let enforced = policy.replace("<Rule><Option>Enabled:Audit Mode</Option></Rule>", "");
+        let set = rig.compile(&enforced)?;
         Ok(Self { rig, set, runs: 0 })
     }
 
-    /// Start, push, load, check, pull, unload, stop.
+    /// Start, push, load, check, enforce, load what is allowed, have refused what is denied, evaluate, pull, stop.
     fn run(&mut self, plan: &Plan, events: usize) -> Result<Ran> {
         self.runs += 1;
         let (rig, run) = (&self.rig, self.runs);
         rig.lab.inject(run, plan)?;
+        for file in [CHECKED, ENFORCED, PULLED] {
+            rig.lab.write(file, b"")?;
+        }
         let mut seen = Seen::default();
         let mut wrong = Vec::new();
-        if command(rig, &mut seen, &["start"])?.0 == 0 {
-            command(rig, &mut seen, &["push", r"C:\policy.ghp"])?;
-            if !rig.lab.net_start("subject")?.success() {
-                wrong.push("a load was refused in evaluation mode".to_owned());
+        let said = rig.batch(60, SCENARIO)?;
+        for line in said.lines().filter_map(|line| line.strip_prefix('@')) {
+            let (step, code) = line.trim().split_once(' ').unwrap_or_default();
+            seen.codes.push((step.to_owned(), code.trim().parse()?));
+        }
+        let code = |step: &str| {
+            let found = seen.codes.iter().find(|(name, _)| name == step);
+            found.map(|(_, code)| *code)
+        };
+        if code("start") == Some(0) {
+            for load in ["load", "load-allowed"] {
+                if code(load) != Some(0) {
+                    wrong.push(format!("{load}: refused"));
+                }
             }
-            let (code, verdict) = command(rig, &mut seen, &["check", "--json", SUBJECT])?;
-            if let (0 | 10, Ok(verdict)) = (code, serde_json::from_str::<Value>(&verdict)) {
+            seen.enforced = String::from_utf8_lossy(&rig.lab.read(ENFORCED)?).into_owned();
+            let checked = rig.lab.read(CHECKED)?;
+            if let Ok(verdict) = serde_json::from_slice::<Value>(&checked) {
                 wrong.extend(wrongly_allowed(&verdict, &verdict));
             }
-            rig.lab.write(PULLED, b"")?;
-            let (code, _) = command(rig, &mut seen, &["pull", "-o", PULLED])?;
-            if code == 0 && rig.lab.read(PULLED)? != self.set {
+            if code("pull") == Some(0) && rig.lab.read(PULLED)? != self.set {
                 wrong.push("a pull gave something else than was pushed".to_owned());
             }
-            rig.lab.net_stop("subject")?;
             wrong.extend(look(rig, &mut seen, events)?);
-            let (code, said) = command(rig, &mut seen, &["stop"])?;
-            if code != 0 {
-                wrong.push(format!("the driver could not be stopped: {said}"));
+            let stopped = rig.lab.gatehouse(&["stop"])?;
+            if !stopped.success() {
+                wrong.push(format!("the driver could not be stopped: {}", stopped.stderr));
             }
         }
         let report = rig.lab.fault_report(run)?;
         wrong.extend(report.leaks());
         Ok(Ran { seen, report, wrong })
     }
-}
-
-fn command(rig: &Rig, seen: &mut Seen, arguments: &[&str]) -> Result<(i32, String)> {
-    let output = rig.lab.gatehouse(arguments)?;
-    seen.codes.push((arguments.join(" "), output.code));
-    Ok((output.code, output.stdout))
 }
 
 /// Reads status and events; what is wrong with them.
@@ -249,17 +295,26 @@ fn judge(site: &Site, ran: &Ran, without: &Seen) -> Vec<String> {
         .collect()
 }
 
+/// What may fail without anybody being told, and why.
 fn may_go_unnoticed(site: &Site, about: &str) -> bool {
+    // The kill switch, which is looked at again every few seconds and whenever the mode changes.
+    let kill_switch = about == "Parameters" || about == "DisableEnforcement";
     // The driver's own file, which enforcement spares. While it is not known, nothing is spared that the policy refuses.
     let own_image =
         about.ends_with(r"\gatehouse.sys") || about == "ImagePath" || about.ends_with(r"\gatehouse");
+    // Enforcement is asked for, and this is weighed with all that is loaded: no driver, so never in the way.
+    let never_in_the_way = about.ends_with(r"\ntoskrnl.exe");
     match site.function.as_str() {
         // Kernels differ in what they export; the driver does without.
-        "FltGetRoutineAddress" | "MmGetSystemRoutineAddress" => true,
+        "FltGetRoutineAddress" | "MmGetSystemRoutineAddress" |
+        // What a verdict would be kept under: it is worked out again the next time.
+        "FltFsControlFile" | "FltQueryVolumeInformation" => true,
+        "FltQueryInformationFile" => about == "class 6",
         // The file is then opened by its other name.
         "ZwCreateFile" if about.starts_with(r"\SystemRoot\") => true,
+        "ZwOpenKey" | "ZwQueryValueKey" if kill_switch => true,
         "ZwCreateFile" | "ZwOpenKey" | "ZwQueryInformationFile" | "ZwQueryValueKey" | "ZwReadFile" => {
-            own_image
+            own_image || never_in_the_way
         }
         // When the system was started. Enforcement that is brought back at start waits for some minutes after that.
         "ZwQuerySystemInformation" => about == "class 3",

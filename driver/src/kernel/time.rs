@@ -92,13 +92,14 @@ impl Clock {
         time_of_day().current
     }
 
-    /// When the system started: FILETIME. IRQL: PASSIVE_LEVEL.
-    #[expect(
-        clippy::unused_self,
-        reason = "a clock's, even if this one asks nothing of it"
-    )]
+    /// When the system started: FILETIME. When that cannot be told, now: what waits for a while after the start goes on waiting.
+    ///
+    /// IRQL: PASSIVE_LEVEL.
     pub fn boot(&self) -> i64 {
-        time_of_day().boot
+        match time_of_day().boot {
+            0 => self.now(),
+            boot => boot,
+        }
     }
 
     /// Time since some moment in the past, in 100 ns; never runs backwards where the kernel has a performance counter.

@@ -347,6 +347,7 @@ unsafe fn about(name: &str, parameters: &[u64; PARAMETERS]) -> String {
             attributes.ObjectName.expose_provenance()
         }
         "ZwQuerySystemInformation" => return format!("class {}", parameter(parameters, 0)),
+        "FltQueryInformationFile" => return format!("class {}", parameter(parameters, 4) & 0xffff_ffff),
         "FltGetRoutineAddress" => {
             // SAFETY: the function takes a terminated string.
             let text = unsafe { CStr::from_ptr(std::ptr::with_exposed_provenance(pointer(0))) };
