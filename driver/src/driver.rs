@@ -23,6 +23,7 @@ use crate::notify::image_loaded;
 use crate::running::GATE;
 use crate::running::enter;
 use crate::system::Service;
+use alloc::boxed::Box;
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use gate::Gate;
@@ -50,8 +51,7 @@ struct Running {
 /// # Safety
 /// `driver` is the driver's own object, as DriverEntry got it.
 pub unsafe fn start(driver: &mut DRIVER_OBJECT, service: Service) -> Result<(), NtStatus> {
-    let gate = Gate::try_new(Kernel::try_new(service).map_err(no_memory)?).map_err(no_memory)?;
-    GATE.open(try_box(gate).map_err(no_memory)?);
+    GATE.open(make_gate(service).map_err(no_memory)?);
     // SAFETY: by the caller.
     let started = unsafe { start_parts(driver) };
     if let Err(status) = started {
@@ -61,11 +61,22 @@ pub unsafe fn start(driver: &mut DRIVER_OBJECT, service: Service) -> Result<(), 
     started
 }
 
+/// The gate is large, and moved until it is in its box: in a stack frame of its own. IRQL: PASSIVE_LEVEL.
+#[inline(never)]
+fn make_gate(service: Service) -> Result<Box<Gate<Kernel>>, NoMemory> {
+    try_box(Gate::try_new(Kernel::try_new(service)?)?)
+}
+
 /// # Safety
 /// As [`start`].
+#[inline(never)]
 unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
     // SAFETY: by the caller.
     let mut device = unsafe { ControlDevice::create(driver) }?;
+    if let Some(gate) = enter().get() {
+        // Before anything can ask the gate: nobody sees it half restored, and what loads meanwhile is listed as loaded before.
+        gate.restore();
+    }
     // Registered before the worker enumerates what is loaded already, so that no image falls between the two.
     let registration = Registration::new(image_loaded)?;
     // SAFETY: by the caller; the callbacks are the driver's, which drops the filter before it unloads.
@@ -96,6 +107,7 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
 }
 
 /// Stops everything. IRQL: PASSIVE_LEVEL.
+#[inline(never)]
 pub fn stop() {
     if let Some(gate) = enter().get() {
         gate.stop();
@@ -114,6 +126,9 @@ pub fn stop() {
     // Nobody is inside any more, so nothing more can be put there.
     WAITING.cancel_all(null_mut());
     drop(running);
+    if let Some(gate) = &gate {
+        gate.save_at_stop();
+    }
     drop(gate);
     // Requests that came since found no gate; now that the device is gone they are the last.
     drop(GATE.close());
@@ -142,6 +157,7 @@ unsafe extern "C" fn work(_context: *mut c_void) {
         }
         answer_waiting(gate);
         gate.look_after_mode();
+        gate.look_after_progress();
         gate.host().wait();
     }
 }

@@ -9,12 +9,16 @@ use crate::kernel::filter::Routines;
 use crate::kernel::lock::FastMutex;
 use crate::kernel::lock::SpinLock;
 use crate::kernel::shared::Shared;
+use crate::kernel::shared::try_box;
+use crate::kernel::store::Folder;
 use crate::kernel::string::ascii;
 use crate::kernel::time::Clock;
+use crate::kernel::turn::Turn;
 use crate::system::Service;
 use crate::system::drivers_in_use;
 use crate::system::is_safe_mode;
 use crate::system::windows_folder;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::Ordering;
@@ -38,25 +42,36 @@ pub struct Kernel {
     clock: Clock,
     features: AtomicU32,
     routines: Routines,
-    service: Service,
+    /// In memory of its own: a kernel is moved about on the stack while the gate around it is made.
+    service: Box<Service>,
     is_safe_mode: bool,
     /// Where events are also written to.
     tracing: Option<Provider>,
+    /// Where the driver keeps files of its own, or why it cannot.
+    store: Result<Folder, NtStatus>,
 }
 
 impl Kernel {
     /// Finds what the kernel offers. IRQL: PASSIVE_LEVEL.
     pub fn try_new(service: Service) -> Result<Self, NoMemory> {
         let tracing = Provider::register();
-        let features = if tracing.is_some() { features::ETW } else { 0 };
+        let store = open_store();
+        let found = [
+            (tracing.is_some(), features::ETW),
+            (store.is_ok(), features::PERSISTENT),
+        ];
+        let features = found
+            .into_iter()
+            .fold(0, |bits, (is_so, bit)| if is_so { bits | bit } else { bits });
         Ok(Self {
             work: Event::try_new()?,
             clock: Clock::find(),
             features: AtomicU32::new(features),
             routines: Routines::find(),
-            service,
+            service: try_box(service)?,
             is_safe_mode: is_safe_mode(),
             tracing,
+            store,
         })
     }
 
@@ -70,6 +85,10 @@ impl Kernel {
         &self.routines
     }
 
+    fn store(&self) -> Result<&Folder, NtStatus> {
+        self.store.as_ref().map_err(|status| *status)
+    }
+
     /// Waits until [`Host::wake`] is called, but no longer than it is time to look after the mode again.
     ///
     /// IRQL: PASSIVE_LEVEL, from the worker only.
@@ -80,6 +99,7 @@ impl Kernel {
 
 impl Host for Kernel {
     type Mutex<T: Send> = FastMutex<T>;
+    type SlowMutex<T: Send> = Turn<T>;
     type SpinLock<T: Send> = SpinLock<T>;
     type Shared<T: Send + Sync> = Shared<T>;
     type File = File;
@@ -143,20 +163,20 @@ impl Host for Kernel {
         }
     }
 
-    fn load(&self, _file: StoredFile, _limit: usize) -> Result<Vec<u8>, NtStatus> {
-        Err(NtStatus::NOT_SUPPORTED)
+    fn load(&self, file: StoredFile, limit: usize) -> Result<Vec<u8>, NtStatus> {
+        self.store()?.load(file.name(), limit)
     }
 
-    fn write_new(&self, _file: StoredFile, _parts: &[&[u8]]) -> Result<(), NtStatus> {
-        Err(NtStatus::NOT_SUPPORTED)
+    fn write_new(&self, file: StoredFile, parts: &[&[u8]]) -> Result<(), NtStatus> {
+        self.store()?.write_new(file.name(), parts)
     }
 
-    fn commit(&self, _file: StoredFile) -> Result<(), NtStatus> {
-        Err(NtStatus::NOT_SUPPORTED)
+    fn commit(&self, file: StoredFile) -> Result<(), NtStatus> {
+        self.store()?.commit(file.name())
     }
 
-    fn rename(&self, _from: StoredFile, _to: StoredFile) -> Result<(), NtStatus> {
-        Err(NtStatus::NOT_SUPPORTED)
+    fn rename(&self, from: StoredFile, to: StoredFile) -> Result<(), NtStatus> {
+        self.store()?.rename(from.name(), to.name())
     }
 
     fn pool(&self) -> PoolUse {
@@ -166,6 +186,16 @@ impl Host for Kernel {
     fn features(&self) -> u32 {
         self.features.load(Ordering::Relaxed)
     }
+}
+
+/// Opens the folder of the driver's own files, as [`Host::open`] opens an image. IRQL: PASSIVE_LEVEL.
+#[inline(never)]
+fn open_store() -> Result<Folder, NtStatus> {
+    const STORE: [u16; 30] = ascii(r"\SystemRoot\System32\Gatehouse");
+    Folder::open(&STORE).or_else(|status| {
+        let path = below_system_root(&STORE).ok_or(status)?;
+        Folder::open(path.units())
+    })
 }
 
 /// The path of a file below `\SystemRoot` by way of the drive letter: not every kernel that lists its modules by that name has

@@ -1,6 +1,7 @@
 //! Requests: bytes in, bytes out. Everything a controller can make the driver do comes through [`Gate::dispatch`].
 
 use crate::gate::Gate;
+use crate::generation::Rejected;
 use crate::host::Authority;
 use crate::host::Host;
 use crate::host::Lock;
@@ -8,11 +9,16 @@ use crate::host::NtStatus;
 use crate::intake::PATH_UNITS;
 use crate::intake::Path;
 use crate::memory::wide;
+use crate::store::Installed;
 use crate::worker::Bench;
 use crate::worker::Subject;
 use policy::format::MAX_SET_BYTES;
+use protocol::control::KeyOutcome;
+use protocol::control::KeyRequest;
 use protocol::control::ModeOutcome;
 use protocol::control::ModeRequest;
+use protocol::control::ThresholdsRequest;
+use protocol::envelope::Envelope;
 use protocol::event::Kind;
 use protocol::event::MAX_RECORD;
 use protocol::ioctl;
@@ -25,13 +31,17 @@ use protocol::message::Pulled;
 use protocol::message::PushOutcome;
 use protocol::message::Request;
 use protocol::message::wait;
+use protocol::report::Metrics;
+use protocol::report::Progress;
 use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::IntoBytes;
 use zerocopy::KnownLayout;
 
-/// Largest input of any request in bytes: a compiled set and its head.
-pub const MAX_INPUT: usize = MAX_SET_BYTES.saturating_add(size_of::<Request>());
+/// Largest input of any request in bytes: a compiled set, its envelope and the request's head.
+pub const MAX_INPUT: usize = MAX_SET_BYTES
+    .saturating_add(size_of::<Envelope>())
+    .saturating_add(size_of::<Request>());
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +134,11 @@ impl<H: Host> Gate<H> {
             ioctl::PULL => self.answer_pull(buffer, input, output),
             ioctl::CHECK => self.answer_check(buffer, input, output),
             ioctl::MODE => self.answer_mode(buffer, input, output),
+            ioctl::ROLLBACK => self.answer_rollback(buffer, input, output),
+            ioctl::PROGRESS => self.answer_progress(buffer, input, output),
+            ioctl::THRESHOLDS => self.answer_thresholds(buffer, input, output),
+            ioctl::METRICS => self.answer_metrics(buffer, input, output),
+            ioctl::KEY => self.answer_key(buffer, input, output),
             _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
         };
         written.map_err(Unanswered::Refused)
@@ -143,18 +158,61 @@ impl<H: Host> Gate<H> {
         if output < size_of::<PushOutcome>() {
             return Err(NtStatus::BUFFER_TOO_SMALL);
         }
-        let (error, offset, in_force) = match self.push(set) {
-            Ok(new) => (0, 0, Some(new)),
-            Err(rejected) => (rejected.code(), rejected.offset(), self.in_force()),
+        let outcome = self.push_outcome(self.push(set));
+        put(&outcome, buffer, output)
+    }
+
+    fn answer_rollback(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
+        exact(buffer, input).and_then(current)?;
+        if output < size_of::<PushOutcome>() {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
+        let outcome = self.push_outcome(self.roll_back());
+        put(&outcome, buffer, output)
+    }
+
+    fn answer_progress(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
+        exact(buffer, input).and_then(current)?;
+        let room = room::<Progress>(buffer, output)?;
+        let (progress, used) = self.report_progress(room);
+        put(&progress, buffer, output).map(|head| head.saturating_add(used))
+    }
+
+    fn answer_thresholds(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
+        let request = exact::<ThresholdsRequest>(buffer, input)?;
+        current(request.request)?;
+        room::<Progress>(buffer, output)?;
+        self.ask_thresholds(&request)?;
+        let (progress, _) = self.report_progress(&mut []);
+        put(&progress, buffer, output)
+    }
+
+    fn answer_metrics(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
+        exact(buffer, input).and_then(current)?;
+        let room = room::<Metrics>(buffer, output)?;
+        let (metrics, used) = self.report_metrics(room);
+        put(&metrics, buffer, output).map(|head| head.saturating_add(used))
+    }
+
+    fn answer_key(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
+        let request = exact::<KeyRequest>(buffer, input)?;
+        current(request.request)?;
+        room::<KeyOutcome>(buffer, output)?;
+        put(&self.ask_key(&request), buffer, output)
+    }
+
+    fn push_outcome(&self, outcome: Result<Installed<H>, Rejected>) -> PushOutcome {
+        let (error, offset, persisted, in_force) = match outcome {
+            Ok(Installed { in_force, persisted }) => (0, 0, persisted, Some(in_force)),
+            Err(rejected) => (rejected.code(), rejected.offset(), Ok(()), self.in_force()),
         };
-        let outcome = PushOutcome {
+        PushOutcome {
             error: error.into(),
-            persisted: 0.into(),
+            persisted: persisted.map_or_else(NtStatus::bits, |()| 0).into(),
             offset: offset.into(),
             generation: in_force.as_ref().map_or(0, |in_force| in_force.number).into(),
             set_sha256: in_force.map_or([0; 32], |in_force| in_force.generation.sha256),
-        };
-        put(&outcome, buffer, output)
+        }
     }
 
     #[inline(never)]
@@ -307,6 +365,14 @@ fn current(request: Request) -> Result<(), NtStatus> {
     } else {
         Err(NtStatus::REVISION_MISMATCH)
     }
+}
+
+/// What is left of the output behind an answer of type `T`. Asked for first where answering changes something: that must not be
+/// when its outcome cannot be told.
+fn room<T>(buffer: &mut [u8], output: usize) -> Result<&mut [u8], NtStatus> {
+    buffer
+        .get_mut(size_of::<T>()..output)
+        .ok_or(NtStatus::BUFFER_TOO_SMALL)
 }
 
 /// Puts an answer at the head of the output.

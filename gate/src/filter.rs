@@ -129,8 +129,10 @@ impl<H: Host> Gate<H> {
         self.count(Decision::Refuse, true);
         let path = section.path();
         let Bench { record, fields, .. } = bench;
+        let found = fields.get(..hit.bytes).unwrap_or_default();
+        self.note_weighed(Kind::ImageRefused, path.units(), found, cached);
         self.emit(record, Kind::ImageRefused, self.host.now(), |record| {
-            record.encoded(fields.get(..hit.bytes).unwrap_or_default(), hit.cut);
+            record.encoded(found, hit.cut);
             if cached {
                 record.number(tag::CACHED, 1);
             }

@@ -2,26 +2,28 @@
 
 use crate::cache::VerdictCache;
 use crate::counters::Counters;
+use crate::generation::Generation;
 use crate::generation::InForce;
-use crate::generation::Rejected;
-use crate::generation::accept;
 use crate::host::Host;
 use crate::host::Lock;
 use crate::host::NoMemory;
 use crate::intake::Capture;
 use crate::intake::Intake;
 use crate::memory::wide;
+use crate::metrics::Metrics;
 use crate::mode::Modes;
+use crate::progress::Running;
 use crate::record::Builder;
 use crate::record::mode_number;
 use crate::ring::EventRing;
 use crate::ring::RING_BYTES;
+use crate::state::State;
+use crate::store::Disk;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering;
 use policy::Decision;
 use protocol::event::Kind;
-use protocol::event::tag;
 use protocol::message::Status;
 
 /// Everything the driver knows and decides with, for one run from start to stop.
@@ -35,6 +37,13 @@ pub struct Gate<H: Host> {
     pub(crate) cache: H::Mutex<VerdictCache>,
     /// Authenticode SHA-256 of the driver itself, once it is known.
     pub(crate) own: H::Mutex<Option<[u8; 32]>>,
+    /// What outlives the driver.
+    pub(crate) kept: H::Mutex<State>,
+    /// Held by whoever changes that, until it is on the disk.
+    pub(crate) changing: H::SlowMutex<Disk<H>>,
+    /// The evaluation's progress in this run.
+    pub(crate) running: H::Mutex<Running>,
+    pub(crate) metrics: Metrics<H>,
     /// Dropped loads that an event has told of.
     pub(crate) drops_told: AtomicU64,
     pub(crate) stop: AtomicBool,
@@ -56,6 +65,10 @@ impl<H: Host> Gate<H> {
             modes: Modes::default(),
             cache: Lock::try_new(VerdictCache::try_new()?)?,
             own: Lock::try_new(None)?,
+            kept: Lock::try_new(State::new(started))?,
+            changing: Lock::try_new(Disk::new())?,
+            running: Lock::try_new(Running::default())?,
+            metrics: Metrics::try_new()?,
             drops_told: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             started,
@@ -98,26 +111,13 @@ impl<H: Host> Gate<H> {
         self.active.with(|active| active.clone())
     }
 
-    /// Makes `bytes` the generation in force, or says why not and leaves the old one there.
-    pub(crate) fn push(&self, bytes: &[u8]) -> Result<InForce<H>, Rejected> {
-        let outcome = self.install(bytes);
-        let (kind, counter) = match outcome {
-            Ok(_) => (Kind::PolicyActivated, &self.counters.pushes_accepted),
-            Err(_) => (Kind::PolicyRejected, &self.counters.pushes_rejected),
-        };
-        counter.increment();
-        self.emit(&mut [0; 192], kind, self.host.now(), |record| {
-            record.number(tag::COUNT, wide(bytes.len()));
-            if let Err(rejected) = &outcome {
-                record.number(tag::ERROR, u64::from(rejected.code()));
-                record.number(tag::OFFSET, rejected.offset());
-            }
-        });
-        outcome
-    }
-
-    fn install(&self, bytes: &[u8]) -> Result<InForce<H>, Rejected> {
-        let generation = H::share(accept(bytes)?)?;
+    /// Makes a generation the one in force; gives it back with its number, and the one it replaced.
+    pub(crate) fn install(
+        &self,
+        generation: H::Shared<Generation>,
+    ) -> (InForce<H>, Option<H::Shared<Generation>>) {
+        // The time up to now was under the old one.
+        self.count_time();
         // Numbered and swapped under one lock, so that generations come into force in the order of their numbers. The old
         // one is given back outside it, and freed when its last reader leaves.
         let (new, old) = self.active.with(|active| {
@@ -128,9 +128,8 @@ impl<H: Host> Gate<H> {
             let new = InForce { number, generation };
             (new.clone(), active.replace(new))
         });
-        drop(old);
         self.look_after_mode();
-        Ok(new)
+        (new, old.map(|old| old.generation))
     }
 
     /// State and counters.
@@ -173,10 +172,12 @@ impl<H: Host> Gate<H> {
             cache_misses: counters.cache_misses.get().into(),
             ..Status::default()
         };
+        status.key = self.state().key.unwrap_or_default();
         if let Some(in_force) = in_force {
             status.generation = in_force.number.into();
             status.set_sha256 = in_force.generation.sha256;
             status.set_bytes = wide(in_force.generation.set.bytes().len()).into();
+            status.set_sequence = in_force.generation.sequence().into();
         }
         status
     }

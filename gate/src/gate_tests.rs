@@ -82,7 +82,7 @@ fn decision(record: &Record<'_>) -> (Decision, Reason, Option<String>) {
     )
 }
 
-fn load(gate: &Gate<Process>, path: &str, base: u64) {
+pub fn load(gate: &Gate<Process>, path: &str, base: u64) {
     gate.image_loaded(Capture {
         path: Path::new(path.encode_utf16()),
         process_id: 0,

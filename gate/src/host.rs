@@ -42,6 +42,8 @@ impl NtStatus {
     pub const CANCELLED: Self = Self::from_bits(0xc000_0120);
     /// `STATUS_NAME_TOO_LONG`.
     pub const NAME_TOO_LONG: Self = Self::from_bits(0xc000_0106);
+    /// `STATUS_DISK_FULL`.
+    pub const DISK_FULL: Self = Self::from_bits(0xc000_007f);
     /// `STATUS_FILE_TOO_LARGE`.
     pub const FILE_TOO_LARGE: Self = Self::from_bits(0xc000_0904);
 
@@ -122,6 +124,8 @@ pub trait File: Source {
 pub trait Host: Sized + Send + Sync {
     /// A lock for short work at PASSIVE_LEVEL.
     type Mutex<T: Send>: Lock<T>;
+    /// A lock for work that may take long, file I/O for one: at PASSIVE_LEVEL, and whoever else wants it waits.
+    type SlowMutex<T: Send>: Lock<T>;
     /// A lock that may also be taken where nothing may wait: in the load-image notify routine.
     type SpinLock<T: Send>: Lock<T>;
     /// A reference-counted value.

@@ -41,13 +41,25 @@ mod generation;
 pub mod host;
 mod intake;
 mod judge;
+mod key;
 mod memory;
+mod metrics;
 mod mode;
 mod path;
 #[cfg(any(test, feature = "process-host"))]
 pub mod process;
+mod progress;
+#[cfg(test)]
+mod progress_tests;
 mod record;
 mod ring;
+mod signed;
+#[cfg(test)]
+mod signed_tests;
+mod state;
+mod store;
+#[cfg(test)]
+mod store_tests;
 #[cfg(test)]
 mod testing;
 mod weigh;

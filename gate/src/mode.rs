@@ -9,6 +9,7 @@ use crate::host::NtStatus;
 use crate::intake::Path;
 use crate::judge::Judgement;
 use crate::record::mode_number;
+use crate::state::ModeKept;
 use crate::worker::Bench;
 use crate::worker::Subject;
 use core::sync::atomic::AtomicBool;
@@ -97,10 +98,6 @@ impl<H: Host> Gate<H> {
     }
 
     /// Takes up the mode of an earlier run. Before enforcement takes effect the system must have started.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the store, which brings modes back")
-    )]
     pub(crate) fn resume_mode(&self, mode: Mode, until: i64) {
         self.modes.ask(mode, until);
         self.look_after_mode();
@@ -204,7 +201,9 @@ impl<H: Host> Gate<H> {
             self.modes.is_confirmed.store(true, Ordering::Release);
             self.modes.ask(mode, until);
             self.modes.holds.store(self.find_holds(now), Ordering::Release);
-            persisted = NtStatus::NOT_SUPPORTED.bits();
+            persisted = self
+                .keep_mode(ModeKept { asked: mode, until })
+                .map_or_else(NtStatus::bits, |()| 0);
             self.mode_changed();
         }
         let number = |mode| u32::try_from(mode_number(mode)).unwrap_or(0).into();

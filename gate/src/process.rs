@@ -15,6 +15,7 @@ use crate::host::System;
 use crate::intake::Path;
 use evidence::Source;
 use evidence::SourceError;
+use protocol::message::features;
 use protocol::report::StoredFile;
 use std::borrow::ToOwned;
 use std::collections::HashMap;
@@ -33,12 +34,70 @@ use std::vec::Vec;
 pub struct Process {
     files: Mutex<HashMap<String, Arc<Content>>>,
     clock: AtomicI64,
-    stored: Mutex<HashMap<String, Vec<u8>>>,
+    stored: Mutex<Stored>,
     system: Mutex<System>,
     in_use: Mutex<Option<Vec<String>>>,
     features: AtomicU32,
     woken: Mutex<bool>,
     wake: Condvar,
+}
+
+/// The driver's own files by name, the new ones beside them as `NAME.new`.
+pub type Files = HashMap<String, Vec<u8>>;
+
+/// The disk that the driver's own files are on.
+#[derive(Default)]
+struct Stored {
+    files: Files,
+    /// What a power cut could have left so far, if that is recorded.
+    cuts: Option<Vec<Files>>,
+    /// Changes that still go well, if not all do.
+    credit: Option<usize>,
+}
+
+impl Stored {
+    /// A change is about to be made; whether it goes well.
+    fn spend(&mut self) -> Result<(), NtStatus> {
+        match &mut self.credit {
+            Some(0) => Err(NtStatus::DISK_FULL),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// If power fails now, this is what is there.
+    fn record(&mut self) {
+        if let Some(cuts) = &mut self.cuts {
+            cuts.push(self.files.clone());
+        }
+    }
+
+    /// Writes and flushes a file. Before the flush it may be there in any length, and what was not yet written be zeros.
+    fn write(&mut self, name: String, bytes: Vec<u8>) {
+        if self.cuts.is_some() {
+            let step = (bytes.len() / 64).max(1);
+            for written in (0..=bytes.len()).step_by(step) {
+                self.files.insert(name.clone(), bytes[..written].to_vec());
+                self.record();
+                let mut zeros = bytes[..written].to_vec();
+                zeros.resize(bytes.len(), 0);
+                self.files.insert(name.clone(), zeros);
+                self.record();
+            }
+        }
+        self.files.insert(name, bytes);
+        self.record();
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), NtStatus> {
+        let bytes = self.files.remove(from).ok_or(NtStatus::NOT_FOUND)?;
+        self.files.insert(to.to_owned(), bytes);
+        self.record();
+        Ok(())
+    }
 }
 
 /// A file and how it behaves.
@@ -83,9 +142,44 @@ impl Process {
         self.features.store(features, Ordering::Relaxed);
     }
 
+    /// The clock.
+    pub fn clock(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
     /// What the system is like from now on.
     pub fn set_system(&self, system: System) {
         *lock(&self.system) = system;
+    }
+
+    /// A process that finds these files of the driver's own.
+    pub fn with_stored(files: Files) -> Self {
+        let process = Self::default();
+        lock(&process.stored).files = files;
+        process
+    }
+
+    /// The driver's own files.
+    pub fn stored(&self) -> Files {
+        lock(&self.stored).files.clone()
+    }
+
+    /// From now on records what a power cut could leave of the driver's own files, at every step of every change: files written
+    /// in part, and files whose length reached the disk before their content did.
+    pub fn record_cuts(&self) {
+        let mut stored = lock(&self.stored);
+        stored.cuts = Some(Vec::new());
+        stored.record();
+    }
+
+    /// What was recorded since [`Process::record_cuts`].
+    pub fn cuts(&self) -> Vec<Files> {
+        lock(&self.stored).cuts.take().unwrap_or_default()
+    }
+
+    /// Lets only this many more changes of the driver's own files go well; `None` for all.
+    pub fn limit_changes(&self, count: Option<usize>) {
+        lock(&self.stored).credit = count;
     }
 
     /// Waits until [`Host::wake`] is called, as the worker does.
@@ -149,6 +243,7 @@ impl File for OpenFile {
 
 impl Host for Process {
     type Mutex<T: Send> = Mutex<T>;
+    type SlowMutex<T: Send> = Mutex<T>;
     type SpinLock<T: Send> = Mutex<T>;
     type Shared<T: Send + Sync> = Arc<T>;
     type File = OpenFile;
@@ -210,7 +305,7 @@ impl Host for Process {
 
     fn load(&self, file: StoredFile, limit: usize) -> Result<Vec<u8>, NtStatus> {
         let stored = lock(&self.stored);
-        let bytes = stored.get(file.name()).ok_or(NtStatus::NOT_FOUND)?;
+        let bytes = stored.files.get(file.name()).ok_or(NtStatus::NOT_FOUND)?;
         if bytes.len() > limit {
             return Err(NtStatus::FILE_TOO_LARGE);
         }
@@ -218,22 +313,22 @@ impl Host for Process {
     }
 
     fn write_new(&self, file: StoredFile, parts: &[&[u8]]) -> Result<(), NtStatus> {
-        lock(&self.stored).insert(new_name(file), parts.concat());
+        let mut stored = lock(&self.stored);
+        stored.spend()?;
+        stored.write(new_name(file), parts.concat());
         Ok(())
     }
 
     fn commit(&self, file: StoredFile) -> Result<(), NtStatus> {
         let mut stored = lock(&self.stored);
-        let bytes = stored.remove(&new_name(file)).ok_or(NtStatus::NOT_FOUND)?;
-        stored.insert(file.name().to_owned(), bytes);
-        Ok(())
+        stored.spend()?;
+        stored.rename(&new_name(file), file.name())
     }
 
     fn rename(&self, from: StoredFile, to: StoredFile) -> Result<(), NtStatus> {
         let mut stored = lock(&self.stored);
-        let bytes = stored.remove(from.name()).ok_or(NtStatus::NOT_FOUND)?;
-        stored.insert(to.name().to_owned(), bytes);
-        Ok(())
+        stored.spend()?;
+        stored.rename(from.name(), to.name())
     }
 
     fn pool(&self) -> PoolUse {
@@ -241,6 +336,6 @@ impl Host for Process {
     }
 
     fn features(&self) -> u32 {
-        self.features.load(Ordering::Relaxed)
+        self.features.load(Ordering::Relaxed) | features::PERSISTENT
     }
 }

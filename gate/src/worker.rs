@@ -363,11 +363,13 @@ impl<H: Host> Gate<H> {
         buffer: &'b mut [u8],
     ) -> Option<&'b mut [u8]> {
         self.count(assessed.decision, assessed.is_readable);
+        let found = fields.get(..assessed.bytes).unwrap_or_default();
+        self.note_weighed(subject.kind, subject.name, found, assessed.is_cached);
         let time = subject
             .capture
             .map_or_else(|| self.host.now(), |capture| capture.time);
         self.emit(buffer, subject.kind, time, |record| {
-            record.encoded(fields.get(..assessed.bytes).unwrap_or_default(), assessed.cut);
+            record.encoded(found, assessed.cut);
             match assessed.opened {
                 Some(Ok(same_file)) => record.number(tag::SAME_FILE, u64::from(same_file)),
                 Some(Err(status)) => record.number(tag::STATUS, u64::from(status.bits())),
@@ -383,7 +385,9 @@ impl<H: Host> Gate<H> {
             if let Some(capture) = subject.capture {
                 record.number(tag::PROCESS_ID, capture.process_id);
                 record.number(tag::IMAGE_PROPERTIES, u64::from(capture.properties));
-                record.number(tag::QUEUED, self.host.ticks().saturating_sub(capture.ticks));
+                let queued = self.host.ticks().saturating_sub(capture.ticks);
+                self.metrics.queued.note(queued);
+                record.number(tag::QUEUED, queued);
             }
             record.units(tag::PATH, subject.name);
         })

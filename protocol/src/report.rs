@@ -105,3 +105,17 @@ impl StoredFile {
         }
     }
 }
+
+/// Why a state file was not restored: values of [`tag::ERROR`](crate::event::tag::ERROR) in that event.
+pub mod state_error {
+    /// Not as long as a state file is.
+    pub const LENGTH: u32 = 0x8001_0001;
+    /// Does not start as one.
+    pub const MAGIC: u32 = 0x8001_0002;
+    /// Of a version this build does not read.
+    pub const VERSION: u32 = 0x8001_0003;
+    /// Its SHA-256 is another: it was altered.
+    pub const DIGEST: u32 = 0x8001_0004;
+    /// A field holds a value without meaning.
+    pub const VALUE: u32 = 0x8001_0005;
+}

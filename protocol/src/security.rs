@@ -19,6 +19,22 @@ pub const DESCRIPTOR: [u8; 72] = [
     0, 0, 24, 0, 0xff, 0x01, 0x1f, 0x00, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0,
 ];
 
+/// The security descriptor of the folder that the driver keeps its files in: as [`DESCRIPTOR`], and inherited by what is made there.
+pub const FOLDER_DESCRIPTOR: [u8; 72] = inherited(DESCRIPTOR);
+
+/// `OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE` in the flags of both entries, the second byte of each.
+const fn inherited(descriptor: [u8; 72]) -> [u8; 72] {
+    let mut bytes = descriptor;
+    let (_, entries) = bytes.split_at_mut(28);
+    if let [_, first, ..] = entries {
+        *first = 3;
+    }
+    if let Some((_, [_, second, ..])) = entries.split_at_mut_checked(20) {
+        *second = 3;
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +57,18 @@ mod tests {
             .map(|part| std::format!("-{}", u32::from_le_bytes(*part)))
             .collect();
         std::format!("S-{}-{authority}{}", bytes[0], parts.concat())
+    }
+
+    #[test]
+    fn the_folders_descriptor_differs_in_what_is_inherited() {
+        let differing: Vec<_> = (0..DESCRIPTOR.len())
+            .filter(|at| DESCRIPTOR[*at] != FOLDER_DESCRIPTOR[*at])
+            .collect();
+        let acl = u16_at(16);
+        let first = acl + 8;
+        let second = first + u16_at(first + 2);
+        assert_eq!(differing, [first + 1, second + 1]);
+        assert!(differing.iter().all(|at| FOLDER_DESCRIPTOR[*at] == 0x03));
     }
 
     /// Reads the bytes as [MS-DTYP] says and finds just the two entries of the SDDL.

@@ -40,6 +40,20 @@ impl Event {
         unsafe { KeSetEvent(self.event.get(), 0, 0) };
     }
 
+    /// Waits for a signal, however long it takes. IRQL: PASSIVE_LEVEL.
+    pub fn wait(&self) {
+        // SAFETY: initialised in `try_new`. Not alertable and without time-out, the wait can only end with the signal.
+        let _ = unsafe {
+            KeWaitForSingleObject(
+                self.event.get().cast(),
+                Executive,
+                KERNEL_MODE,
+                0,
+                core::ptr::null_mut(),
+            )
+        };
+    }
+
     /// Waits for a signal, but no longer than this many 100 ns. IRQL: PASSIVE_LEVEL.
     pub fn wait_for(&self, ticks: u32) {
         // A negative time is relative.

@@ -137,13 +137,23 @@ impl File {
             )
         };
         check(status)?;
+        // SAFETY: opened above, as is asked for.
+        let file = unsafe { Self::from_handle(handle) }?;
+        if status == STATUS_OPLOCK_BREAK_IN_PROGRESS {
+            return Err(NtStatus::from_bits(STATUS_SHARING_VIOLATION));
+        }
+        Ok(file)
+    }
+
+    /// Takes charge of a handle. IRQL: PASSIVE_LEVEL.
+    ///
+    /// # Safety
+    /// It is open on a file, for reading data and attributes and for synchronous I/O, and nobody else closes it.
+    pub unsafe fn from_handle(handle: HANDLE) -> Result<Self, NtStatus> {
         let mut file = Self {
             handle,
             marks: Marks::default(),
         };
-        if status == STATUS_OPLOCK_BREAK_IN_PROGRESS {
-            return Err(NtStatus::from_bits(STATUS_SHARING_VIOLATION));
-        }
         file.marks = Marks::read(&file)?;
         Ok(file)
     }

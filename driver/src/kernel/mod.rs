@@ -21,9 +21,11 @@ pub mod rundown;
 pub mod security;
 pub mod shared;
 pub mod stack;
+pub mod store;
 pub mod string;
 pub mod thread;
 pub mod time;
+pub mod turn;
 pub mod waiting;
 
 use gate::host::NtStatus;

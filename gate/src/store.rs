@@ -1,0 +1,396 @@
+//! What outlives the driver: the set in force, the one before it, and the state, in three files of the driver's own.
+//!
+//! A file is replaced by writing a new one beside it, flushing that, and renaming it over the old one; the set in force first
+//! becomes the previous one by a rename of its own. Whenever power fails, the old set or the new one is found at start.
+//!
+//! Whoever changes what is kept holds [`Gate::changing`] from the decision to the last rename, so that changes reach the disk in
+//! the order in which they come into force. Locks of memory are taken inside it, never around it.
+
+use crate::gate::Gate;
+use crate::generation::Generation;
+use crate::generation::InForce;
+use crate::generation::Rejected;
+use crate::generation::accept;
+use crate::host::Host;
+use crate::host::Lock;
+use crate::host::NtStatus;
+use crate::memory::wide;
+use crate::signed::Occasion;
+use crate::signed::Signer;
+use crate::state::ModeKept;
+use crate::state::STATE_BYTES;
+use crate::state::State;
+use policy::format::MAX_SET_BYTES;
+use protocol::envelope::Envelope;
+use protocol::event::Kind;
+use protocol::event::tag;
+use protocol::message::features;
+use protocol::message::push_error;
+use protocol::report::StoredFile;
+use zerocopy::IntoBytes;
+
+/// Largest file of a set in bytes.
+const MAX_STORED: usize = MAX_SET_BYTES.saturating_add(size_of::<Envelope>());
+
+/// What the gate knows of its files.
+pub(crate) struct Disk<H: Host> {
+    /// Whether [`Gate::restore`] ran: nothing is written over what an earlier run left before it was looked at.
+    restored: bool,
+    /// Whether the file of the set in force holds just that set.
+    is_active_kept: bool,
+    /// The generation before the one in force, where the file of the previous set does not hold it.
+    before: Option<H::Shared<Generation>>,
+    /// Whether the last attempt to write failed, and was told of.
+    is_failing: bool,
+}
+
+impl<H: Host> Disk<H> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            restored: false,
+            is_active_kept: false,
+            before: None,
+            is_failing: false,
+        }
+    }
+}
+
+/// A generation that came into force.
+pub(crate) struct Installed<H: Host> {
+    pub(crate) in_force: InForce<H>,
+    /// Whether the next start will find it.
+    pub(crate) persisted: Result<(), NtStatus>,
+}
+
+/// Why a stored file is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It could not be read.
+    Status(NtStatus),
+    /// It holds no set that may come into force.
+    Set(Rejected),
+    /// It holds no state: one of [`protocol::report::state_error`].
+    State(u32),
+}
+
+impl Fault {
+    fn is_missing(self) -> bool {
+        self == Self::Status(NtStatus::NOT_FOUND)
+    }
+}
+
+impl<H: Host> Gate<H> {
+    /// Takes over what an earlier run left. Called once at start, before anything else can reach the gate, at PASSIVE_LEVEL.
+    ///
+    /// What is missing, cut or altered is reported and ignored; for a set, the previous one is then used.
+    #[inline(never)]
+    pub fn restore(&self) {
+        self.changing.with(|disk| {
+            self.restore_state();
+            self.restore_set(disk);
+            disk.restored = true;
+        });
+        let mode = self.state().mode;
+        self.resume_mode(mode.asked, mode.until);
+    }
+
+    fn restore_state(&self) {
+        let read = match self.host.load(StoredFile::State, STATE_BYTES) {
+            Ok(bytes) => State::read(&bytes).map_err(Fault::State),
+            Err(status) => Err(Fault::Status(status)),
+        };
+        match read {
+            Ok(state) => self.kept.with(|kept| *kept = state),
+            // Nothing was ever kept.
+            Err(fault) if fault.is_missing() => {}
+            Err(fault) => self.tell_unrestored(StoredFile::State, fault),
+        }
+    }
+
+    fn restore_set(&self, disk: &mut Disk<H>) {
+        let fault = match self.load_set(StoredFile::Active) {
+            Ok(generation) => {
+                disk.is_active_kept = true;
+                self.restored(StoredFile::Active, generation);
+                return;
+            }
+            Err(fault) => fault,
+        };
+        let previous = self.load_set(StoredFile::Previous);
+        let never_was = self.state().set == [0; 32] && matches!(previous, Err(fault) if fault.is_missing());
+        if !(fault.is_missing() && never_was) {
+            self.tell_unrestored(StoredFile::Active, fault);
+        }
+        match previous {
+            Ok(generation) => {
+                // At once, so that the next push does not put the bad file where the good one is.
+                disk.is_active_kept = self.host.rename(StoredFile::Previous, StoredFile::Active).is_ok();
+                self.restored(StoredFile::Previous, generation);
+            }
+            Err(fault) if fault.is_missing() => {}
+            Err(fault) => self.tell_unrestored(StoredFile::Previous, fault),
+        }
+    }
+
+    fn restored(&self, file: StoredFile, generation: H::Shared<Generation>) {
+        let sequence = generation.sequence();
+        let is_new = self
+            .kept
+            .with(|kept| kept.key.is_some() && sequence > kept.sequence);
+        if is_new {
+            // Power failed between the renames of set and state: what the state would have said is made up for, the way back
+            // judged as it was before.
+            let before = self.load_set(StoredFile::Previous);
+            self.kept.with(|kept| {
+                kept.sequence = sequence;
+                kept.returnable = before.map_or([0; 32], |before| before.sha256);
+            });
+        }
+        self.kept.with(|kept| kept.set = generation.sha256);
+        let (in_force, _) = self.install(generation);
+        self.emit(&mut [0; 256], Kind::PolicyRestored, self.host.now(), |record| {
+            record.number(tag::STORED_FILE, u64::from(file.number()));
+            record.number(tag::COUNT, wide(in_force.generation.set.bytes().len()));
+            record.number(tag::SET_SEQUENCE, sequence);
+        });
+    }
+
+    fn tell_unrestored(&self, file: StoredFile, fault: Fault) {
+        self.emit(&mut [0; 256], Kind::RestoreFailed, self.host.now(), |record| {
+            record.number(tag::STORED_FILE, u64::from(file.number()));
+            match fault {
+                Fault::Status(status) => record.number(tag::STATUS, u64::from(status.bits())),
+                Fault::State(error) => record.number(tag::ERROR, u64::from(error)),
+                Fault::Set(rejected) => {
+                    record.number(tag::ERROR, u64::from(rejected.code()));
+                    record.number(tag::OFFSET, rejected.offset());
+                }
+            }
+        });
+    }
+
+    /// A stored set, when it may come into force.
+    fn load_set(&self, file: StoredFile) -> Result<H::Shared<Generation>, Fault> {
+        let bytes = self.host.load(file, MAX_STORED).map_err(Fault::Status)?;
+        let signer = Signer::of(&self.state(), Occasion::Return);
+        let generation = accept(&bytes, &signer).map_err(Fault::Set)?;
+        H::share(generation).map_err(|no_memory| Fault::Set(no_memory.into()))
+    }
+
+    /// What is kept, as it is now.
+    pub(crate) fn state(&self) -> State {
+        self.kept.with(|kept| *kept)
+    }
+
+    /// Makes `bytes` the generation in force and keeps it, or says why not and leaves the old one there.
+    pub(crate) fn push(&self, bytes: &[u8]) -> Result<Installed<H>, Rejected> {
+        let outcome = self.changing.with(|disk| self.take(disk, bytes));
+        self.tell_push(&outcome, wide(bytes.len()));
+        outcome
+    }
+
+    fn take(&self, disk: &mut Disk<H>, bytes: &[u8]) -> Result<Installed<H>, Rejected> {
+        let signer = Signer::of(&self.state(), Occasion::Push);
+        let generation = H::share(accept(bytes, &signer)?)?;
+        let was_kept = disk.is_active_kept;
+        let persisted = self.keep_set(disk, &generation, signer.is_strict());
+        self.note_persisted(disk, StoredFile::Active, persisted);
+        if signer.is_strict() && persisted.is_err() {
+            return Err(Rejected::Other(push_error::NOT_KEPT));
+        }
+        disk.is_active_kept = persisted.is_ok();
+        let (in_force, old) = self.install(generation);
+        // The file of the previous set holds the old one only if the file of the set in force held it before.
+        disk.before = old.filter(|_| !(was_kept && persisted.is_ok()));
+        Ok(Installed { in_force, persisted })
+    }
+
+    /// Writes a new set and the state that goes with it.
+    fn keep_set(
+        &self,
+        disk: &Disk<H>,
+        generation: &H::Shared<Generation>,
+        is_signed: bool,
+    ) -> Result<(), NtStatus> {
+        let mut state = self.state();
+        if is_signed {
+            state.returnable = self
+                .in_force()
+                .map_or([0; 32], |in_force| in_force.generation.sha256);
+            state.sequence = state.sequence.max(generation.sequence());
+        }
+        state.set = generation.sha256;
+        // All that can run out of space comes before the first rename.
+        self.write_set(generation)?;
+        self.host.write_new(StoredFile::State, &[&state.to_bytes()])?;
+        let has_previous = disk.is_active_kept;
+        if has_previous {
+            match self.host.rename(StoredFile::Active, StoredFile::Previous) {
+                // It is the previous one already, after an attempt that failed half-way.
+                Ok(()) | Err(NtStatus::NOT_FOUND) => {}
+                Err(status) => return Err(status),
+            }
+        }
+        let committed = self
+            .host
+            .commit(StoredFile::Active)
+            .and_then(|()| self.host.commit(StoredFile::State));
+        if let Err(status) = committed {
+            if has_previous {
+                // As well as it goes: the next start looks at the previous set anyway.
+                let _ = self.host.rename(StoredFile::Previous, StoredFile::Active);
+            }
+            return Err(status);
+        }
+        self.kept.with(|kept| {
+            kept.set = state.set;
+            kept.returnable = state.returnable;
+            kept.sequence = state.sequence;
+        });
+        Ok(())
+    }
+
+    fn write_set(&self, generation: &Generation) -> Result<(), NtStatus> {
+        let envelope = generation.envelope.as_ref().map(IntoBytes::as_bytes);
+        let parts = [envelope.unwrap_or_default(), generation.set.bytes()];
+        self.host.write_new(StoredFile::Active, &parts)
+    }
+
+    fn tell_push(&self, outcome: &Result<Installed<H>, Rejected>, length: u64) {
+        let (kind, counter) = match outcome {
+            Ok(_) => (Kind::PolicyActivated, &self.counters.pushes_accepted),
+            Err(_) => (Kind::PolicyRejected, &self.counters.pushes_rejected),
+        };
+        counter.increment();
+        self.emit(&mut [0; 256], kind, self.host.now(), |record| {
+            record.number(tag::COUNT, length);
+            match outcome {
+                Ok(installed) => {
+                    let sequence = installed.in_force.generation.sequence();
+                    record.number(tag::SET_SEQUENCE, sequence);
+                }
+                Err(rejected) => {
+                    record.number(tag::ERROR, u64::from(rejected.code()));
+                    record.number(tag::OFFSET, rejected.offset());
+                }
+            }
+        });
+    }
+
+    /// Puts the generation before the one in force into force again. There is one step back: the set that is left is gone.
+    pub(crate) fn roll_back(&self) -> Result<Installed<H>, Rejected> {
+        let outcome = self.changing.with(|disk| self.return_to_previous(disk));
+        let length = outcome
+            .as_ref()
+            .map_or(0, |installed| installed.in_force.generation.set.bytes().len());
+        self.tell_push(&outcome, wide(length));
+        outcome
+    }
+
+    fn return_to_previous(&self, disk: &mut Disk<H>) -> Result<Installed<H>, Rejected> {
+        let (generation, persisted) = if let Some(before) = disk.before.clone() {
+            let length = wide(before.set.bytes().len());
+            Signer::of(&self.state(), Occasion::Return).admit(
+                before.envelope.as_ref(),
+                length,
+                &before.sha256,
+            )?;
+            let persisted = self
+                .write_set(&before)
+                .and_then(|()| self.host.commit(StoredFile::Active));
+            (before, persisted)
+        } else {
+            let generation = self.load_set(StoredFile::Previous).map_err(|fault| match fault {
+                Fault::Set(rejected) => rejected,
+                Fault::Status(_) | Fault::State(_) => {
+                    if !fault.is_missing() {
+                        self.tell_unrestored(StoredFile::Previous, fault);
+                    }
+                    Rejected::Other(push_error::NOTHING_BEFORE)
+                }
+            })?;
+            let persisted = self.host.rename(StoredFile::Previous, StoredFile::Active);
+            (generation, persisted)
+        };
+        self.note_persisted(disk, StoredFile::Active, persisted);
+        disk.is_active_kept = persisted.is_ok();
+        disk.before = None;
+        let sha256 = generation.sha256;
+        let (in_force, _) = self.install(generation);
+        // The state's note of the set follows; it only serves to tell a missing file from none.
+        let _ = self.save(disk, |state| state.set = sha256);
+        Ok(Installed { in_force, persisted })
+    }
+
+    /// Changes what is kept and writes it; in memory it is changed even when it cannot be written.
+    pub(crate) fn save(&self, disk: &mut Disk<H>, change: impl Fn(&mut State)) -> Result<(), NtStatus> {
+        let state = self.kept.with(|kept| {
+            change(kept);
+            *kept
+        });
+        self.write_state(disk, &state)
+    }
+
+    /// As [`Gate::save`], but nothing is changed unless it could be written.
+    pub(crate) fn save_first(&self, disk: &mut Disk<H>, change: impl Fn(&mut State)) -> Result<(), NtStatus> {
+        let mut state = self.state();
+        change(&mut state);
+        self.write_state(disk, &state)?;
+        self.kept.with(|kept| change(kept));
+        Ok(())
+    }
+
+    fn write_state(&self, disk: &mut Disk<H>, state: &State) -> Result<(), NtStatus> {
+        let persisted = self
+            .host
+            .write_new(StoredFile::State, &[&state.to_bytes()])
+            .and_then(|()| self.host.commit(StoredFile::State));
+        self.note_persisted(disk, StoredFile::State, persisted);
+        persisted
+    }
+
+    /// Tells of the first failure to write, and of the next one after writing went well again.
+    fn note_persisted(&self, disk: &mut Disk<H>, file: StoredFile, outcome: Result<(), NtStatus>) {
+        let was_failing = core::mem::replace(&mut disk.is_failing, outcome.is_err());
+        if let Err(status) = outcome
+            && !was_failing
+        {
+            self.emit(&mut [0; 256], Kind::PersistFailed, self.host.now(), |record| {
+                record.number(tag::STORED_FILE, u64::from(file.number()));
+                record.number(tag::STATUS, u64::from(status.bits()));
+            });
+        }
+    }
+
+    /// Keeps the mode that was asked for; in memory it is kept even when it cannot be written.
+    ///
+    /// # Errors
+    /// The status of the system call that failed.
+    pub(crate) fn keep_mode(&self, mode: ModeKept) -> Result<(), NtStatus> {
+        self.changing
+            .with(|disk| self.save(disk, |state| state.mode = mode))
+    }
+
+    /// Keeps what changes by itself, the evaluation's progress.
+    pub(crate) fn save_progress(&self) {
+        self.changing.with(|disk| {
+            let _ = self.save(disk, |_| ());
+        });
+    }
+
+    /// Whether what is kept outlives the driver, as far as the last attempt tells.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.host.features() & features::PERSISTENT != 0 && self.changing.with(|disk| !disk.is_failing)
+    }
+
+    /// Keeps what changed by itself. Called at stop, when nobody else uses the gate any more.
+    #[inline(never)]
+    pub fn save_at_stop(&self) {
+        self.count_time();
+        self.changing.with(|disk| {
+            if disk.restored {
+                let _ = self.save(disk, |_| ());
+            }
+        });
+    }
+}

@@ -1,0 +1,419 @@
+//! What a restart finds: after a clean stop, after power failed at any step of any change, and after somebody was at the files.
+
+use crate::Gate;
+use crate::host::NtStatus;
+use crate::process::Files;
+use crate::process::Process;
+use crate::state::ModeKept;
+use crate::state::State;
+use crate::testing::events_after;
+use crate::testing::image;
+use crate::testing::policy_set;
+use crate::testing::push;
+use crate::testing::request;
+use crate::testing::send;
+use crate::testing::status;
+use protocol::event::Kind;
+use protocol::event::tag;
+use protocol::ioctl;
+use protocol::message::Mode;
+use protocol::message::PushOutcome;
+use protocol::message::push_error;
+use protocol::report::StoredFile;
+use protocol::report::state_error;
+use sha2::Digest;
+use sha2::Sha256;
+use std::string::ToString;
+use std::sync::OnceLock;
+use std::vec;
+use std::vec::Vec;
+use zerocopy::FromBytes;
+
+/// A gate as the next start has it.
+pub fn restarted(files: Files) -> Gate<Process> {
+    let gate = Gate::try_new(Process::with_stored(files)).expect("memory");
+    gate.restore();
+    gate
+}
+
+/// One set for each mark.
+pub fn set(mark: u8) -> Vec<u8> {
+    static SETS: [OnceLock<Vec<u8>>; 16] = [const { OnceLock::new() }; 16];
+    SETS[usize::from(mark)]
+        .get_or_init(|| policy_set(&[("Allow", &image(mark))]))
+        .clone()
+}
+
+/// SHA-256 of the set in force, zeros for none.
+fn in_force(gate: &Gate<Process>) -> [u8; 32] {
+    status(gate).set_sha256
+}
+
+pub fn sha256(set: &[u8]) -> [u8; 32] {
+    Sha256::digest(set).into()
+}
+
+pub fn roll_back(gate: &Gate<Process>) -> PushOutcome {
+    let answer = send(gate, ioctl::ROLLBACK, &request(&[]), size_of::<PushOutcome>()).expect("an outcome");
+    PushOutcome::read_from_bytes(&answer).expect("its size")
+}
+
+/// An event about a stored file.
+#[derive(Debug, PartialEq)]
+struct Told {
+    kind: Kind,
+    file: Option<u64>,
+    error: Option<u64>,
+    status: Option<u64>,
+}
+
+/// The events about stored files.
+fn told(gate: &Gate<Process>) -> Vec<Told> {
+    let (_, bytes) = events_after(gate, 0);
+    let mut rest = &bytes[..];
+    let mut found = Vec::new();
+    while let Some((record, after)) = protocol::event::split(rest) {
+        let number = |tag| record.fields.find(tag).and_then(protocol::field::Field::number);
+        let kind = Kind::from_number(record.head.kind.get()).expect("a known kind");
+        let is_wanted = [Kind::RestoreFailed, Kind::PolicyRestored, Kind::PersistFailed].contains(&kind);
+        if is_wanted {
+            found.push(Told {
+                kind,
+                file: number(tag::STORED_FILE),
+                error: number(tag::ERROR),
+                status: number(tag::STATUS),
+            });
+        }
+        rest = after;
+    }
+    found
+}
+
+fn failed(file: StoredFile, error: Option<u32>, status: Option<NtStatus>) -> Told {
+    Told {
+        kind: Kind::RestoreFailed,
+        file: Some(u64::from(file.number())),
+        error: error.map(u64::from),
+        status: status.map(|status| u64::from(status.bits())),
+    }
+}
+
+fn restored(file: StoredFile) -> Told {
+    Told {
+        kind: Kind::PolicyRestored,
+        file: Some(u64::from(file.number())),
+        error: None,
+        status: None,
+    }
+}
+
+#[test]
+fn the_set_in_force_and_the_mode_outlive_the_driver() {
+    let gate = restarted(Files::new());
+    assert_eq!(told(&gate), [], "a first start has nothing to tell");
+    let outcome = push(&gate, &set(1));
+    assert_eq!((outcome.error.get(), outcome.persisted.get()), (0, 0));
+    let mode = ModeKept {
+        asked: Mode::Enforce,
+        until: 77,
+    };
+    gate.keep_mode(mode).expect("kept");
+    let gate = restarted(gate.host().stored());
+    assert_eq!(
+        (status(&gate).generation.get(), in_force(&gate)),
+        (1, sha256(&set(1)))
+    );
+    assert_eq!(gate.state().mode, mode);
+    assert_eq!(told(&gate), [restored(StoredFile::Active)]);
+    assert_eq!(push(&gate, &set(2)).generation.get(), 2);
+}
+
+#[test]
+fn a_rollback_goes_one_step_back_and_is_kept() {
+    let gate = restarted(Files::new());
+    assert_eq!(roll_back(&gate).error.get(), push_error::NOTHING_BEFORE);
+    push(&gate, &set(1));
+    assert_eq!(roll_back(&gate).error.get(), push_error::NOTHING_BEFORE);
+    push(&gate, &set(2));
+    // A rollback works in the run after as well.
+    let gate = restarted(gate.host().stored());
+    let outcome = roll_back(&gate);
+    assert_eq!((outcome.error.get(), outcome.persisted.get()), (0, 0));
+    assert_eq!(
+        (outcome.generation.get(), outcome.set_sha256),
+        (2, sha256(&set(1)))
+    );
+    let gate = restarted(gate.host().stored());
+    assert_eq!(in_force(&gate), sha256(&set(1)));
+    let outcome = roll_back(&gate);
+    assert_eq!(outcome.error.get(), push_error::NOTHING_BEFORE);
+    assert_eq!(outcome.set_sha256, sha256(&set(1)), "what is in force stays");
+    push(&gate, &set(3));
+    assert_eq!(roll_back(&gate).set_sha256, sha256(&set(1)));
+}
+
+/// Cuts power at every step of `change` and of the restart after it, and hands each restarted gate to `check`.
+pub fn at_every_cut(
+    before: &Files,
+    change: impl Fn(&Gate<Process>),
+    mut check: impl FnMut(&Gate<Process>),
+) -> usize {
+    let gate = restarted(before.clone());
+    gate.host().record_cuts();
+    change(&gate);
+    let cuts = gate.host().cuts();
+    let mut tried = 0;
+    for files in cuts {
+        let again = Gate::try_new(Process::with_stored(files)).expect("memory");
+        again.host().record_cuts();
+        again.restore();
+        let second_cuts = again.host().cuts();
+        check(&again);
+        tried += 1;
+        // What power leaves that fails again while the first failure is made good.
+        for files in second_cuts.into_iter().skip(1) {
+            check(&restarted(files));
+            tried += 1;
+        }
+    }
+    tried
+}
+
+#[test]
+fn whenever_power_fails_the_old_set_or_the_new_one_is_found() {
+    let [first, second, third] = [1, 2, 3].map(set);
+    let zeros = [0; 32];
+    let empty = Files::new();
+    let one = {
+        let gate = restarted(Files::new());
+        push(&gate, &first);
+        gate.host().stored()
+    };
+    let two = {
+        let gate = restarted(one.clone());
+        push(&gate, &second);
+        gate.host().stored()
+    };
+    let pushed = |new: Vec<u8>| move |gate: &Gate<Process>| assert_eq!(push(gate, &new).persisted.get(), 0);
+    let rolled = |gate: &Gate<Process>| assert_eq!(roll_back(gate).persisted.get(), 0);
+    let mut tried = 0;
+    let mut run = |before: &Files, change: &dyn Fn(&Gate<Process>), old: [u8; 32], new: [u8; 32]| {
+        let (mut olds, mut news) = (0, 0);
+        tried += at_every_cut(before, change, |gate| {
+            let found = in_force(gate);
+            assert!(
+                found == old || found == new,
+                "neither the old set nor the new one: {found:x?}"
+            );
+            olds += usize::from(found == old);
+            news += usize::from(found == new);
+            assert_eq!(gate.state().mode.asked, Mode::Evaluate);
+            // The gate is whole: what is pushed next is kept.
+            push(gate, &third);
+            assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&third));
+        });
+        assert!(olds > 0 && news > 0, "both outcomes were met");
+    };
+    run(&empty, &pushed(first.clone()), zeros, sha256(&first));
+    run(&one, &pushed(second.clone()), sha256(&first), sha256(&second));
+    run(&two, &pushed(set(4)), sha256(&second), sha256(&set(4)));
+    run(&two, &rolled, sha256(&second), sha256(&first));
+    assert!(tried > 500, "{tried}");
+}
+
+#[test]
+fn whenever_power_fails_the_old_state_or_the_new_one_is_found() {
+    let gate = restarted(Files::new());
+    push(&gate, &set(1));
+    let old = gate.state().mode;
+    let new = ModeKept {
+        asked: Mode::Enforce,
+        until: 1 << 60,
+    };
+    let (mut olds, mut news) = (0, 0);
+    at_every_cut(
+        &gate.host().stored(),
+        |gate| gate.keep_mode(new).expect("kept"),
+        |gate| {
+            let found = gate.state().mode;
+            assert!(found == old || found == new);
+            olds += usize::from(found == old);
+            news += usize::from(found == new);
+            assert_eq!(
+                in_force(gate),
+                sha256(&set(1)),
+                "the set has nothing to do with it"
+            );
+            assert_eq!(told(gate), [restored(StoredFile::Active)], "and nothing is amiss");
+        },
+    );
+    assert!(olds > 100 && news > 0);
+}
+
+/// Files of a run in which `set(1)` and then `set(2)` were pushed.
+fn two_sets() -> Files {
+    let gate = restarted(Files::new());
+    push(&gate, &set(1));
+    push(&gate, &set(2));
+    gate.host().stored()
+}
+
+#[test]
+fn a_cut_or_altered_set_is_told_and_the_previous_one_used() {
+    let files = two_sets();
+    let active = StoredFile::Active.name().to_string();
+    let good = files[&active].clone();
+    let mut bad_ones: Vec<Vec<u8>> = (0..good.len()).map(|length| good[..length].to_vec()).collect();
+    for index in (0..good.len()).step_by(3) {
+        let mut bad = good.clone();
+        bad[index] ^= 1 << (index % 8);
+        bad_ones.push(bad);
+    }
+    bad_ones.push([&good[..], &[0]].concat());
+    for bad in bad_ones {
+        let mut files = files.clone();
+        files.insert(active.clone(), bad);
+        let gate = restarted(files);
+        assert_eq!(in_force(&gate), sha256(&set(1)));
+        let told = told(&gate);
+        assert_eq!(told.len(), 2);
+        assert_eq!((told[0].kind, told[0].file), (Kind::RestoreFailed, Some(1)));
+        assert!(told[0].error.is_some_and(|error| error != 0));
+        assert_eq!(told[1], restored(StoredFile::Previous));
+        // And it is the one in force for good.
+        assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&set(1)));
+    }
+}
+
+#[test]
+fn a_missing_set_is_told_and_the_previous_one_used() {
+    let mut files = two_sets();
+    files.remove(StoredFile::Active.name());
+    let gate = restarted(files.clone());
+    assert_eq!(in_force(&gate), sha256(&set(1)));
+    let missing = || failed(StoredFile::Active, None, Some(NtStatus::NOT_FOUND));
+    assert_eq!(told(&gate), [missing(), restored(StoredFile::Previous)]);
+    files.remove(StoredFile::Previous.name());
+    let gate = restarted(files);
+    assert_eq!(in_force(&gate), [0; 32]);
+    assert_eq!(told(&gate), [missing()], "the state knows that there was a set");
+}
+
+#[test]
+fn with_both_sets_bad_there_is_none_and_a_push_heals() {
+    let mut files = two_sets();
+    for file in [StoredFile::Active, StoredFile::Previous] {
+        files.insert(file.name().to_string(), vec![0; 10]);
+    }
+    let gate = restarted(files);
+    assert_eq!(status(&gate).generation.get(), 0);
+    assert_eq!(told(&gate).len(), 2);
+    assert_eq!(push(&gate, &set(3)).persisted.get(), 0);
+    assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&set(3)));
+    assert_ne!(
+        roll_back(&gate).error.get(),
+        0,
+        "the bad one is no set to go back to"
+    );
+    assert_eq!(in_force(&gate), sha256(&set(3)));
+}
+
+#[test]
+fn an_altered_state_is_told_and_nothing_of_it_believed() {
+    let files = {
+        let gate = restarted(two_sets());
+        gate.keep_mode(ModeKept {
+            asked: Mode::Enforce,
+            until: 0,
+        })
+        .expect("kept");
+        gate.host().stored()
+    };
+    let name = StoredFile::State.name().to_string();
+    let good = files[&name].clone();
+    for index in 0..good.len() {
+        let mut files = files.clone();
+        files.get_mut(&name).expect("a state")[index] ^= 0x10;
+        let gate = restarted(files);
+        assert_eq!(gate.state().mode.asked, Mode::Evaluate);
+        assert_eq!(told(&gate)[0].kind, Kind::RestoreFailed);
+        assert_eq!(in_force(&gate), sha256(&set(2)));
+    }
+    let mut longer = files.clone();
+    longer.get_mut(&name).expect("a state").push(0);
+    assert_eq!(
+        told(&restarted(longer))[0],
+        failed(StoredFile::State, None, Some(NtStatus::FILE_TOO_LARGE))
+    );
+    let mut shorter = files;
+    shorter.get_mut(&name).expect("a state").truncate(40);
+    let gate = restarted(shorter);
+    assert_eq!(
+        told(&gate)[0],
+        failed(StoredFile::State, Some(state_error::LENGTH), None)
+    );
+    assert_eq!(
+        State::read(&gate.host().stored()[&name]),
+        Err(state_error::LENGTH),
+        "left as it is"
+    );
+}
+
+/// The disk takes so many changes and no more: what is pushed is in force all the same, it is told, and neither a restart nor a
+/// rollback finds anything but a set that was in force.
+#[test]
+fn without_room_on_the_disk_the_driver_goes_on_and_says_so() {
+    for room in 0..6 {
+        let gate = restarted(two_sets());
+        gate.host().limit_changes(Some(room));
+        let outcome = push(&gate, &set(3));
+        assert_eq!((outcome.error.get(), outcome.set_sha256), (0, sha256(&set(3))));
+        let is_kept = outcome.persisted.get() == 0;
+        assert_eq!(is_kept, room >= 5, "a push is five changes");
+        assert_eq!(
+            told(&gate).iter().any(|told| told.kind == Kind::PersistFailed),
+            !is_kept
+        );
+        let found = in_force(&restarted(gate.host().stored()));
+        assert!([2, 3].map(|mark| sha256(&set(mark))).contains(&found));
+        gate.host().limit_changes(None);
+        let back = roll_back(&gate);
+        assert_eq!((back.error.get(), back.set_sha256), (0, sha256(&set(2))));
+        assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&set(2)));
+        assert_eq!(push(&gate, &set(4)).persisted.get(), 0);
+        assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&set(4)));
+        assert_eq!(roll_back(&gate).set_sha256, sha256(&set(2)));
+    }
+}
+
+#[test]
+fn failures_to_write_are_told_once_in_a_row() {
+    let gate = restarted(two_sets());
+    let failures = |gate: &Gate<Process>| {
+        let told = told(gate);
+        told.iter()
+            .filter(|told| told.kind == Kind::PersistFailed)
+            .count()
+    };
+    gate.host().limit_changes(Some(0));
+    for mark in 3..6 {
+        assert_eq!(
+            push(&gate, &set(mark)).persisted.get(),
+            NtStatus::DISK_FULL.bits()
+        );
+    }
+    assert_eq!(failures(&gate), 1);
+    gate.host().limit_changes(None);
+    push(&gate, &set(6));
+    gate.host().limit_changes(Some(0));
+    push(&gate, &set(7));
+    assert_eq!(failures(&gate), 2);
+}
+
+#[test]
+fn a_stop_before_the_restore_overwrites_nothing() {
+    let files = two_sets();
+    let gate = Gate::try_new(Process::with_stored(files.clone())).expect("memory");
+    gate.save_at_stop();
+    assert_eq!(gate.host().stored(), files);
+}
