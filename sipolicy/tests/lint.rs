@@ -259,6 +259,12 @@ fn rules_that_another_one_covers_are_found() {
     // The same twice: one of them, not both.
     let twice = [publisher("ID_SIGNER_A", ""), publisher("ID_SIGNER_B", "")];
     assert_eq!(pair(&twice[0], &twice[1]), [Code::Unreferenced, Code::Shadowed]);
+    // One that restricts nothing itself may still be covered.
+    let root_only = signer("ID_SIGNER_B", "");
+    assert_eq!(
+        pair(&publisher("ID_SIGNER_A", ""), &root_only),
+        [Code::Unreferenced, Code::Shadowed]
+    );
 
     let deny = |id: &str, maximum: &str| {
         format!(

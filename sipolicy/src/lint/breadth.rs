@@ -17,6 +17,7 @@ use crate::semantics::is_wildcard;
 use crate::semantics::version_range;
 use policy::Options;
 use policy::fold;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 
@@ -125,100 +126,105 @@ fn folded(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
-/// Finds signers that another one of the same list makes moot.
-fn signers_in_shadow(document: &Document, find: &mut Find<'_>) {
-    for denied in [false, true] {
-        let mut by_root = HashMap::<String, Vec<&Signer>>::new();
-        for (found, signer) in kernel_signers(document, denied) {
-            // One with exceptions leaves something to others, and has a meaning of its own.
-            if found.exceptions.is_empty() {
-                let root = format!("{:?}", signer.root);
-                by_root.entry(root).or_default().push(signer);
-            }
-        }
-        for signers in by_root.values() {
-            let broad: Vec<&Signer> = signers
+/// Whom a signer means, apart from files and times; `None` for whatever it does not ask for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Meant<'d> {
+    root: &'d CertRoot,
+    publisher: Option<String>,
+    issuer: Option<String>,
+    oem: Option<String>,
+    ekus: BTreeSet<(&'d str, bool)>,
+}
+
+impl<'d> Meant<'d> {
+    fn of(signer: &'d Signer) -> Self {
+        let folded = |name: &Option<String>| name.as_deref().map(folded);
+        Self {
+            root: &signer.root,
+            publisher: folded(&signer.publisher),
+            issuer: folded(&signer.issuer),
+            oem: folded(&signer.oem_id),
+            ekus: signer
+                .ekus
                 .iter()
-                .copied()
-                .filter(|signer| is_broad(signer))
-                .collect();
-            for signer in signers {
-                // A bare WHQL signer has a finding of its own.
-                let named = |broad: &Signer| {
-                    denied
-                        || !asks_whql(document, broad)
-                        || broad.publisher.is_some()
-                        || broad.oem_id.is_some()
-                };
-                let shadow = broad
-                    .iter()
-                    .find(|broad| broad.id != signer.id && covers(broad, signer) && named(broad));
-                if let Some(broad) = shadow {
-                    let message = format!("{} says no more than {}", signer.id, broad.id);
-                    find(Code::Shadowed, signer.position, message);
-                }
-            }
+                .map(|eku| (eku.eku.id.as_str(), eku.except))
+                .collect(),
         }
+    }
+
+    /// What means all of this and maybe more: with each of its demands, or without.
+    fn broader(&self) -> impl Iterator<Item = Self> + '_ {
+        (0..16_u8).map(|kept| {
+            let name = |bit: u8, name: &Option<String>| name.clone().filter(|_| kept & bit == 0);
+            Self {
+                root: self.root,
+                publisher: name(1, &self.publisher),
+                issuer: name(2, &self.issuer),
+                oem: name(4, &self.oem),
+                ekus: if kept & 8 == 0 {
+                    self.ekus.clone()
+                } else {
+                    BTreeSet::new()
+                },
+            }
+        })
     }
 }
 
-/// Whether a signer means files and times without restriction.
-fn is_broad(signer: &Signer) -> bool {
-    signer.file_attributes.is_empty() && signer.sign_time_after.is_none()
-}
-
-/// Whether everything that `narrow` means is meant by `broad`, which is broad and has the same root. Of two that mean the
-/// same the first by id covers the other.
-fn covers(broad: &Signer, narrow: &Signer) -> bool {
-    let name = |broad: &Option<String>, narrow: &Option<String>| {
-        broad.as_deref().is_none_or(|broad| {
-            narrow
-                .as_deref()
-                .is_some_and(|narrow| folded(narrow) == folded(broad))
-        })
-    };
-    let ekus = |signer: &Signer| -> BTreeSet<(String, bool)> {
-        signer
-            .ekus
-            .iter()
-            .map(|eku| (eku.eku.id.clone(), eku.except))
-            .collect()
-    };
-    let (broad_ekus, narrow_ekus) = (ekus(broad), ekus(narrow));
-    let covered = name(&broad.publisher, &narrow.publisher)
-        && name(&broad.issuer, &narrow.issuer)
-        && name(&broad.oem_id, &narrow.oem_id)
-        && (broad_ekus.is_empty() || broad_ekus == narrow_ekus);
-    let same = is_broad(narrow)
-        && name(&narrow.publisher, &broad.publisher)
-        && name(&narrow.issuer, &broad.issuer)
-        && name(&narrow.oem_id, &broad.oem_id)
-        && broad_ekus == narrow_ekus;
-    covered && (!same || broad.id < narrow.id)
+/// Finds signers that another one of the same list makes moot.
+fn signers_in_shadow(document: &Document, find: &mut Find<'_>) {
+    for denied in [false, true] {
+        // One with exceptions leaves something to others, and has a meaning of its own.
+        let alone = || kernel_signers(document, denied).filter(|(found, _)| found.exceptions.is_empty());
+        let mut broad = HashMap::<Meant<'_>, &str>::new();
+        for (_, signer) in alone() {
+            let names_vendor = signer.publisher.is_some() || signer.oem_id.is_some();
+            // A bare WHQL signer has a finding of its own.
+            let counts = denied || names_vendor || !asks_whql(document, signer);
+            if counts && signer.file_attributes.is_empty() && signer.sign_time_after.is_none() {
+                broad.entry(Meant::of(signer)).or_insert(&signer.id);
+            }
+        }
+        for (_, signer) in alone() {
+            let meant = Meant::of(signer);
+            // Of several that mean the same the first stands.
+            let other = |meant| broad.get(&meant).filter(|id| **id != signer.id);
+            if let Some(broad) = meant.broader().find_map(other) {
+                let message = format!("{} says no more than {broad}", signer.id);
+                find(Code::Shadowed, signer.position, message);
+            }
+        }
+    }
 }
 
 /// Finds rules by name whose versions another rule of the same name covers.
 fn rules_in_shadow(document: &Document, find: &mut Find<'_>) {
-    let mut by_names = HashMap::<(FileRuleKind, [Option<String>; 4]), Vec<&FileRule>>::new();
-    let mut seen = BTreeSet::new();
+    let mut by_names = HashMap::<(FileRuleKind, [Option<String>; 4]), Vec<(u64, u64, &FileRule)>>::new();
     for rule in kernel_rules(document) {
-        if rule.hash.is_empty() && !rule.attributes().is_user_mode_only() && seen.insert(&rule.id) {
+        if rule.hash.is_empty() && !rule.attributes().is_user_mode_only() {
             let names = rule.attributes().names();
             let names = names.map(|name| name.filter(|name| !is_wildcard(name)).map(folded));
-            by_names.entry((rule.kind, names)).or_default().push(rule);
+            let (low, high) = version_range(rule.kind, rule.attributes()).unwrap_or((0, u64::MAX));
+            by_names
+                .entry((rule.kind, names))
+                .or_default()
+                .push((low, high, rule));
         }
     }
-    let range = |rule: &FileRule| version_range(rule.kind, rule.attributes()).unwrap_or((0, u64::MAX));
-    for rules in by_names.values() {
-        for rule in rules {
-            let (low, high) = range(rule);
-            let shadow = rules.iter().find(|other| {
-                let (other_low, other_high) = range(other);
-                other_low <= low && high <= other_high && (other_low, other_high) != (low, high)
-            });
-            if let Some(other) = shadow {
-                let message = format!("{} covers no version that {} does not", rule.id, other.id);
-                find(Code::Shadowed, rule.position, message);
+    for mut rules in by_names.into_values() {
+        rules.sort_by_key(|(low, high, _)| (*low, Reverse(*high)));
+        // The one before that reaches highest, and of those the lowest: if any covers a rule, it does.
+        let mut widest: Option<(u64, u64, &FileRule)> = None;
+        for (low, high, rule) in rules {
+            match widest {
+                Some((other_low, other_high, other)) if high <= other_high => {
+                    // Two of the same range are duplicates, which have a finding of their own.
+                    if (other_low, other_high) != (low, high) {
+                        let message = format!("{} covers no version that {} does not", rule.id, other.id);
+                        find(Code::Shadowed, rule.position, message);
+                    }
+                }
+                _ => widest = Some((low, high, rule)),
             }
         }
     }
