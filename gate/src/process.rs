@@ -61,7 +61,7 @@ impl Stored {
         match &mut self.credit {
             Some(0) => Err(NtStatus::DISK_FULL),
             Some(left) => {
-                *left -= 1;
+                *left = left.saturating_sub(1);
                 Ok(())
             }
             None => Ok(()),
@@ -80,9 +80,10 @@ impl Stored {
         if self.cuts.is_some() {
             let step = (bytes.len() / 64).max(1);
             for written in (0..=bytes.len()).step_by(step) {
-                self.files.insert(name.clone(), bytes[..written].to_vec());
+                let part: Vec<u8> = bytes.iter().copied().take(written).collect();
+                self.files.insert(name.clone(), part.clone());
                 self.record();
-                let mut zeros = bytes[..written].to_vec();
+                let mut zeros = part;
                 zeros.resize(bytes.len(), 0);
                 self.files.insert(name.clone(), zeros);
                 self.record();

@@ -130,3 +130,74 @@ fn keys_and_signed_sets_are_made_on_windows_too() -> Result<()> {
     assert!(signed.starts_with(&protocol::envelope::MAGIC));
     Ok(())
 }
+
+/// From one start of the driver to the next: the set, the key that sets must be signed with, and the way back.
+#[test]
+fn policy_and_key_outlive_the_driver() -> Result<()> {
+    let rig = Rig::start()?;
+    let sets = [
+        gatehouse_tests::policy(&[("Allow", &"11".repeat(32))]),
+        gatehouse_tests::policy(&[("Deny", &"22".repeat(32))]),
+    ];
+    let mut hashes = Vec::new();
+    for set in &sets {
+        rig.compile(set)?;
+        let (code, pushed) = rig.records(&["push", r"C:\policy.ghp"])?;
+        assert_eq!((code, &pushed[0]["kept"]), (0, &Value::from(true)), "{pushed:?}");
+        hashes.push(pushed[0]["set_sha256"].clone());
+    }
+    let restarted = || -> Result<Value> {
+        rig.done(&["stop"])?;
+        rig.done(&["start"])?;
+        // The driver takes up what it kept after it has started.
+        for _ in 0..100 {
+            let status = rig.status()?;
+            if status["generation"] != 0 {
+                return Ok(status);
+            }
+        }
+        rig.status()
+    };
+    assert_eq!(restarted()?["set_sha256"], hashes[1]);
+    let (code, back) = rig.records(&["rollback"])?;
+    assert_eq!((code, &back[0]["set_sha256"]), (0, &hashes[0]), "{back:?}");
+    rig.done(&["policy", "key", "new", "-o", r"C:\k"])?;
+    rig.done(&["key", "provision", r"C:\k.pub"])?;
+    let unsigned = |file: &str| -> Result<(i32, Value)> {
+        let (code, records) = rig.records(&["push", file])?;
+        Ok((
+            code,
+            records
+                .first()
+                .map_or(Value::Null, |record| record["error"]["name"].clone()),
+        ))
+    };
+    assert_eq!(unsigned(r"C:\policy.ghp")?, (6, Value::from("unsigned")));
+    rig.done(&[
+        "policy",
+        "sign",
+        r"C:\policy.ghp",
+        "--key",
+        r"C:\k",
+        "--sequence",
+        "3",
+        "-o",
+        r"C:\s",
+    ])?;
+    rig.done(&["push", r"C:\s"])?;
+    let status = restarted()?;
+    assert_eq!(
+        (&status["set_sequence"], &status["set_sha256"]),
+        (&Value::from(3), &hashes[1])
+    );
+    assert!(status["key_fingerprint"].is_string(), "{status}");
+    assert_eq!(unsigned(r"C:\policy.ghp")?, (6, Value::from("unsigned")));
+    assert_eq!(
+        unsigned(r"C:\s")?,
+        (6, Value::from("sequence")),
+        "the same set does not come twice"
+    );
+    rig.done(&["key", "remove", "--old-key", r"C:\k"])?;
+    rig.done(&["push", r"C:\policy.ghp"])?;
+    Ok(())
+}

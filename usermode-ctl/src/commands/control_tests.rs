@@ -234,9 +234,152 @@ fn a_signed_set_is_pushed_as_it_is_and_a_damaged_one_not_at_all() {
         .0
         .expect_err("not together");
     assert_eq!(both.exit_code(), 2);
-    // A driver that knows no signed sets takes it for a damaged one: it has got it as it is.
-    let unsigned = desk.try_run(&["push", &path("s")]);
-    assert!(unsigned.0.is_ok() || unsigned.0.is_err_and(|error| error.exit_code() == 6));
+}
+
+/// Who may sign: from no key to one, to another, and back to none.
+#[test]
+fn a_key_decides_which_sets_are_taken() {
+    let desk = Desk::new();
+    let path = |name: &str| desk.path(name).to_str().expect("UTF-8").to_owned();
+    let document = desk.file("p.xml", policy(&[]));
+    desk.run(
+        &["policy", "compile", &document, "-o", &path("p.ghp")],
+        Outcome::Done,
+    );
+    for key in ["first", "second"] {
+        desk.run(&["policy", "key", "new", "-o", &path(key)], Outcome::Done);
+    }
+    let sign = |key: &str, sequence: &str, signed: &str| {
+        let arguments = [
+            "policy",
+            "sign",
+            &path("p.ghp"),
+            "--key",
+            &path(key),
+            "--sequence",
+            sequence,
+            "-o",
+            &path(signed),
+        ];
+        desk.run(&arguments, Outcome::Done);
+    };
+    sign("first", "5", "five");
+    sign("first", "4", "four");
+    sign("second", "6", "foreign");
+    let rejected = |file: &str| {
+        let (done, text) = desk.try_run(&["push", "--json", file]);
+        assert_eq!(done.expect_err("rejected").exit_code(), 6);
+        let record: Value = serde_json::from_str(&text).expect("JSON");
+        record["error"]["name"].as_str().expect("text").to_owned()
+    };
+    let provisioned = desk.records(&["key", "provision", &path("first.pub")], Outcome::Done);
+    let status = || desk.records(&["status"], Outcome::Done).remove(0);
+    assert_eq!(status()["key_fingerprint"], provisioned[0]["fingerprint"]);
+    assert_eq!(rejected(&document), "unsigned");
+    assert_eq!(rejected(&path("foreign")), "signature");
+    let [pushed] = desk
+        .records(&["push", &path("five")], Outcome::Done)
+        .try_into()
+        .expect("one");
+    assert_eq!(pushed["kept"], true);
+    assert_eq!(status()["set_sequence"], 5);
+    assert_eq!(rejected(&path("four")), "sequence");
+    assert_eq!(rejected(&path("five")), "sequence");
+    let without = desk.try_run(&["key", "provision", &path("second.pub")]).0;
+    let error = without.expect_err("the first key must agree").to_string();
+    assert!(error.contains("--old-key"), "{error}");
+    let replace = [
+        "key",
+        "provision",
+        &path("second.pub"),
+        "--old-key",
+        &path("first"),
+    ];
+    desk.run(&replace, Outcome::Done);
+    desk.run(&["push", &path("foreign")], Outcome::Done);
+    desk.run(&["key", "remove", "--old-key", &path("second")], Outcome::Done);
+    assert_eq!(status()["key_fingerprint"], Value::Null);
+    desk.run(&["push", &document], Outcome::Done);
+    let events = desk.records(&["events"], Outcome::Done);
+    let changes = events.iter().filter(|event| event["kind"] == "key-changed");
+    assert_eq!(changes.count(), 3, "each change is an event");
+}
+
+#[test]
+fn going_back_brings_the_generation_before() {
+    let desk = Desk::new();
+    let (done, text) = desk.try_run(&["rollback", "--json"]);
+    assert_eq!(done.expect_err("nothing before").exit_code(), 6);
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(record["error"]["name"], "nothing-before");
+    let push = |name: &str, hash: &str| {
+        let document = desk.file(name, policy(&[("ID_ALLOW", true, hash)]));
+        let pushed = desk.records(&["push", &document], Outcome::Done).remove(0);
+        pushed["set_sha256"].clone()
+    };
+    let first = push("1.xml", &"12".repeat(32));
+    let second = push("2.xml", &"34".repeat(32));
+    assert_ne!(first, second);
+    let back = desk.records(&["rollback"], Outcome::Done).remove(0);
+    assert_eq!((&back["accepted"], &back["set_sha256"]), (&true.into(), &first));
+}
+
+/// What was loaded against the policy is in the way, with the reason; what was allowed is counted by its rule.
+#[test]
+fn loads_show_in_readiness_and_metrics() {
+    let desk = Desk::new();
+    let files = [image(&desk, 1), image(&desk, 2)];
+    let hashes = [1, 2].map(|seed| authenticode_sha256(&driver_image(seed)));
+    let rules = [
+        ("ID_ALLOW_ONE", true, &*hashes[0]),
+        ("ID_DENY_TWO", false, &*hashes[1]),
+        ("ID_ALLOW_NOTHING", true, &*"12".repeat(32)),
+    ];
+    let document = desk.file("p.xml", audit_policy(&rules));
+    desk.run(&["push", &document], Outcome::Done);
+    let set = ["readiness", "--runtime", "2h", "--boots", "2"];
+    let [progress] = desk.records(&set, Outcome::Done).try_into().expect("one");
+    assert_eq!(progress["runtime_needed_seconds"], 7200);
+    assert_eq!(
+        (&progress["boots_needed"], &progress["violators"]),
+        (&2.into(), &0.into())
+    );
+    desk.load(&files[0]);
+    desk.load(&files[1]);
+    let [progress, driver] = desk
+        .records(&["readiness"], Outcome::Refused)
+        .try_into()
+        .expect("two");
+    assert_eq!(
+        (&progress["violators"], &progress["passed"]),
+        (&1.into(), &false.into())
+    );
+    assert_eq!(driver["path"], *files[1]);
+    assert_eq!(driver["reason"]["name"], "explicitly-denied");
+    assert_eq!(driver["sha256"], *hashes[1]);
+    let advice = driver["advice"][0].as_str().expect("text");
+    assert!(advice.contains("newer version"), "{advice}");
+    let [metrics] = desk.records(&["metrics"], Outcome::Done).try_into().expect("one");
+    let hits: Vec<_> = metrics["rules"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|rule| {
+            (
+                rule["id"].as_str().expect("text"),
+                rule["times"].as_u64().expect("a number"),
+            )
+        })
+        .collect();
+    assert_eq!(hits, [("ID_ALLOW_ONE", 1), ("ID_DENY_TWO", 1)]);
+    assert_eq!(metrics["unused"][0]["id"], "ID_ALLOW_NOTHING");
+    assert_eq!(metrics["times_us"]["decided"]["count"], 2);
+    let shown = desk.run(&["metrics"], Outcome::Done);
+    assert!(
+        shown.contains("P99") && shown.contains("1 rules decided nothing"),
+        "{shown}"
+    );
+    desk.run(&["readiness", "--restart"], Outcome::Done);
 }
 
 #[test]
