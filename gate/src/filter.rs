@@ -77,6 +77,13 @@ impl<H: Host> Gate<H> {
     ///
     /// At PASSIVE_LEVEL, with stack enough for weighing.
     pub fn weigh_section(&self, section: &mut impl Section) -> Passage {
+        let started = self.host.ticks();
+        let passage = self.judge_section(section);
+        self.metrics.held.note(self.host.ticks().saturating_sub(started));
+        passage
+    }
+
+    fn judge_section(&self, section: &mut impl Section) -> Passage {
         let Ok(mut bench) = Bench::try_new() else {
             return self.uncertain();
         };

@@ -47,7 +47,8 @@ pub struct LoadedImage {
 
 /// The memory that weighing one file needs; held only while there is something to weigh.
 pub(crate) struct Bench {
-    workspace: Workspace,
+    /// Made when a file is read for the first time: what the cache knows needs none.
+    workspace: Option<Workspace>,
     /// What weighing gave, as fields for a record.
     pub(crate) fields: Vec<u8>,
     pub(crate) record: Vec<u8>,
@@ -59,7 +60,7 @@ const BESIDE_FIELDS: usize = 2048;
 impl Bench {
     pub(crate) fn try_new() -> Result<Self, NoMemory> {
         Ok(Self {
-            workspace: Workspace::try_new(Workspace::DEFAULT_CHUNK).map_err(|_| NoMemory)?,
+            workspace: None,
             fields: filled(MAX_RECORD.saturating_sub(BESIDE_FIELDS), || 0)?,
             record: filled(MAX_RECORD, || 0)?,
         })
@@ -115,10 +116,17 @@ impl Assessment {
             Unreadable::Io
         };
         let generation = in_force.map(|in_force| &*in_force.generation);
+        let mut assessed = Self::unread(generation, reason, fields);
+        assessed.opened = Some(Err(status));
+        assessed
+    }
+
+    /// What a file of which nothing is known comes to.
+    #[inline(never)]
+    fn unread(generation: Option<&Generation>, reason: Unreadable, fields: &mut [u8]) -> Self {
         let weighed = unread(generation, reason);
         let mut assessed = Self::of(&weighed, generation, None, fields);
         assessed.is_readable = false;
-        assessed.opened = Some(Err(status));
         assessed
     }
 
@@ -246,9 +254,7 @@ impl<H: Host> Gate<H> {
         let in_force = self.in_force();
         let generation = in_force.as_ref().map(|in_force| &*in_force.generation);
         let mut fields = [0; 256];
-        let weighed = unread(generation, Unreadable::NoMemory);
-        let mut assessed = Assessment::of(&weighed, generation, None, &mut fields);
-        assessed.is_readable = false;
+        let assessed = Assessment::unread(generation, Unreadable::NoMemory, &mut fields);
         self.record(subject, &assessed, &fields, &mut [0; 640]);
     }
 
@@ -311,6 +317,12 @@ impl<H: Host> Gate<H> {
         let Bench {
             workspace, fields, ..
         } = bench;
+        if workspace.is_none() {
+            *workspace = Workspace::try_new(Workspace::DEFAULT_CHUNK).ok();
+        }
+        let Some(workspace) = workspace else {
+            return Assessment::unread(generation, Unreadable::NoMemory, fields);
+        };
         let mut findings = Findings::new();
         let read = read(file, catalogs.as_ref(), workspace, &mut findings, || {
             self.host.ticks()
