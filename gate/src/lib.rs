@@ -27,6 +27,10 @@ extern crate alloc;
 #[cfg(any(test, feature = "process-host"))]
 extern crate std;
 
+#[cfg(any(test, feature = "process-host"))]
+pub mod besieged;
+#[cfg(test)]
+mod besieged_tests;
 mod cache;
 mod counters;
 mod dispatch;
