@@ -49,6 +49,8 @@ mod key;
 mod memory;
 mod metrics;
 mod mode;
+#[cfg(test)]
+mod model_tests;
 mod path;
 #[cfg(any(test, feature = "process-host"))]
 pub mod process;
@@ -57,6 +59,7 @@ mod progress;
 mod progress_tests;
 mod record;
 mod ring;
+pub mod rundown;
 mod signed;
 #[cfg(test)]
 mod signed_tests;
