@@ -259,6 +259,22 @@ fn enforcement_is_refused_while_a_driver_in_use_would_be() {
     );
     assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
 
+    // One that is there and cannot be read might be refused at its next load.
+    let gate = ready();
+    put(
+        &gate,
+        "broken",
+        Content {
+            fails_at: Some(0x200),
+            ..bytes(image(1))
+        },
+    );
+    gate.host().set_in_use(Some(&[&path("allowed"), &path("broken")]));
+    assert_eq!(
+        ask(&gate, Mode::Enforce, false, 0).0.error.get(),
+        mode_error::UNKNOWN_BLOCKERS
+    );
+
     let gate = ready();
     gate.host().set_in_use(None);
     assert_eq!(

@@ -30,6 +30,10 @@ impl NtStatus {
     pub const ACCESS_DENIED: Self = Self::from_bits(0xc000_0022);
     /// `STATUS_OBJECT_NAME_NOT_FOUND`.
     pub const NOT_FOUND: Self = Self::from_bits(0xc000_0034);
+    /// `STATUS_OBJECT_PATH_NOT_FOUND`.
+    pub const PATH_NOT_FOUND: Self = Self::from_bits(0xc000_003a);
+    /// `STATUS_NO_SUCH_FILE`.
+    pub const NO_SUCH_FILE: Self = Self::from_bits(0xc000_000f);
     /// `STATUS_NOT_SUPPORTED`.
     pub const NOT_SUPPORTED: Self = Self::from_bits(0xc000_00bb);
     /// `STATUS_OBJECT_NAME_INVALID`.

@@ -5,6 +5,7 @@
 use crate::gate::Gate;
 use crate::host::Authority;
 use crate::host::Host;
+use crate::host::Lock;
 use crate::host::NtStatus;
 use crate::intake::Path;
 use crate::judge::Judgement;
@@ -172,6 +173,10 @@ impl<H: Host> Gate<H> {
         let mut used = 0;
         let mut in_the_way = InTheWay::default();
         if mode == Mode::Enforce {
+            // It could not be read when the driver started, perhaps.
+            if self.own.with(|own| own.is_none()) {
+                self.know_own_image();
+            }
             in_the_way = if self.in_force().is_none() {
                 InTheWay {
                     error: mode_error::NO_POLICY,
@@ -230,6 +235,7 @@ impl<H: Host> Gate<H> {
         let mut bench = Bench::try_new().map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let mut writer = Writer::new(room);
         let mut blockers = 0_u32;
+        let mut has_unknown = false;
         let listed = self.host.drivers_in_use(&mut |path: &Path| {
             if self.is_stopping() {
                 return;
@@ -243,6 +249,7 @@ impl<H: Host> Gate<H> {
                 image: None,
             };
             let weighed = self.weigh(&subject, &mut bench);
+            has_unknown |= weighed.is_unknown();
             if weighed.judgement != Judgement::Refuse {
                 return;
             }
@@ -261,8 +268,9 @@ impl<H: Host> Gate<H> {
             return Err(NtStatus::CANCELLED);
         }
         let error = match listed {
+            _ if blockers > 0 => mode_error::BLOCKERS,
             Err(_) => mode_error::UNKNOWN_BLOCKERS,
-            Ok(()) if blockers > 0 => mode_error::BLOCKERS,
+            Ok(()) if has_unknown => mode_error::UNKNOWN_BLOCKERS,
             Ok(()) => 0,
         };
         Ok((InTheWay { blockers, error }, writer.finish().unwrap_or(0)))

@@ -143,6 +143,17 @@ impl Assessment {
         }
     }
 
+    /// Whether the file is there and could not be weighed all the same.
+    pub(crate) const fn is_unknown(&self) -> bool {
+        let is_missing = matches!(
+            self.opened,
+            Some(Err(NtStatus::NOT_FOUND
+                | NtStatus::PATH_NOT_FOUND
+                | NtStatus::NO_SUCH_FILE))
+        );
+        !self.is_readable && !is_missing
+    }
+
     /// As the cache keeps it.
     pub(crate) const fn hit(&self) -> Hit {
         Hit {

@@ -353,8 +353,6 @@ fn may_go_unnoticed(site: &Site, about: &str) -> bool {
     // The driver's own file, which enforcement spares. While it is not known, nothing is spared that the policy refuses.
     let own_image =
         about.ends_with(r"\gatehouse.sys") || about == "ImagePath" || about.ends_with(r"\gatehouse");
-    // Enforcement is asked for, and this is weighed with all that is loaded: no driver, so never in the way.
-    let never_in_the_way = about.ends_with(r"\ntoskrnl.exe");
     match site.function.as_str() {
         // Kernels differ in what they export; the driver does without.
         "FltGetRoutineAddress" | "MmGetSystemRoutineAddress" |
@@ -371,7 +369,7 @@ fn may_go_unnoticed(site: &Site, about: &str) -> bool {
         "ZwCreateFile" if about.starts_with(r"\SystemRoot\") => true,
         "ZwOpenKey" | "ZwQueryValueKey" if kill_switch => true,
         "ZwCreateFile" | "ZwOpenKey" | "ZwQueryInformationFile" | "ZwQueryValueKey" | "ZwReadFile" => {
-            own_image || never_in_the_way
+            own_image
         }
         // When the system was started. Enforcement that is brought back at start waits for some minutes after that.
         "ZwQuerySystemInformation" => about == "class 3",
