@@ -229,13 +229,13 @@ impl<H: Host> Gate<H> {
         Ok((outcome, used))
     }
 
-    /// Weighs every driver that is loaded or starts with the system, and tells those that enforcement would refuse.
+    /// Weighs every driver that is loaded or starts with the system, and tells those that enforcement would refuse or that cannot be
+    /// weighed.
     #[inline(never)]
     fn find_blockers(&self, room: &mut [u8]) -> Result<(InTheWay, usize), NtStatus> {
         let mut bench = Bench::try_new().map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?;
         let mut writer = Writer::new(room);
-        let mut blockers = 0_u32;
-        let mut has_unknown = false;
+        let (mut blockers, mut refused) = (0_u32, false);
         let listed = self.host.drivers_in_use(&mut |path: &Path| {
             if self.is_stopping() {
                 return;
@@ -249,8 +249,9 @@ impl<H: Host> Gate<H> {
                 image: None,
             };
             let weighed = self.weigh(&subject, &mut bench);
-            has_unknown |= weighed.is_unknown();
-            if weighed.judgement != Judgement::Refuse {
+            let is_refused = weighed.judgement == Judgement::Refuse;
+            refused |= is_refused;
+            if !is_refused && !weighed.is_unknown() {
                 return;
             }
             blockers = blockers.saturating_add(1);
@@ -268,10 +269,9 @@ impl<H: Host> Gate<H> {
             return Err(NtStatus::CANCELLED);
         }
         let error = match listed {
-            _ if blockers > 0 => mode_error::BLOCKERS,
-            Err(_) => mode_error::UNKNOWN_BLOCKERS,
-            Ok(()) if has_unknown => mode_error::UNKNOWN_BLOCKERS,
-            Ok(()) => 0,
+            _ if refused => mode_error::BLOCKERS,
+            Ok(()) if blockers == 0 => 0,
+            _ => mode_error::UNKNOWN_BLOCKERS,
         };
         Ok((InTheWay { blockers, error }, writer.finish().unwrap_or(0)))
     }

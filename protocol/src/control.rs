@@ -38,7 +38,7 @@ pub struct ModeOutcome {
     pub holds: U32,
     /// When the mode ends by itself; 0 when it stays.
     pub until: I64,
-    /// Drivers that are loaded or start with Windows and would be refused.
+    /// Drivers that are loaded or start with Windows, and would be refused or cannot be weighed.
     pub blockers: U32,
     /// NTSTATUS of keeping the mode for the next start; 0 when it is kept.
     pub persisted: U32,
