@@ -35,6 +35,9 @@ const GENERATION: u64 = 3;
 /// The driver looks after its mode every few seconds.
 const PATIENCE: Duration = Duration::from_secs(12);
 
+/// For so long Windows counts as starting, less what the lab takes before it looks at the clock: three minutes.
+const STARTING: Duration = Duration::from_secs(160);
+
 /// One fail-safe that was put to the test.
 pub struct FailSafe {
     /// What it is.
@@ -104,6 +107,84 @@ pub(crate) fn play(run: &mut Run<'_>) -> Result<Vec<FailSafe>> {
     });
     run.lab.expect(&["mode", "evaluate"])?;
     Ok(fail_safes)
+}
+
+/// Fail-safes that the driver's start decides. Played last: a driver that was started again has forgotten its events. `begun` is when
+/// the lab's Windows started, or a little later.
+pub(crate) fn play_starts(run: &Run<'_>, begun: Instant) -> Result<Vec<FailSafe>> {
+    let mut fail_safes = Vec::new();
+    run.lab.expect(&["mode", "enforce", "--force"])?;
+    restart(run)?;
+    // On a machine so slow that Windows has long started by now there is nothing to see.
+    if begun.elapsed() < STARTING {
+        held_back(run, "boot")?;
+        fail_safes.push(FailSafe {
+            name: "enforcement of an earlier run waits until Windows has started",
+            seen: "the mode was kept; a denied driver loads".to_owned(),
+        });
+    }
+    let option = r"HKLM\SYSTEM\CurrentControlSet\Control\SafeBoot\Option";
+    let on = [
+        "add",
+        option,
+        "/v",
+        "OptionValue",
+        "/t",
+        "REG_DWORD",
+        "/d",
+        "1",
+        "/f",
+    ];
+    run.lab.run("reg.exe", &on)?;
+    restart(run)?;
+    run.lab.expect(&["mode", "enforce", "--force"])?;
+    held_back(run, "safe-mode")?;
+    run.lab.run("reg.exe", &["delete", option, "/f"])?;
+    restart(run)?;
+    run.lab.expect(&["mode", "enforce", "--force"])?;
+    ensure!(
+        mode(run)? == "enforce" && !loads(run, DENIED)?,
+        "out of safe mode, a denied driver loads: {}",
+        status(run)?
+    );
+    fail_safes.push(FailSafe {
+        name: "safe mode holds enforcement back",
+        seen: "a denied driver loads in it, and does not out of it".to_owned(),
+    });
+    run.lab.expect(&["mode", "evaluate"])?;
+    Ok(fail_safes)
+}
+
+fn restart(run: &Run<'_>) -> Result<()> {
+    run.lab.expect(&["stop"])?;
+    run.lab.expect(&["start"])?;
+    Ok(())
+}
+
+/// Enforcement is asked for and not in effect, for this reason alone, and refuses nothing.
+fn held_back(run: &Run<'_>, hold: &str) -> Result<()> {
+    let status = status(run)?;
+    let holds = status["holds"].as_array().into_iter().flatten();
+    let holds: Vec<&str> = holds.filter_map(Value::as_str).collect();
+    ensure!(
+        holds == [hold] && status["mode"] == "evaluate" && status["mode_asked"] == "enforce",
+        "enforcement is to be held back by {hold}: {status}"
+    );
+    ensure!(
+        loads(run, DENIED)?,
+        "a denied driver does not load, in spite of {hold}"
+    );
+    Ok(())
+}
+
+/// Whether a copy loads now; it is unloaded again.
+fn loads(run: &Run<'_>, service: &str) -> Result<bool> {
+    run.lab.net_start(service)?;
+    let loads = run.lab.is_running(service)?;
+    if loads {
+        run.lab.net_stop(service)?;
+    }
+    Ok(loads)
 }
 
 fn path(service: &str) -> String {

@@ -50,6 +50,10 @@ pub fn run(keep: bool) -> Result<ExitCode> {
         .with_context(|| format!("cannot write {}", written.display()))?;
     print!("{}", report::table(&outcome.rows));
     println!();
+    for fail_safe in outcome.report["fail_safes"].as_array().into_iter().flatten() {
+        let text = |name: &str| fail_safe[name].as_str().unwrap_or_default().to_owned();
+        println!("fail-safe: {}: {}", text("name"), text("seen"));
+    }
     let verdict = if outcome.passed() {
         "all as expected"
     } else {

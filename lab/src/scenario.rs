@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -81,6 +82,7 @@ pub fn put_package(lab: &Lab, driver: &Path, controller: &Path) -> Result<()> {
 
 /// Plays the whole scenario in a fresh lab that holds the package.
 pub fn play(lab: &Lab, driver: &Path) -> Result<Outcome> {
+    let begun = Instant::now();
     lab.install_subjects()?;
     let mut run = Run {
         lab,
@@ -109,12 +111,13 @@ pub fn play(lab: &Lab, driver: &Path) -> Result<Outcome> {
     run.not_an_image()?;
     run.check(subject("ViGEmBus.sys")?, "a file that is only asked about")?;
     run.second_generation()?;
-    let fail_safes = enforcement::play(&mut run)?;
+    let mut fail_safes = enforcement::play(&mut run)?;
 
     let status = lab.expect(&["status", "--json"])?;
     let status: Value =
         serde_json::from_str(status.stdout.trim()).context("gatehouse status prints no JSON")?;
     run.events.read(lab)?;
+    fail_safes.extend(enforcement::play_starts(&run, begun)?);
     let report = report(driver, &status, &run, &fail_safes)?;
     Ok(Outcome {
         rows: run.rows,
