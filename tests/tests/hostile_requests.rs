@@ -5,7 +5,13 @@ use anyhow::Result;
 use gatehouse_tests::Rig;
 use gatehouse_tests::hex;
 use gatehouse_tests::policy;
+use protocol::control::KeyRequest;
+use protocol::control::ModeRequest;
+use protocol::control::ThresholdsRequest;
+use protocol::envelope::Envelope;
 use protocol::ioctl;
+use protocol::message::EventsRequest;
+use protocol::message::PullRequest;
 use protocol::message::PushOutcome;
 use protocol::message::Request;
 use zerocopy::FromBytes;
@@ -116,7 +122,7 @@ fn a_rejected_push_says_what_was_wrong_and_where() -> Result<()> {
 fn an_oversized_push_is_refused_before_it_is_looked_at() -> Result<()> {
     let rig = Rig::start()?;
     let line = |length: usize| format!("{:x} zeros:{length:x} 1000", ioctl::PUSH);
-    let largest = (64 << 20) + size_of::<Request>();
+    let largest = (64 << 20) + size_of::<Request>() + size_of::<Envelope>();
     let answers = rig.probe(&[line(largest + 1), line(largest)])?;
     assert_eq!(answers[0], format!("error {ERROR_FILE_TOO_LARGE}"));
     // One byte less is looked at, and its version is wrong.
@@ -127,6 +133,19 @@ fn an_oversized_push_is_refused_before_it_is_looked_at() -> Result<()> {
         (&0.into(), &2.into())
     );
     Ok(())
+}
+
+/// Bytes of a request's structure behind the version that it begins with.
+const fn behind_version(code: u32) -> usize {
+    let whole = match code {
+        ioctl::PULL => size_of::<PullRequest>(),
+        ioctl::EVENTS => size_of::<EventsRequest>(),
+        ioctl::MODE => size_of::<ModeRequest>(),
+        ioctl::THRESHOLDS => size_of::<ThresholdsRequest>(),
+        ioctl::KEY => size_of::<KeyRequest>(),
+        _ => size_of::<Request>(),
+    };
+    whole - size_of::<Request>()
 }
 
 #[test]
@@ -151,11 +170,7 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
             ERROR_INVALID_PARAMETER,
         );
         if code != ioctl::HELLO {
-            let tail = if code == ioctl::PULL || code == ioctl::EVENTS {
-                "0000000000000000"
-            } else {
-                ""
-            };
+            let tail = "00".repeat(behind_version(code));
             expect(format!("{code:x} {old}{tail} 10000"), ERROR_REVISION_MISMATCH);
         }
     }
@@ -165,7 +180,13 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
         (ioctl::PUSH, current.clone()),
         (ioctl::PULL, format!("{current}0000000000000000")),
         (ioctl::CHECK, format!("{current}{name}")),
-        (ioctl::EVENTS, format!("{current}0000000000000000")),
+        (ioctl::EVENTS, format!("{current}{}", "00".repeat(16))),
+        (ioctl::MODE, format!("{current}01000000{}", "00".repeat(12))),
+        (ioctl::ROLLBACK, current.clone()),
+        (ioctl::PROGRESS, current.clone()),
+        (ioctl::THRESHOLDS, format!("{current}{}", "00".repeat(16))),
+        (ioctl::METRICS, current.clone()),
+        (ioctl::KEY, format!("{current}{}", "00".repeat(96))),
     ] {
         for output in [0, 1, 7] {
             expect(format!("{code:x} {input} {output:x}"), ERROR_INSUFFICIENT_BUFFER);
