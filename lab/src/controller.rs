@@ -8,10 +8,16 @@ use anyhow::Result;
 use crate::command;
 use crate::host;
 use crate::repository;
+use crate::toolchain::Library;
 use crate::toolchain::Toolchain;
 
 /// The target that needs nothing of Microsoft's to link.
 pub const TARGET: &str = "x86_64-pc-windows-gnu";
+
+const LIBRARY: Library = Library {
+    parts: "std,panic_abort",
+    features: "",
+};
 
 /// Builds the release controller and returns the path of gatehouse.exe. Quick when nothing changed.
 pub fn build_controller() -> Result<PathBuf> {
@@ -26,7 +32,7 @@ pub fn build_program(package: &str, program: &str) -> Result<PathBuf> {
     eprintln!("lab: building {program} with {}", toolchain.description());
     let mut flags = vec!["-Cpanic=abort".to_owned(), "-Cstrip=symbols".to_owned()];
     flags.extend(toolchain.remap_arguments(&repository::root()));
-    let mut build = toolchain.build("std,panic_abort", "");
+    let mut build = toolchain.build(LIBRARY);
     build
         .args(["--release", "--package", package, "--manifest-path"])
         .arg(repository::root().join("Cargo.toml"))
@@ -40,4 +46,22 @@ pub fn build_program(package: &str, program: &str) -> Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_PANIC", "abort");
     command::run(&mut build).with_context(|| format!("cannot build {program} for Windows"))?;
     Ok(target.join(TARGET).join("release").join(program))
+}
+
+/// Runs clippy over everything of the workspace that runs on Windows, for Windows; anything it says is an error.
+pub fn lint_for_windows() -> Result<()> {
+    let toolchain = Toolchain::for_target(TARGET)?;
+    let mut lint = toolchain.lint(LIBRARY)?;
+    lint.args([
+        "--workspace",
+        "--exclude",
+        "gatehouse-lab",
+        "--exclude",
+        "gatehouse-tests",
+        "--manifest-path",
+    ])
+    .arg(repository::root().join("Cargo.toml"))
+    .arg("--target-dir")
+    .arg(repository::target("lint"));
+    command::run(lint.args(["--", "--deny", "warnings"])).context("clippy for Windows")
 }

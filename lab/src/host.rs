@@ -21,6 +21,9 @@ pub const WINE_ROOT: [&str; 2] = ["mmdebstrap", "mount"];
 /// Debian's Rust with the sources of its standard library, for machines whose toolchain lacks the Windows targets.
 pub const DEBIAN_RUST: [&str; 3] = ["cargo-web", "rust-web-src", "rustc-web"];
 
+/// The lints of Debian's Rust.
+pub const DEBIAN_CLIPPY: [&str; 1] = ["rust-web-clippy"];
+
 /// Installs those of `packages` that are missing. Does nothing, quickly, when all are there.
 pub fn require(packages: &[&str]) -> Result<()> {
     let installed = installed()?;

@@ -4,6 +4,7 @@ mod bench_verb;
 mod fuzz_verb;
 mod lab_verb;
 mod package_verb;
+mod test_lanes;
 mod test_verb;
 
 use std::process::ExitCode;

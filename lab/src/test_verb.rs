@@ -10,6 +10,8 @@ use anyhow::bail;
 use lab::cache;
 use lab::cache::Key;
 use lab::command;
+use lab::controller;
+use lab::driver;
 use lab::host;
 use lab::repository;
 
@@ -47,7 +49,14 @@ pub fn run(quick: bool) -> Result<ExitCode> {
     // One test copies the checkout, by the list that git keeps.
     host::require(&["git"])?;
     step("dependencies keep to deny.toml", deny)?;
-    step("all tests", || cargo(&["test", "--workspace", "--quiet"]))?;
+    step("clippy has nothing to say of what is built for Windows", || {
+        driver::lint_driver()?;
+        controller::lint_for_windows()
+    })?;
+    step("all tests", || {
+        crate::test_lanes::run()?;
+        cargo(&["test", "--workspace", "--doc", "--quiet"])
+    })?;
     let begun = Instant::now();
     eprintln!("test: the main job, end to end");
     let code = crate::lab_verb::run(false)?;

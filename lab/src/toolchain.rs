@@ -20,6 +20,15 @@ pub struct Toolchain {
     target: &'static str,
 }
 
+/// What is needed of Rust's standard library, separated by commas.
+#[derive(Clone, Copy)]
+pub struct Library {
+    /// Its crates.
+    pub parts: &'static str,
+    /// Their features.
+    pub features: &'static str,
+}
+
 impl Toolchain {
     /// The one to use for `target`: that on PATH if it has the target's libraries, else Debian's, installed if missing.
     pub fn for_target(target: &'static str) -> Result<Self> {
@@ -57,14 +66,36 @@ impl Toolchain {
     }
 
     /// `cargo build` for the target, building the named parts of the standard library where they are not at hand.
-    pub fn build(&self, library_parts: &str, library_features: &str) -> Command {
+    pub fn build(&self, library: Library) -> Command {
         let mut command = command::clean(&self.cargo);
-        command.args(["build", "--target", self.target]);
+        command.arg("build");
+        self.aimed(command, library)
+    }
+
+    /// `cargo clippy` for the target, likewise.
+    pub fn lint(&self, library: Library) -> Result<Command> {
+        let mut command = if self.rustc.is_some() {
+            host::require(&host::DEBIAN_CLIPPY)?;
+            // By its path: cargo itself would look among rustup's commands first.
+            let mut command = command::clean("/usr/bin/cargo-clippy");
+            command.arg("clippy").env("CARGO", &self.cargo);
+            command
+        } else {
+            let mut command = command::clean(&self.cargo);
+            command.arg("clippy");
+            command
+        };
+        command.arg("--quiet");
+        Ok(self.aimed(command, library))
+    }
+
+    fn aimed(&self, mut command: Command, library: Library) -> Command {
+        command.args(["--target", self.target]);
         if let Some(rustc) = &self.rustc {
             command.env("RUSTC", rustc).env("RUSTC_BOOTSTRAP", "1");
-            command.arg(format!("-Zbuild-std={library_parts}"));
-            if !library_features.is_empty() {
-                command.arg(format!("-Zbuild-std-features={library_features}"));
+            command.arg(format!("-Zbuild-std={}", library.parts));
+            if !library.features.is_empty() {
+                command.arg(format!("-Zbuild-std-features={}", library.features));
             }
         }
         command

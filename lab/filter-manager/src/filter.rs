@@ -319,7 +319,7 @@ fn is_handle_of(object: isize, filter: &Filter) -> bool {
 pub unsafe extern "system" fn FltGetRoutineAddress(name: PCSTR) -> *mut c_void {
     // SAFETY: terminated, by the function's contract.
     let name = unsafe { std::ffi::CStr::from_ptr(name.cast()) };
-    exported(windows_sys::core::w!("fltmgr.sys"), name).unwrap_or(null_mut())
+    exported(windows_sys::core::w!("fltmgr.sys"), name).unwrap_or_default()
 }
 
 /// # Safety

@@ -115,7 +115,7 @@ unsafe extern "system" fn system_routine(name: *const UNICODE_STRING) -> *mut c_
         return null_mut();
     };
     let found = exported(w!("ntoskrnl.exe"), &name).or_else(|| exported(w!("hal.dll"), &name));
-    found.unwrap_or(null_mut())
+    found.unwrap_or_default()
 }
 
 /// MmDoesFileHaveUserWritableReferences: how many writable views user mode has. None: drivers' files are not mapped here.

@@ -41,10 +41,13 @@ fn send(name: &str, file: &str) -> Result<(), String> {
     for (number, line) in script.lines().enumerate() {
         let request = request::parse(line).ok_or_else(|| format!("{file}:{}: not a request", number + 1))?;
         match device.control(&request) {
-            Ok(bytes) => println!(
-                "ok {}",
-                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-            ),
+            Ok(bytes) => {
+                print!("ok ");
+                for byte in bytes {
+                    print!("{byte:02x}");
+                }
+                println!();
+            }
             Err(code) => println!("error {code}"),
         }
     }
