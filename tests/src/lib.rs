@@ -16,10 +16,14 @@ use anyhow::Result;
 use anyhow::ensure;
 use lab::Lab;
 use lab::Output;
+use protocol::ioctl;
+use protocol::message::PushOutcome;
+use protocol::message::Request;
 use serde_json::Value;
+use zerocopy::IntoBytes;
 
 /// Where the probe lies in the lab's Windows.
-const PROBE: &str = r"C:\probe.exe";
+pub const PROBE: &str = r"C:\probe.exe";
 
 /// Wine's own mouhid.sys: a small driver that starts and stops cleanly, any number of times.
 pub const SUBJECT: &str = r"C:\windows\system32\drivers\mouhid.sys";
@@ -240,6 +244,12 @@ pub fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("a string");
         text
     })
+}
+
+/// The push of a set, as a line for `probe`.
+pub fn push_request(set: &[u8]) -> String {
+    let input = [Request::new().as_bytes(), set].concat();
+    format!("{:x} {} {:x}", ioctl::PUSH, hex(&input), size_of::<PushOutcome>())
 }
 
 /// The two manifests of the driver, for the genuine WDK and for the lab.

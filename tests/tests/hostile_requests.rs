@@ -5,6 +5,7 @@ use anyhow::Result;
 use gatehouse_tests::Rig;
 use gatehouse_tests::hex;
 use gatehouse_tests::policy;
+use gatehouse_tests::push_request;
 use protocol::control::KeyRequest;
 use protocol::control::ModeRequest;
 use protocol::control::ThresholdsRequest;
@@ -24,11 +25,6 @@ const ERROR_INVALID_PARAMETER: u32 = 87;
 const ERROR_INSUFFICIENT_BUFFER: u32 = 122;
 const ERROR_FILE_TOO_LARGE: u32 = 223;
 const ERROR_REVISION_MISMATCH: u32 = 1306;
-
-fn push_line(set: &[u8]) -> String {
-    let input = [Request::new().as_bytes(), set].concat();
-    format!("{:x} {} {:x}", ioctl::PUSH, hex(&input), size_of::<PushOutcome>())
-}
 
 fn outcome(answer: &str) -> PushOutcome {
     let text = answer
@@ -53,13 +49,13 @@ fn damaged_policy_sets_are_rejected_and_the_good_one_stays() -> Result<()> {
 
     let mut requests = Vec::new();
     for length in 0..set.len() {
-        requests.push(push_line(&set[..length]));
+        requests.push(push_request(&set[..length]));
     }
     for at in 0..set.len() {
         for bit in 0..8 {
             let mut damaged = set.clone();
             damaged[at] ^= 1 << bit;
-            requests.push(push_line(&damaged));
+            requests.push(push_request(&damaged));
         }
     }
     let answers = rig.probe(&requests)?;

@@ -12,19 +12,35 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::Result;
 use gatehouse_tests::CLEAN_STOP;
+use gatehouse_tests::PROBE;
 use gatehouse_tests::Rig;
 use gatehouse_tests::SUBJECT;
+use gatehouse_tests::hex;
 use gatehouse_tests::policy;
+use gatehouse_tests::push_request;
+use protocol::control::ModeOutcome;
+use protocol::control::ModeRequest;
+use protocol::ioctl;
+use protocol::message::Mode;
+use protocol::message::Request;
 use serde_json::Value;
+use zerocopy::IntoBytes;
 
 const GATEHOUSE: &str = r"C:\gatehouse\gatehouse.exe";
+/// Requests that put one set after the other into force.
+const PUSHES: &str = r"C:\pushes.txt";
+/// Requests that switch enforcement on and off.
+const SWITCHES: &str = r"C:\switches.txt";
 
-/// For how long: `GATEHOUSE_STRESS_SECONDS`, or so that it does not hold up the other tests.
-fn duration() -> Duration {
+/// Longest run of the driver between its start and its stop, in seconds.
+const LONGEST_RUN: u64 = 20;
+
+/// For how long, in seconds: `GATEHOUSE_STRESS_SECONDS`, or so that it does not hold up the other tests.
+fn duration() -> u64 {
     let seconds = env::var("GATEHOUSE_STRESS_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(20))
+    seconds.unwrap_or(8)
 }
 
 /// What a reader saw of one run of the driver.
@@ -67,41 +83,61 @@ fn follow(mut reader: Child) -> thread::JoinHandle<Result<Seen>> {
     })
 }
 
-fn looped(rig: &Rig, times: u32, command: &str) -> Result<Child> {
-    let line = format!("for /L %i in (1,1,{times}) do @{command} >nul 2>nul");
-    rig.lab.spawn("cmd.exe", &["/c", &line])
+/// Runs a command line over and over until then; how often.
+fn looped(rig: &Rig, until: Instant, line: &str) -> Result<u64> {
+    let mut times = 0;
+    while Instant::now() < until {
+        rig.lab.run("cmd.exe", &["/c", line])?;
+        times += 1;
+    }
+    Ok(times)
+}
+
+/// Sends the requests of a file over and over for so many seconds; how many were taken.
+fn repeated(rig: &Rig, seconds: u64, file: &str) -> Result<u64> {
+    let seconds = seconds.to_string();
+    let arguments = ["repeat", protocol::WIN32_NAME, file, &seconds];
+    let said = rig.lab.run(PROBE, &arguments)?.stdout;
+    let (taken, failed) = said.trim().split_once(" ok, ").context("how many")?;
+    assert_eq!(failed, "0 failed", "{file}");
+    Ok(taken.parse()?)
+}
+
+/// What happened to one run of the driver.
+#[derive(Default)]
+struct Done {
+    pushes: u64,
+    switches: u64,
+    loads: u64,
+    seen: Seen,
 }
 
 /// One run of the driver, from start to stop.
-fn round(rig: &Rig) -> Result<Seen> {
+fn round(rig: &Rig, seconds: u64) -> Result<Done> {
     rig.done(&["start"])?;
     let readers = [0; 2].map(|_| rig.lab.spawn(GATEHOUSE, &["events", "--follow", "--json"]));
     let mut following = Vec::new();
     for reader in readers {
         following.push(follow(reader?));
     }
-    let actors = [
-        looped(
-            rig,
-            6,
-            &format!(r"{GATEHOUSE} push C:\a.ghp & {GATEHOUSE} push C:\b.ghp"),
-        )?,
-        looped(
-            rig,
-            6,
-            &format!(r"{GATEHOUSE} mode enforce --for 2s --force & {GATEHOUSE} mode evaluate"),
-        )?,
-        looped(rig, 6, "net start subject & net stop subject")?,
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut done = thread::scope(|scope| {
+        let pushing = scope.spawn(|| repeated(rig, seconds, PUSHES));
+        let switching = scope.spawn(|| repeated(rig, seconds, SWITCHES));
+        let loading = scope.spawn(|| looped(rig, until, "net start subject & net stop subject"));
         // Readers that come and go.
-        looped(
-            rig,
-            8,
-            &format!(r"{GATEHOUSE} --json events & {GATEHOUSE} --json status"),
-        )?,
-    ];
-    for mut actor in actors {
-        actor.wait()?;
-    }
+        let looking = format!("{GATEHOUSE} --json events & {GATEHOUSE} --json status");
+        let reading = scope.spawn(move || looped(rig, until, &looking));
+        let [pushes, switches, loads, reads] =
+            [pushing, switching, loading, reading].map(|actor| actor.join().expect("no actor panics"));
+        reads?;
+        anyhow::Ok(Done {
+            pushes: pushes?,
+            switches: switches?,
+            loads: loads?,
+            seen: Seen::default(),
+        })
+    })?;
     let status = rig.status()?;
     let count = |name: &str| {
         status[name]
@@ -112,9 +148,8 @@ fn round(rig: &Rig) -> Result<Seen> {
     assert_eq!(count("events_failed")?, 0);
     assert_eq!(count("pool_failures")?, 0);
     assert_eq!(count("pushes_rejected")?, 0);
-    assert_eq!(count("pushes_accepted")?, 12);
+    assert_eq!(count("pushes_accepted")?, done.pushes);
     rig.done(&["stop"])?;
-    let mut all = Seen::default();
     for reader in following {
         let seen = reader.join().expect("the reader's thread ends")?;
         // Stopping may end a reader before its last batch: what came before is complete.
@@ -124,10 +159,21 @@ fn round(rig: &Rig) -> Result<Seen> {
             "a reader saw {} of {emitted} events",
             seen.last
         );
-        all.events += seen.events;
-        all.dropped += seen.dropped;
+        done.seen.events += seen.events;
+        done.seen.dropped += seen.dropped;
     }
-    Ok(all)
+    Ok(done)
+}
+
+fn switch(mode: Mode, force: u32) -> String {
+    let request = ModeRequest {
+        request: Request::new(),
+        mode: (mode as u32).into(),
+        force: force.into(),
+        duration: 0.into(),
+    };
+    let answer = size_of::<ModeOutcome>();
+    format!("{:x} {} {answer:x}", ioctl::MODE, hex(request.as_bytes()))
 }
 
 #[test]
@@ -137,18 +183,30 @@ fn everything_at_once_loses_nothing_that_is_not_accounted_for() -> Result<()> {
     let digest = rig.digest(SUBJECT)?;
     let allowing = rig.compile(&policy(&[("Allow", &digest)]))?;
     let denying = rig.compile(&policy(&[("Deny", &digest)]))?;
-    rig.lab.write(r"C:\a.ghp", &allowing)?;
-    rig.lab.write(r"C:\b.ghp", &denying)?;
-    let (begun, mut rounds, mut events, mut dropped) = (Instant::now(), 0, 0, 0);
-    while rounds == 0 || begun.elapsed() < duration() {
-        let seen = round(&rig)?;
-        events += seen.events;
-        dropped += seen.dropped;
-        rounds += 1;
+    let pushes = [&allowing, &denying].map(|set| push_request(set));
+    rig.lab.write(PUSHES, pushes.join("\n").as_bytes())?;
+    let switches = [switch(Mode::Enforce, 1), switch(Mode::Evaluate, 0)];
+    rig.lab.write(SWITCHES, switches.join("\n").as_bytes())?;
+    let (begun, mut runs, mut all) = (Instant::now(), 0, Done::default());
+    loop {
+        let left = duration().saturating_sub(begun.elapsed().as_secs());
+        if runs > 0 && left == 0 {
+            break;
+        }
+        let done = round(&rig, left.clamp(1, LONGEST_RUN))?;
+        runs += 1;
+        all.pushes += done.pushes;
+        all.switches += done.switches;
+        all.loads += done.loads;
+        all.seen.events += done.seen.events;
+        all.seen.dropped += done.seen.dropped;
     }
-    println!("{rounds} runs, {events} events read, {dropped} dropped and told");
+    println!(
+        "{runs} runs: {} pushes, {} mode switches, {} loads and unloads, {} events read, {} dropped and told",
+        all.pushes, all.switches, all.loads, all.seen.events, all.seen.dropped
+    );
     let stops = rig.stop_lines()?;
-    assert_eq!(stops.len(), rounds);
+    assert_eq!(stops.len(), runs);
     assert!(stops.iter().all(|line| line == CLEAN_STOP), "{stops:?}");
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Sends requests to a device as they are written down, and prints how each ended: for requests that the controller never makes.
 //!
 //! ```text
-//! probe open NAME        opens a device name; prints `opened` or `error CODE`
-//! probe send NAME FILE   sends each line of FILE: CODE INPUT OUTPUT, in hexadecimal
+//! probe open NAME                  opens a device name; prints `opened` or `error CODE`
+//! probe send NAME FILE             sends each line of FILE: CODE INPUT OUTPUT, in hexadecimal
+//! probe repeat NAME FILE SECONDS   sends them over and over for so long; prints `N ok, M failed`
 //! ```
 //! INPUT is the bytes, `-` for none, `zeros:LENGTH` for that many zeros, or `null:LENGTH` for a null pointer that claims a
 //! length; OUTPUT is a length, or `null:LENGTH`. Each line is answered with `ok BYTES` or `error CODE` (a Win32 error, decimal).
@@ -23,7 +24,8 @@ fn main() -> std::process::ExitCode {
             Ok(())
         }
         ["send", name, file] => send(name, file),
-        _ => Err("usage: probe open NAME | probe send NAME FILE".to_owned()),
+        ["repeat", name, file, seconds] => repeat(name, file, seconds),
+        _ => Err("usage: probe open NAME | probe send NAME FILE | probe repeat NAME FILE SECONDS".to_owned()),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -35,12 +37,22 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(windows)]
-fn send(name: &str, file: &str) -> Result<(), String> {
+fn prepared(name: &str, file: &str) -> Result<(device::Device, Vec<request::Request>), String> {
     let device = device::Device::open(name).map_err(|code| format!("cannot open {name}: error {code}"))?;
     let script = std::fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
+    let mut requests = Vec::new();
     for (number, line) in script.lines().enumerate() {
-        let request = request::parse(line).ok_or_else(|| format!("{file}:{}: not a request", number + 1))?;
-        match device.control(&request) {
+        let request = request::parse(line);
+        requests.push(request.ok_or_else(|| format!("{file}:{}: not a request", number + 1))?);
+    }
+    Ok((device, requests))
+}
+
+#[cfg(windows)]
+fn send(name: &str, file: &str) -> Result<(), String> {
+    let (device, requests) = prepared(name, file)?;
+    for request in &requests {
+        match device.control(request) {
             Ok(bytes) => {
                 print!("ok ");
                 for byte in bytes {
@@ -51,6 +63,25 @@ fn send(name: &str, file: &str) -> Result<(), String> {
             Err(code) => println!("error {code}"),
         }
     }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn repeat(name: &str, file: &str, seconds: &str) -> Result<(), String> {
+    let (device, requests) = prepared(name, file)?;
+    let seconds = seconds
+        .parse()
+        .map_err(|error| format!("SECONDS is {seconds}: {error}"))?;
+    let (begun, mut done, mut failed) = (std::time::Instant::now(), 0_u64, 0_u64);
+    while begun.elapsed() < std::time::Duration::from_secs(seconds) {
+        for request in &requests {
+            match device.control(request) {
+                Ok(_) => done += 1,
+                Err(_) => failed += 1,
+            }
+        }
+    }
+    println!("{done} ok, {failed} failed");
     Ok(())
 }
 
