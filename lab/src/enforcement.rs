@@ -75,6 +75,7 @@ pub(crate) fn play(run: &mut Run<'_>) -> Result<Vec<FailSafe>> {
     let allowed = Verdict::new("allow", "allowed", ALLOW_RULE);
     load(run, ALLOWED, "enforcement: a rule allows it", &allowed)?;
     uncertain(run, &unlisted)?;
+    fail_safes.push(own_file(run)?);
 
     // The kill switch wins over what was asked for.
     let parameters = r"HKLM\SYSTEM\CurrentControlSet\Services\gatehouse\Parameters";
@@ -276,6 +277,34 @@ fn uncertain(run: &mut Run<'_>, expected: &Verdict) -> Result<()> {
         "one uncertain section, not {counted}, is to be counted"
     );
     Ok(())
+}
+
+/// The policy does not name gatehouse.sys. A copy of it gets past the filter all the same, and then ends for want of a device name.
+fn own_file(run: &mut Run<'_>) -> Result<FailSafe> {
+    const COPY: &str = "enforced-gatehouse";
+    let image = run.lab.read(&format!(r"{PACKAGE_FOLDER}\gatehouse.sys"))?;
+    run.lab.write(&path(COPY), &image)?;
+    run.lab.create_service(COPY, &path(COPY))?;
+    let before = ["sections_spared", "sections_refused"].map(|name| counter(run, name));
+    let from = start(run, COPY)?;
+    let [spared, refused] = before;
+    let spared = counter(run, "sections_spared")? - spared?;
+    let refused = counter(run, "sections_refused")? - refused?;
+    ensure!(
+        (spared, refused) == (1, 0),
+        "a copy of gatehouse.sys is to be spared: {spared} sections spared, {refused} refused"
+    );
+    let file = format!("{COPY}.sys");
+    let event = run.events.wait_for(run.lab, How::Load.event(), &file, from)?;
+    let verdict = run.verdict(&event)?;
+    ensure!(
+        verdict == Verdict::new("refuse", "fails-policy", ""),
+        "the policy does not name gatehouse.sys, and its verdict is {verdict:?}"
+    );
+    Ok(FailSafe {
+        name: "the driver's own file is never refused",
+        seen: "no rule names it; a copy of it loads while others are refused".to_owned(),
+    })
 }
 
 fn start(run: &mut Run<'_>, service: &str) -> Result<usize> {
