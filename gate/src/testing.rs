@@ -3,6 +3,7 @@
 use crate::gate::Gate;
 use crate::host::NtStatus;
 use crate::process::Process;
+use crate::process::driver_image;
 use protocol::ioctl;
 use protocol::message::Events;
 use protocol::message::EventsRequest;
@@ -14,7 +15,6 @@ use sha2::Sha256;
 use std::fmt::Write;
 use std::format;
 use std::string::String;
-use std::vec;
 use std::vec::Vec;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
@@ -23,32 +23,9 @@ pub fn gate() -> Gate<Process> {
     Gate::try_new(Process::default()).expect("memory")
 }
 
-/// The smallest PE32+ image, told apart from others by `mark`. Header fields: Microsoft, "PE Format".
+/// The smallest driver image, told apart from others by `mark`.
 pub fn image(mark: u8) -> Vec<u8> {
-    let mut file = vec![0; 0x400];
-    let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"MZ");
-    put(0x3c, &0x80_u32.to_le_bytes());
-    put(0x80, b"PE\0\0");
-    put(0x84, &0x8664_u16.to_le_bytes());
-    put(0x86, &1_u16.to_le_bytes());
-    put(0x94, &240_u16.to_le_bytes());
-    put(0x96, &0x22_u16.to_le_bytes());
-    put(0x98, &0x20b_u16.to_le_bytes());
-    put(0xb8, &0x1000_u32.to_le_bytes());
-    put(0xbc, &0x200_u32.to_le_bytes());
-    put(0xd0, &0x2000_u32.to_le_bytes());
-    put(0xd4, &0x200_u32.to_le_bytes());
-    put(0xdc, &1_u16.to_le_bytes());
-    put(0x104, &16_u32.to_le_bytes());
-    put(0x188, b".text\0\0\0");
-    put(0x190, &0x200_u32.to_le_bytes());
-    put(0x194, &0x1000_u32.to_le_bytes());
-    put(0x198, &0x200_u32.to_le_bytes());
-    put(0x19c, &0x200_u32.to_le_bytes());
-    put(0x1ac, &0x6000_0020_u32.to_le_bytes());
-    put(0x200, &[mark; 0x200]);
-    file
+    driver_image(&[mark; 0x200])
 }
 
 /// Authenticode SHA-256 of [`image`], by the rule written out: all but CheckSum and the security directory entry.
