@@ -151,9 +151,7 @@ impl Besieged {
     /// What a valid request may change; nothing for any other.
     fn may(&self, code: u32, input: &[u8], output: usize, before: &View) -> Changed {
         let nothing = Changed::default();
-        let is_current = input
-            .first_chunk::<2>()
-            .is_some_and(|version| u16::from_le_bytes(*version) == protocol::VERSION);
+        let is_current = input.starts_with(Request::new().as_bytes());
         let is = |size: usize, answer: usize| is_current && input.len() == size && output >= answer;
         match code {
             ioctl::PUSH => Changed {
@@ -180,18 +178,11 @@ impl Besieged {
             ioctl::KEY => Changed {
                 key: is(size_of::<KeyRequest>(), size_of::<KeyOutcome>())
                     && self.has_disk
-                    && (before.key == [0; 32] || self.is_known_key(input)),
+                    && (before.key == [0; 32] || self.key_requests.iter().any(|known| known == input)),
                 ..nothing
             },
             _ => nothing,
         }
-    }
-
-    /// What follows the version says it all; the reserved bytes behind that are not looked at.
-    fn is_known_key(&self, input: &[u8]) -> bool {
-        let said = input.get(size_of::<Request>()..);
-        let mut known = self.key_requests.iter();
-        known.any(|known| known.get(size_of::<Request>()..) == said)
     }
 
     fn is_acceptable(&self, pushed: &[u8], before: &View) -> bool {

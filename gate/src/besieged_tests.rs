@@ -143,8 +143,8 @@ fn a_million_random_requests() {
         };
         let length = *dice.one_of(&[0, 7, 8, 9, 16, 24, 24, 32, 104, 200]);
         let mut input = dice.bytes(length);
-        if dice.below(4) > 0 && input.len() >= 2 {
-            input[..2].copy_from_slice(&protocol::VERSION.to_le_bytes());
+        if dice.below(4) > 0 && input.len() >= size_of::<Request>() {
+            input[..size_of::<Request>()].copy_from_slice(Request::new().as_bytes());
         }
         // Numbers as small as those that mean something.
         for at in (8..input.len().saturating_sub(3)).step_by(4) {

@@ -288,6 +288,7 @@ impl<H: Host> Gate<H> {
     fn answer_events(&self, buffer: &mut [u8], input: usize, output: usize) -> Result<usize, Unanswered> {
         let request = exact::<EventsRequest>(buffer, input)?;
         current(request.request)?;
+        zero(request.reserved.get() == 0)?;
         let may_wait = match request.wait.get() {
             wait::NOT => false,
             wait::FOR_EVENT => true,
@@ -323,6 +324,7 @@ fn hello(buffer: &mut [u8], input: usize, output: usize) -> Written {
     if !(request.oldest.get()..=request.newest.get()).contains(&protocol::VERSION) {
         return Err(NtStatus::REVISION_MISMATCH);
     }
+    zero(request.reserved.get() == 0)?;
     let answer = Hello {
         version: protocol::VERSION.into(),
         driver: DRIVER_VERSION.map(Into::into),
@@ -358,12 +360,20 @@ fn split<T: FromBytes>(buffer: &[u8], input: usize) -> Result<(T, &[u8]), NtStat
     T::read_from_prefix(bytes).map_err(|_| NtStatus::INVALID_PARAMETER)
 }
 
-/// Whether the request speaks this build's version.
+/// Whether the request speaks this build's version, and asks for nothing that this build does not know.
 fn current(request: Request) -> Result<(), NtStatus> {
-    if request.version.get() == protocol::VERSION {
+    if request.version.get() != protocol::VERSION {
+        return Err(NtStatus::REVISION_MISMATCH);
+    }
+    zero(request.reserved == [0; 6])
+}
+
+/// Whether what is reserved is zero: a later build gives it a meaning that must not be passed over.
+const fn zero(is_zero: bool) -> Result<(), NtStatus> {
+    if is_zero {
         Ok(())
     } else {
-        Err(NtStatus::REVISION_MISMATCH)
+        Err(NtStatus::INVALID_PARAMETER)
     }
 }
 

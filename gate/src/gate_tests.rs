@@ -528,6 +528,40 @@ fn versions_are_negotiated_and_others_refused() {
     );
 }
 
+/// A later build gives what is reserved a meaning; who uses it must not be told that it was done.
+#[test]
+fn what_is_reserved_must_be_zero() {
+    let path = r"\??\C:\driver.sys";
+    let seeds = crate::besieged::seeds(&crate::besieged::Besieged::new(gate()), path);
+    for (code, input, _) in seeds {
+        let gate = gate();
+        let content = Content {
+            bytes: image(1),
+            ..Content::default()
+        };
+        gate.host().put(path, content);
+        let head = if code == ioctl::HELLO { 4..8 } else { 2..8 };
+        let more = if code == ioctl::EVENTS { 20..24 } else { 0..0 };
+        for at in head.chain(more) {
+            let mut bad = input.clone();
+            bad[at] ^= 0x80;
+            assert_eq!(
+                send(&gate, code, &bad, 1 << 16),
+                Err(NtStatus::INVALID_PARAMETER),
+                "{code:#x} {at}"
+            );
+        }
+        let mut buffer = input.clone();
+        buffer.resize(1 << 16, 0);
+        let good = gate.dispatch(code, &mut buffer, input.len(), 1 << 16);
+        let status = good.completion().map(|completion| completion.status);
+        assert!(
+            matches!(status, None | Some(NtStatus::SUCCESS)),
+            "{code:#x} {status:?}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 

@@ -149,6 +149,8 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
     let rig = Rig::start()?;
     let current = hex(Request::new().as_bytes());
     let old = format!("0000{}", &current[4..]);
+    // A bit that has no meaning yet.
+    let reserved = format!("{}80", &current[..14]);
     let name = hex(&r"\??\C:\windows\system32\drivers\mouhid.sys"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
@@ -168,6 +170,10 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
         if code != ioctl::HELLO {
             let tail = "00".repeat(behind_version(code));
             expect(format!("{code:x} {old}{tail} 10000"), ERROR_REVISION_MISMATCH);
+            expect(
+                format!("{code:x} {reserved}{tail} 10000"),
+                ERROR_INVALID_PARAMETER,
+            );
         }
     }
     for (code, input) in [
