@@ -468,7 +468,11 @@ fn metrics_tell_times_hits_and_unused_rules() {
         ("ID_ALLOW_TWO", true, &*"34".repeat(32)),
     ];
     let document = desk.file("p.xml", policy(&rules));
-    desk.run(&["push", &document], Outcome::Done);
+    // Another policy with a rule of the same id.
+    let other_id = "{9A6B1C02-5D0E-4F43-8E5D-3A1F6B7C8D91}";
+    let other = policy(&rules[..1]).replace("{9A6B1C02-5D0E-4F43-8E5D-3A1F6B7C8D90}", other_id);
+    let other = desk.file("other.xml", other);
+    desk.run(&["push", &document, &other], Outcome::Done);
     let mut metrics = Metrics {
         hits_none: 4.into(),
         ..Metrics::default()
@@ -476,7 +480,11 @@ fn metrics_tell_times_hits_and_unused_rules() {
     metrics.decided[3] = 10.into();
     let hits = |writer: &mut Writer<'_>| {
         writer.group(tag::RULE_HITS, |writer| {
-            writer.bytes(tag::POLICY_ID, &[0; 16]);
+            let id = [
+                0x02, 0x1c, 0x6b, 0x9a, 0x0e, 0x5d, 0x43, 0x4f, 0x8e, 0x5d, 0x3a, 0x1f, 0x6b, 0x7c, 0x8d,
+                0x90,
+            ];
+            writer.bytes(tag::POLICY_ID, &id);
             writer.text(tag::RULE_ID, "ID_ALLOW_ONE".chars());
             writer.number(tag::RULE_ACTION, 0);
             writer.number(tag::TIMES, 6);
@@ -488,7 +496,9 @@ fn metrics_tell_times_hits_and_unused_rules() {
     assert_eq!(record["times_us"]["read"]["p50"], Value::Null);
     assert_eq!(record["rules"][0]["times"], 6);
     assert_eq!(record["unused"][0]["id"], "ID_ALLOW_TWO");
-    assert_eq!(record["unused"].as_array().expect("a list").len(), 1);
+    assert_eq!(record["unused"][1]["id"], "ID_ALLOW_ONE");
+    assert_eq!(record["unused"][1]["policy_id"], other_id);
+    assert_eq!(record["unused"].as_array().expect("a list").len(), 2);
     // What was not counted one by one may have been any rule.
     metrics.hits_unlisted = 1.into();
     desk.script(ioctl::METRICS, metrics.as_bytes(), hits);

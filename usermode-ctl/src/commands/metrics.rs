@@ -104,9 +104,10 @@ fn rules(output: &mut Output, record: &MetricsRecord) -> Result<(), Error> {
         "{} rules decided nothing so far:",
         record.unused.len()
     ))?;
-    let mut table = Table::headed(&["RULE", "NAME"]);
+    let mut table = Table::headed(&["RULE", "NAME", "POLICY"]);
     for rule in &record.unused {
-        table.row(Tint::Plain, [rule.id.as_str().into(), rule.name.as_str().into()]);
+        let cells = [&rule.id, &rule.name, &rule.policy_id];
+        table.row(Tint::Plain, cells.map(|cell| cell.as_str().into()));
     }
     output.table(&table)
 }

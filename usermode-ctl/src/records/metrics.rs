@@ -1,5 +1,6 @@
 //! The metrics record: times, and how often which rule decided.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use policy::Action;
@@ -12,6 +13,7 @@ use protocol::report::Histogram;
 use protocol::report::Metrics;
 use schemars::JsonSchema;
 use serde::Serialize;
+use sipolicy::Guid;
 
 use crate::driver::Report;
 use crate::records::StatusRecord;
@@ -74,6 +76,8 @@ pub struct HitsRecord {
 /// A rule that decided nothing.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct UnusedRecord {
+    /// Of the base policy that it belongs to, or that its policy supplements.
+    pub policy_id: String,
     pub id: String,
     pub name: String,
 }
@@ -161,14 +165,33 @@ fn upper_bound(power: u32) -> f64 {
     }
 }
 
-/// Rules of the set that are not among those that decided. Sets name rules without their policy, so a rule counts as used when
-/// one of its id decided anywhere.
+/// Rules of the set that are not among those that decided. The driver counts a rule of a supplemental policy with the base policy
+/// that it supplements, so a rule counts as used when one of its id decided for that base policy.
 fn unused(set: &PolicySet<'_>, hits: &[HitsRecord]) -> Vec<UnusedRecord> {
-    let used: BTreeSet<&str> = hits.iter().map(|hit| hit.id.as_str()).collect();
-    (0..set.rule_count())
-        .filter_map(|rule| set.rule_name(rule))
-        .filter(|(id, _)| !used.contains(id))
-        .map(|(id, name)| UnusedRecord {
+    let bases: Vec<String> = set
+        .policies()
+        .map(|policy| Guid(policy.base_id()).to_string())
+        .collect();
+    let used: BTreeSet<(&str, &str)> = hits
+        .iter()
+        .map(|hit| (hit.policy_id.as_str(), hit.id.as_str()))
+        .collect();
+    let mut unused = BTreeMap::new();
+    set.rules(&mut |used_rule| {
+        let base = bases
+            .get(usize::from(used_rule.policy))
+            .map_or("", String::as_str);
+        let rule = used_rule.rule;
+        if !used.contains(&(base, rule.id)) {
+            unused
+                .entry((used_rule.policy, rule.id))
+                .or_insert((base, rule.name));
+        }
+    });
+    unused
+        .into_iter()
+        .map(|((_, id), (base, name))| UnusedRecord {
+            policy_id: base.to_owned(),
             id: id.to_owned(),
             name: name.to_owned(),
         })
