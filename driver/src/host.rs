@@ -13,6 +13,7 @@ use crate::kernel::shared::try_box;
 use crate::kernel::store::Folder;
 use crate::kernel::string::ascii;
 use crate::kernel::time::Clock;
+use crate::kernel::time::boot;
 use crate::kernel::turn::Turn;
 use crate::system::Service;
 use crate::system::drivers_in_use;
@@ -56,18 +57,22 @@ impl Kernel {
     pub fn try_new(service: Service) -> Result<Self, NoMemory> {
         let tracing = Provider::register();
         let store = open_store();
+        let clock = Clock::find();
+        let routines = Routines::find();
         let found = [
             (tracing.is_some(), features::ETW),
             (store.is_ok(), features::PERSISTENT),
+            (clock.is_complete(), features::CLOCKS),
+            (routines.tell_mappings(), features::MAPPINGS),
         ];
         let features = found
             .into_iter()
             .fold(0, |bits, (is_so, bit)| if is_so { bits | bit } else { bits });
         Ok(Self {
             work: Event::try_new()?,
-            clock: Clock::find(),
+            clock,
             features: AtomicU32::new(features),
-            routines: Routines::find(),
+            routines,
             service: try_box(service)?,
             is_safe_mode: is_safe_mode(),
             tracing,
@@ -149,15 +154,16 @@ impl Host for Kernel {
         self.work.set();
     }
 
-    fn trace(&self, record: &[u8]) {
-        if let Some(tracing) = &self.tracing {
-            tracing.trace(record);
-        }
+    fn trace(&self, record: &[u8]) -> bool {
+        self.tracing.as_ref().is_none_or(|tracing| tracing.trace(record))
+    }
+
+    fn started(&self) -> Option<i64> {
+        boot()
     }
 
     fn system(&self) -> System {
         System {
-            started: self.clock.boot(),
             is_safe_mode: self.is_safe_mode,
             is_killed: self.service.is_killed(),
         }

@@ -45,15 +45,15 @@ pub fn windows_folder() -> Result<Path, NtStatus> {
 pub fn is_safe_mode() -> bool {
     const KEY: [u16; 66] = ascii(r"\Registry\Machine\System\CurrentControlSet\Control\SafeBoot\Option");
     const VALUE: [u16; 11] = ascii("OptionValue");
-    is_set(Key::open(&KEY).and_then(|key| key.number(&VALUE)))
+    is_set(Key::open(&KEY).and_then(|key| key.number(&VALUE))).unwrap_or(true)
 }
 
-/// Whether a switch that holds enforcement back is on: one that is there and cannot be read counts as on.
-fn is_set(switch: Result<u32, NtStatus>) -> bool {
+/// Whether a switch is on; `None` for one that is there and cannot be read.
+fn is_set(switch: Result<u32, NtStatus>) -> Option<bool> {
     match switch {
-        Ok(value) => value != 0,
-        Err(NAME_NOT_FOUND | PATH_NOT_FOUND) => false,
-        Err(_) => true,
+        Ok(value) => Some(value != 0),
+        Err(NAME_NOT_FOUND | PATH_NOT_FOUND) => Some(false),
+        Err(_) => None,
     }
 }
 
@@ -69,10 +69,11 @@ impl Service {
         Self { key: *key }
     }
 
-    /// Whether the administrator's kill switch is on: `DisableEnforcement` in `Parameters` is there and not 0, or cannot be read.
+    /// Whether the administrator's kill switch is on: `DisableEnforcement` in `Parameters` is there and not 0; `None` when it cannot be
+    /// read.
     ///
     /// IRQL: PASSIVE_LEVEL.
-    pub fn is_killed(&self) -> bool {
+    pub fn is_killed(&self) -> Option<bool> {
         const PARAMETERS: [u16; 10] = ascii("Parameters");
         const VALUE: [u16; 18] = ascii("DisableEnforcement");
         is_set(Key::open(self.key.units()).and_then(|key| key.below(&PARAMETERS)?.number(&VALUE)))

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering;
+use protocol::message::Failures;
 
 /// A number that only grows.
 #[derive(Default)]
@@ -65,4 +66,43 @@ pub struct Counters {
     pub cache_hits: Counter,
     /// Verdicts that had to be worked out.
     pub cache_misses: Counter,
+    /// What the driver itself could not do.
+    pub failures: FailureCounters,
+}
+
+/// The counters of [`Failures`].
+#[derive(Default)]
+pub struct FailureCounters {
+    /// Attempts to find out what the driver's own image looks like.
+    pub own_image: Counter,
+    /// Looks at the kill switch.
+    pub kill_switch: Counter,
+    /// Writes and renames of the driver's own files.
+    pub keeping: Counter,
+    /// Files of an earlier run that were not taken over.
+    pub restoring: Counter,
+    /// The run before this one, if it did not end with its state written.
+    pub last_end: Counter,
+    /// Files of which it could not be told whether they change.
+    pub file_marks: Counter,
+    /// Questions when the system started.
+    pub system_start: Counter,
+    /// Events that a listener to the system's own tracing did not get.
+    pub tracing: Counter,
+}
+
+impl FailureCounters {
+    /// As the controller is told.
+    pub fn report(&self) -> Failures {
+        Failures {
+            own_image: self.own_image.get().into(),
+            kill_switch: self.kill_switch.get().into(),
+            keeping: self.keeping.get().into(),
+            restoring: self.restoring.get().into(),
+            last_end: self.last_end.get().into(),
+            file_marks: self.file_marks.get().into(),
+            system_start: self.system_start.get().into(),
+            tracing: self.tracing.get().into(),
+        }
+    }
 }

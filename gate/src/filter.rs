@@ -96,7 +96,7 @@ impl<H: Host> Gate<H> {
         };
         let in_force = self.in_force();
         let generation = in_force.as_ref().map_or(0, |in_force| in_force.number);
-        let key = file.key();
+        let key = self.key_of(&mut file);
         // Only a refusal is taken from the cache here: a file that was allowed is read again, since whoever can write it can also make
         // it look unwritten.
         let kept = key.and_then(|key| {

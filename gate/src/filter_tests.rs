@@ -333,7 +333,14 @@ fn safe_mode_kill_switch_and_a_lost_policy_hold_enforcement_back() {
         ),
         (
             System {
-                is_killed: true,
+                is_killed: Some(true),
+                ..system
+            },
+            holds::KILL_SWITCH,
+        ),
+        (
+            System {
+                is_killed: None,
                 ..system
             },
             holds::KILL_SWITCH,
@@ -357,10 +364,7 @@ fn safe_mode_kill_switch_and_a_lost_policy_hold_enforcement_back() {
 #[test]
 fn enforcement_of_an_earlier_run_waits_until_the_system_has_started() {
     let gate = ready();
-    gate.host().set_system(System {
-        started: 0,
-        ..System::default()
-    });
+    gate.host().set_started(Some(0));
     gate.resume_mode(Mode::Enforce, 0);
     assert_eq!(status(&gate).holds.get(), holds::BOOT);
     assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Pass);

@@ -172,6 +172,7 @@ impl<H: Host> Gate<H> {
             cache_misses: counters.cache_misses.get().into(),
             ..Status::default()
         };
+        status.failures = counters.failures.report();
         status.key = self.state().key.unwrap_or_default();
         if let Some(in_force) = in_force {
             status.generation = in_force.number.into();
@@ -212,7 +213,9 @@ impl<H: Host> Gate<H> {
             let overwritten = self.events.with(|ring| ring.push(record))?;
             self.counters.events_overwritten.add(overwritten);
             self.host.answer_waiting();
-            self.host.trace(record);
+            if !self.host.trace(record) {
+                self.counters.failures.tracing.increment();
+            }
             Some(record)
         });
         if pushed.is_none() {

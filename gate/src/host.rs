@@ -104,14 +104,22 @@ pub struct PoolUse {
 }
 
 /// What the host says of the system it runs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct System {
-    /// When the system started, FILETIME.
-    pub started: i64,
     /// Whether it runs in safe mode.
     pub is_safe_mode: bool,
-    /// Whether the registry's kill switch forbids enforcement.
-    pub is_killed: bool,
+    /// Whether the registry's kill switch forbids enforcement; `None` when that cannot be told.
+    pub is_killed: Option<bool>,
+}
+
+impl Default for System {
+    /// Nothing forbids enforcement.
+    fn default() -> Self {
+        Self {
+            is_safe_mode: false,
+            is_killed: Some(false),
+        }
+    }
 }
 
 /// A file that is being weighed.
@@ -119,9 +127,12 @@ pub trait File: Source {
     /// Whether the file is still as it was when it was opened, as far as its size and times tell.
     fn is_unchanged(&mut self) -> bool;
 
-    /// What identifies the file and changes when it is written; `None` where that cannot be had, or where the file may be changed
-    /// without it.
-    fn key(&mut self) -> Option<FileKey>;
+    /// What identifies the file and changes when it is written; `None` where the volume has no such thing, or where the file may be
+    /// changed without it.
+    ///
+    /// # Errors
+    /// The status of the system call that failed.
+    fn key(&mut self) -> Result<Option<FileKey>, NtStatus>;
 }
 
 /// What the gate asks of its host.
@@ -177,11 +188,16 @@ pub trait Host: Sized + Send + Sync {
     /// Answers the requests that wait for events: there may be some now. Never waits.
     fn answer_waiting(&self);
 
-    /// Tells whoever listens to the system's own tracing of an event record. At PASSIVE_LEVEL; must not call the gate.
-    fn trace(&self, record: &[u8]) {
+    /// Tells whoever listens to the system's own tracing of an event record; false when somebody listens who was not told. At
+    /// PASSIVE_LEVEL; must not call the gate.
+    fn trace(&self, record: &[u8]) -> bool {
         // A host without tracing.
         let _ = record;
+        true
     }
+
+    /// When the system started, FILETIME; `None` when that cannot be told. At PASSIVE_LEVEL.
+    fn started(&self) -> Option<i64>;
 
     /// What the system is like now. At PASSIVE_LEVEL.
     fn system(&self) -> System;

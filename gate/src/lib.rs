@@ -35,6 +35,8 @@ mod cache;
 mod counters;
 mod dispatch;
 mod facts;
+#[cfg(test)]
+mod failures_tests;
 mod filter;
 #[cfg(test)]
 mod filter_tests;

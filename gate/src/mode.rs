@@ -123,17 +123,31 @@ impl<H: Host> Gate<H> {
     #[inline(never)]
     fn find_holds(&self, now: i64) -> u32 {
         let system = self.host.system();
-        let is_starting = !self.modes.is_confirmed.load(Ordering::Acquire)
-            && now < system.started.saturating_add(BOOT_TIME);
+        if system.is_killed.is_none() {
+            self.counters.failures.kill_switch.increment();
+        }
+        // A start that nobody knows of may be this moment: what waits for a while after it goes on waiting.
+        let started = self.system_start().unwrap_or(now);
+        let is_starting =
+            !self.modes.is_confirmed.load(Ordering::Acquire) && now < started.saturating_add(BOOT_TIME);
         [
             (self.host.features() & features::FILTER == 0, holds::NO_FILTER),
             (self.in_force().is_none(), holds::NO_POLICY),
             (is_starting, holds::BOOT),
             (system.is_safe_mode, holds::SAFE_MODE),
-            (system.is_killed, holds::KILL_SWITCH),
+            (system.is_killed != Some(false), holds::KILL_SWITCH),
         ]
         .into_iter()
         .fold(0, |found, (is_so, bit)| if is_so { found | bit } else { found })
+    }
+
+    /// When the system started; that it cannot be told is counted.
+    pub(crate) fn system_start(&self) -> Option<i64> {
+        let started = self.host.started();
+        if started.is_none() {
+            self.counters.failures.system_start.increment();
+        }
+        started
     }
 
     fn mode_changed(&self) {

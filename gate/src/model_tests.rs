@@ -108,6 +108,10 @@ impl Host for Watched {
 
     fn answer_waiting(&self) {}
 
+    fn started(&self) -> Option<i64> {
+        self.0.started()
+    }
+
     fn system(&self) -> System {
         self.0.system()
     }

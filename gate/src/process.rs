@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
@@ -36,6 +37,9 @@ pub struct Process {
     files: Mutex<HashMap<String, Arc<Content>>>,
     clock: AtomicI64,
     stored: Mutex<Stored>,
+    started: AtomicI64,
+    is_start_unknown: AtomicBool,
+    is_tracing_failing: AtomicBool,
     system: Mutex<System>,
     in_use: Mutex<Option<Vec<String>>>,
     features: AtomicU32,
@@ -52,8 +56,12 @@ struct Stored {
     files: Files,
     /// What a power cut could have left so far, if that is recorded.
     cuts: Option<Vec<Files>>,
+    /// In how many parts a file is written while that is recorded.
+    parts: usize,
     /// Changes that still go well, if not all do.
     credit: Option<usize>,
+    /// A file that cannot be read now.
+    unreadable: Option<StoredFile>,
 }
 
 impl Stored {
@@ -79,7 +87,7 @@ impl Stored {
     /// Writes and flushes a file. Before the flush it may be there in any length, and what was not yet written be zeros.
     fn write(&mut self, name: String, bytes: Vec<u8>) {
         if self.cuts.is_some() {
-            let step = (bytes.len() / 64).max(1);
+            let step = bytes.len().checked_div(self.parts).unwrap_or(0).max(1);
             for written in (0..=bytes.len()).step_by(step) {
                 let part: Vec<u8> = bytes.iter().copied().take(written).collect();
                 self.files.insert(name.clone(), part.clone());
@@ -115,6 +123,8 @@ pub struct Content {
     pub fails_at: Option<u64>,
     /// What the cache knows it by.
     pub key: Option<FileKey>,
+    /// That cannot be told.
+    pub has_lost_key: bool,
 }
 
 impl Process {
@@ -149,6 +159,17 @@ impl Process {
         self.clock.load(Ordering::Relaxed)
     }
 
+    /// When the system started, from now on.
+    pub fn set_started(&self, started: Option<i64>) {
+        self.started.store(started.unwrap_or(0), Ordering::Relaxed);
+        self.is_start_unknown.store(started.is_none(), Ordering::Relaxed);
+    }
+
+    /// Whether who listens to the system's own tracing gets what is told, from now on.
+    pub fn set_tracing(&self, goes_well: bool) {
+        self.is_tracing_failing.store(!goes_well, Ordering::Relaxed);
+    }
+
     /// What the system is like from now on.
     pub fn set_system(&self, system: System) {
         *lock(&self.system) = system;
@@ -167,9 +188,10 @@ impl Process {
     }
 
     /// From now on records what a power cut could leave of the driver's own files, at every step of every change: files written
-    /// in part, and files whose length reached the disk before their content did.
-    pub fn record_cuts(&self) {
+    /// in part, of so many parts, and files whose length reached the disk before their content did.
+    pub fn record_cuts(&self, parts: usize) {
         let mut stored = lock(&self.stored);
+        stored.parts = parts.max(1);
         stored.cuts = Some(Vec::new());
         stored.record();
     }
@@ -182,6 +204,11 @@ impl Process {
     /// Lets only this many more changes of the driver's own files go well; `None` for all.
     pub fn limit_changes(&self, count: Option<usize>) {
         lock(&self.stored).credit = count;
+    }
+
+    /// Makes reading this file of the driver's own fail.
+    pub fn set_unreadable(&self, file: StoredFile) {
+        lock(&self.stored).unreadable = Some(file);
     }
 
     /// Waits until [`Host::wake`] is called, as the worker does.
@@ -238,8 +265,11 @@ impl File for OpenFile {
         !self.0.is_changing
     }
 
-    fn key(&mut self) -> Option<FileKey> {
-        self.0.key
+    fn key(&mut self) -> Result<Option<FileKey>, NtStatus> {
+        if self.0.has_lost_key {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
+        Ok(self.0.key)
     }
 }
 
@@ -301,12 +331,24 @@ impl Host for Process {
 
     fn answer_waiting(&self) {}
 
+    fn trace(&self, _record: &[u8]) -> bool {
+        !self.is_tracing_failing.load(Ordering::Relaxed)
+    }
+
+    fn started(&self) -> Option<i64> {
+        let is_known = !self.is_start_unknown.load(Ordering::Relaxed);
+        is_known.then(|| self.started.load(Ordering::Relaxed))
+    }
+
     fn system(&self) -> System {
         *lock(&self.system)
     }
 
     fn load(&self, file: StoredFile, limit: usize) -> Result<Vec<u8>, NtStatus> {
         let stored = lock(&self.stored);
+        if stored.unreadable == Some(file) {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
         let bytes = stored.files.get(file.name()).ok_or(NtStatus::NOT_FOUND)?;
         if bytes.len() > limit {
             return Err(NtStatus::FILE_TOO_LARGE);

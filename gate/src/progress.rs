@@ -86,16 +86,18 @@ impl Evaluation {
         }
     }
 
-    /// Time has passed with a policy in force, in the boot session that started then. Whether it is a session that was not counted
-    /// before.
-    const fn pass(&mut self, time: u64, session: i64) -> bool {
+    /// Time has passed with a policy in force, in the boot session that started then, if that is known. Whether it is a session that
+    /// was not counted before.
+    const fn pass(&mut self, time: u64, session: Option<i64>) -> bool {
         self.runtime = self.runtime.saturating_add(time);
-        let is_new = self.boots == 0 || self.session != session;
-        if is_new {
-            self.boots = self.boots.saturating_add(1);
-            self.session = session;
+        match session {
+            Some(session) if self.boots == 0 || self.session != session => {
+                self.boots = self.boots.saturating_add(1);
+                self.session = session;
+                true
+            }
+            _ => false,
         }
-        is_new
     }
 
     /// A load violated the policy; whether there was progress that it set back.
@@ -149,6 +151,8 @@ pub(crate) struct Running {
     saved: u64,
     /// Whether something other than time changed since.
     is_dirty: bool,
+    /// Whether a violation set progress back since: a crash must not bring that progress back.
+    is_set_back: bool,
     violators: Vec<Violator>,
     unlisted: Vec<u64>,
 }
@@ -246,7 +250,7 @@ impl<H: Host> Gate<H> {
             now.saturating_sub(counted.unwrap_or(now))
         });
         if self.in_force().is_some() {
-            let session = self.host.system().started;
+            let session = self.system_start();
             let is_new = self.kept.with(|kept| kept.evaluation.pass(passed, session));
             if is_new {
                 self.running.with(|running| running.is_dirty = true);
@@ -260,10 +264,12 @@ impl<H: Host> Gate<H> {
         let now = self.host.ticks();
         let is_due = self.running.with(|running| {
             let since = now.saturating_sub(running.saved);
-            let is_due = since >= SAVE_EVERY || (running.is_dirty && since >= SAVE_AT_MOST);
+            let is_due =
+                running.is_set_back || since >= SAVE_EVERY || (running.is_dirty && since >= SAVE_AT_MOST);
             if is_due {
                 running.saved = now;
                 running.is_dirty = false;
+                running.is_set_back = false;
             }
             is_due
         });
@@ -295,7 +301,10 @@ impl<H: Host> Gate<H> {
         let sha256 = Fields::new(known)
             .find(tag::SHA256)
             .and_then(|digest| <[u8; 32]>::try_from(digest.bytes).ok());
-        self.running.with(|running| running.note(sha256, known, now));
+        self.running.with(|running| {
+            running.note(sha256, known, now);
+            running.is_set_back |= was_set_back;
+        });
         if was_set_back {
             self.tell_reset(name, sha256.as_ref());
         }

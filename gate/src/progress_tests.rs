@@ -4,7 +4,6 @@ use crate::Gate;
 use crate::LoadedImage;
 use crate::Path;
 use crate::host::NtStatus;
-use crate::host::System;
 use crate::process::Content;
 use crate::process::Files;
 use crate::process::Process;
@@ -104,10 +103,7 @@ fn run(gate: &Gate<Process>, time: i64) {
 
 fn boot(files: Files, started: i64) -> Gate<Process> {
     let process = Process::with_stored(files);
-    process.set_system(System {
-        started,
-        ..System::default()
-    });
+    process.set_started(Some(started));
     process.advance(started);
     let gate = Gate::try_new(process).expect("memory");
     gate.restore();
@@ -304,11 +300,26 @@ fn without_a_clean_stop_ten_minutes_are_lost_at_most() {
         counted > found && counted - found <= (600 * SECOND).cast_unsigned(),
         "{counted} {found}"
     );
-    // A violation is written as soon as the worker looks after it.
+    // What else a violation changes is written some seconds later.
+    load(&gate, 2);
+    run(&gate, 0);
     load(&gate, 2);
     run(&gate, 11 * SECOND);
     let (head, _) = progress(&boot(gate.host().stored(), HOUR));
-    assert_eq!((head.audits.get(), head.resets.get()), (1, 1));
+    assert_eq!((head.audits.get(), head.resets.get()), (2, 1));
+}
+
+#[test]
+fn a_crash_does_not_bring_back_what_a_violation_took() {
+    let gate = boot(Files::new(), HOUR);
+    push(&gate, &policy_set(&[("Deny", &image(2))]));
+    run(&gate, HOUR);
+    assert!(progress(&gate).0.runtime.get() > 0);
+    load(&gate, 2);
+    // The worker's next step; then Windows crashes.
+    run(&gate, 0);
+    let (head, _) = progress(&boot(gate.host().stored(), HOUR));
+    assert_eq!((head.runtime.get(), head.resets.get()), (0, 1));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub struct State {
     pub returnable: [u8; 32],
     /// SHA-256 of the set in force; zeros for none. Tells a set that is missing from one that never was.
     pub set: [u8; 32],
+    /// Whether the driver is running. On the disk of a driver that starts, it tells that the last run did not end as it should.
+    pub is_running: bool,
 }
 
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
@@ -54,7 +56,8 @@ pub struct State {
 struct Layout {
     magic: [u8; 4],
     version: U16,
-    reserved: U16,
+    /// 1 while the driver is running, else 0.
+    running: U16,
     mode: U32,
     boots_needed: U32,
     until: I64,
@@ -67,7 +70,7 @@ struct Layout {
     resets: U64,
     session: I64,
     boots: U32,
-    reserved_too: U32,
+    reserved: U32,
     sequence: U64,
     key: [u8; 32],
     returnable: [u8; 32],
@@ -89,6 +92,7 @@ impl State {
             sequence: 0,
             returnable: [0; 32],
             set: [0; 32],
+            is_running: false,
         }
     }
 
@@ -102,7 +106,7 @@ impl State {
         let mut layout = Layout {
             magic: MAGIC,
             version: VERSION.into(),
-            reserved: 0.into(),
+            running: u16::from(self.is_running).into(),
             mode: mode.into(),
             boots_needed: evaluation.boots_needed.into(),
             until: self.mode.until.into(),
@@ -115,7 +119,7 @@ impl State {
             resets: evaluation.resets.into(),
             session: evaluation.session.into(),
             boots: evaluation.boots.into(),
-            reserved_too: 0.into(),
+            reserved: 0.into(),
             sequence: self.sequence.into(),
             key: self.key.unwrap_or_default(),
             returnable: self.returnable,
@@ -146,6 +150,11 @@ impl State {
             2 => Mode::Enforce,
             _ => return Err(state_error::VALUE),
         };
+        let is_running = match layout.running.get() {
+            0 => false,
+            1 => true,
+            _ => return Err(state_error::VALUE),
+        };
         Ok(Self {
             mode: ModeKept {
                 asked,
@@ -167,6 +176,7 @@ impl State {
             sequence: layout.sequence.get(),
             returnable: layout.returnable,
             set: layout.set,
+            is_running,
         })
     }
 }
@@ -185,28 +195,31 @@ pub(crate) mod tests {
     pub(crate) fn states() -> impl Strategy<Value = State> {
         let numbers = any::<([u64; 6], [i64; 4], [u32; 2])>();
         let hashes = any::<([u8; 32], [u8; 32], [u8; 32])>();
-        (any::<bool>(), numbers, hashes).prop_map(|(enforce, (wide, times, counts), hashes)| State {
-            mode: ModeKept {
-                asked: if enforce { Mode::Enforce } else { Mode::Evaluate },
-                until: times[0],
+        (any::<[bool; 2]>(), numbers, hashes).prop_map(
+            |([enforce, is_running], (wide, times, counts), hashes)| State {
+                mode: ModeKept {
+                    asked: if enforce { Mode::Enforce } else { Mode::Evaluate },
+                    until: times[0],
+                },
+                evaluation: Evaluation {
+                    runtime_needed: wide[0],
+                    boots_needed: counts[0],
+                    runtime: wide[1],
+                    boots: counts[1],
+                    since: times[1],
+                    last_violation: times[2],
+                    audits: wide[2],
+                    blocks: wide[3],
+                    resets: wide[4],
+                    session: times[3],
+                },
+                key: (hashes.0 != [0; 32]).then_some(hashes.0),
+                sequence: wide[5],
+                returnable: hashes.1,
+                set: hashes.2,
+                is_running,
             },
-            evaluation: Evaluation {
-                runtime_needed: wide[0],
-                boots_needed: counts[0],
-                runtime: wide[1],
-                boots: counts[1],
-                since: times[1],
-                last_violation: times[2],
-                audits: wide[2],
-                blocks: wide[3],
-                resets: wide[4],
-                session: times[3],
-            },
-            key: (hashes.0 != [0; 32]).then_some(hashes.0),
-            sequence: wide[5],
-            returnable: hashes.1,
-            set: hashes.2,
-        })
+        )
     }
 
     proptest! {
@@ -247,6 +260,10 @@ pub(crate) mod tests {
             Err(state_error::VERSION)
         );
         assert_eq!(changed(&|layout| layout.mode = 3.into()), Err(state_error::VALUE));
+        assert_eq!(
+            changed(&|layout| layout.running = 2.into()),
+            Err(state_error::VALUE)
+        );
         assert!(changed(&|layout| layout.mode = 2.into()).is_ok());
     }
 }

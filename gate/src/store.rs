@@ -34,8 +34,9 @@ const MAX_STORED: usize = MAX_SET_BYTES.saturating_add(size_of::<Envelope>());
 
 /// What the gate knows of its files.
 pub(crate) struct Disk<H: Host> {
-    /// Whether [`Gate::restore`] ran: nothing is written over what an earlier run left before it was looked at.
-    restored: bool,
+    /// Whether nothing that changes by itself may be written over the state of an earlier run: it was not looked at yet, or it could not
+    /// be read and may be read at the next start. What somebody asks for is written, and ends this.
+    spares_state: bool,
     /// Whether the file of the set in force holds just that set.
     is_active_kept: bool,
     /// The generation before the one in force, where the file of the previous set does not hold it.
@@ -47,7 +48,7 @@ pub(crate) struct Disk<H: Host> {
 impl<H: Host> Disk<H> {
     pub(crate) const fn new() -> Self {
         Self {
-            restored: false,
+            spares_state: true,
             is_active_kept: false,
             before: None,
             is_failing: false,
@@ -77,42 +78,81 @@ impl Fault {
     fn is_missing(self) -> bool {
         self == Self::Status(NtStatus::NOT_FOUND)
     }
+
+    /// Whether the file may be good, and another attempt to read it go well.
+    fn may_pass(self) -> bool {
+        matches!(self, Self::Status(status) if !matches!(status, NtStatus::NOT_FOUND | NtStatus::FILE_TOO_LARGE))
+    }
 }
 
 impl<H: Host> Gate<H> {
     /// Takes over what an earlier run left. Called once at start, before anything else can reach the gate, at PASSIVE_LEVEL.
     ///
-    /// What is missing, cut or altered is reported and ignored; for a set, the previous one is then used.
+    /// What is missing, cut or altered is reported and ignored; for a set, the previous one is then used. From here to the end of
+    /// [`Gate::save_at_stop`] the state on the disk says that the driver is running.
     #[inline(never)]
     pub fn restore(&self) {
         self.changing.with(|disk| {
-            self.restore_state();
-            self.restore_set(disk);
-            disk.restored = true;
+            let fault = self.restore_state();
+            let had_set = self.restore_set(disk);
+            self.begin_run(disk, fault, had_set);
         });
         let mode = self.state().mode;
         self.resume_mode(mode.asked, mode.until);
     }
 
-    fn restore_state(&self) {
+    /// Takes over the state; why not, if not.
+    fn restore_state(&self) -> Option<Fault> {
         let read = match self.host.load(StoredFile::State, STATE_BYTES) {
             Ok(bytes) => State::read(&bytes).map_err(Fault::State),
             Err(status) => Err(Fault::Status(status)),
         };
         match read {
             Ok(state) => self.kept.with(|kept| *kept = state),
-            // Nothing was ever kept.
-            Err(fault) if fault.is_missing() => {}
-            Err(fault) => self.tell_unrestored(StoredFile::State, fault),
+            Err(fault) => {
+                if !fault.is_missing() {
+                    self.tell_unrestored(StoredFile::State, fault);
+                }
+                return Some(fault);
+            }
         }
+        None
     }
 
-    fn restore_set(&self, disk: &mut Disk<H>) {
+    /// Tells how the last run ended, and has the state say that this one is going on.
+    fn begin_run(&self, disk: &mut Disk<H>, fault: Option<Fault>, had_set: bool) {
+        let was_running = self
+            .kept
+            .with(|kept| core::mem::replace(&mut kept.is_running, true));
+        if was_running {
+            self.counters.failures.last_end.increment();
+            self.emit(&mut [0; 256], Kind::StateNotKept, self.host.now(), |record| {
+                record.number(tag::STORED_FILE, u64::from(StoredFile::State.number()));
+            });
+        }
+        match fault {
+            // A driver that has a set had a state.
+            Some(fault) if fault.is_missing() && had_set => self.tell_unrestored(StoredFile::State, fault),
+            // What cannot be read now is left for the next start; what is altered is left for whoever looks for the reason, until there
+            // is something to write.
+            Some(fault) if !fault.is_missing() => {
+                disk.spares_state = fault.may_pass();
+                return;
+            }
+            _ => {}
+        }
+        disk.spares_state = false;
+        // That it could not be written is told and counted.
+        let _ = self.save(disk, |_| ());
+    }
+
+    /// Takes over a set; whether there was a file of one, good or not.
+    fn restore_set(&self, disk: &mut Disk<H>) -> bool {
         let fault = match self.load_set(StoredFile::Active) {
             Ok(generation) => {
                 disk.is_active_kept = true;
                 self.restored(StoredFile::Active, generation);
-                return;
+                return true;
             }
             Err(fault) => fault,
         };
@@ -121,15 +161,19 @@ impl<H: Host> Gate<H> {
         if !(fault.is_missing() && never_was) {
             self.tell_unrestored(StoredFile::Active, fault);
         }
+        let is_missing = fault.is_missing();
         match previous {
             Ok(generation) => {
                 // At once, so that the next push does not put the bad file where the good one is.
-                disk.is_active_kept = self.host.rename(StoredFile::Previous, StoredFile::Active).is_ok();
+                let renamed = self.host.rename(StoredFile::Previous, StoredFile::Active);
+                self.note_persisted(disk, StoredFile::Active, renamed);
+                disk.is_active_kept = renamed.is_ok();
                 self.restored(StoredFile::Previous, generation);
             }
-            Err(fault) if fault.is_missing() => {}
+            Err(fault) if fault.is_missing() => return !is_missing,
             Err(fault) => self.tell_unrestored(StoredFile::Previous, fault),
         }
+        true
     }
 
     fn restored(&self, file: StoredFile, generation: H::Shared<Generation>) {
@@ -156,6 +200,7 @@ impl<H: Host> Gate<H> {
     }
 
     fn tell_unrestored(&self, file: StoredFile, fault: Fault) {
+        self.counters.failures.restoring.increment();
         self.emit(&mut [0; 256], Kind::RestoreFailed, self.host.now(), |record| {
             record.number(tag::STORED_FILE, u64::from(file.number()));
             match fault {
@@ -199,6 +244,7 @@ impl<H: Host> Gate<H> {
             return Err(Rejected::Other(push_error::NOT_KEPT));
         }
         disk.is_active_kept = persisted.is_ok();
+        disk.spares_state &= persisted.is_err();
         let (in_force, old) = self.install(generation);
         // The file of the previous set holds the old one only if the file of the set in force held it before.
         disk.before = old.filter(|_| !(was_kept && persisted.is_ok()));
@@ -236,9 +282,10 @@ impl<H: Host> Gate<H> {
             .commit(StoredFile::Active)
             .and_then(|()| self.host.commit(StoredFile::State));
         if let Err(status) = committed {
-            if has_previous {
-                // As well as it goes: the next start looks at the previous set anyway.
-                let _ = self.host.rename(StoredFile::Previous, StoredFile::Active);
+            let is_back = !has_previous || self.host.rename(StoredFile::Previous, StoredFile::Active).is_ok();
+            if !is_back {
+                // The next start looks at the previous set anyway.
+                self.counters.failures.keeping.increment();
             }
             return Err(status);
         }
@@ -346,15 +393,16 @@ impl<H: Host> Gate<H> {
             .write_new(StoredFile::State, &[&state.to_bytes()])
             .and_then(|()| self.host.commit(StoredFile::State));
         self.note_persisted(disk, StoredFile::State, persisted);
+        disk.spares_state &= persisted.is_err();
         persisted
     }
 
-    /// Tells of the first failure to write, and of the next one after writing went well again.
+    /// Counts failures to write; tells of the first one, and of the next one after writing went well again.
     fn note_persisted(&self, disk: &mut Disk<H>, file: StoredFile, outcome: Result<(), NtStatus>) {
         let was_failing = core::mem::replace(&mut disk.is_failing, outcome.is_err());
-        if let Err(status) = outcome
-            && !was_failing
-        {
+        let Err(status) = outcome else { return };
+        self.counters.failures.keeping.increment();
+        if !was_failing {
             self.emit(&mut [0; 256], Kind::PersistFailed, self.host.now(), |record| {
                 record.number(tag::STORED_FILE, u64::from(file.number()));
                 record.number(tag::STATUS, u64::from(status.bits()));
@@ -374,7 +422,9 @@ impl<H: Host> Gate<H> {
     /// Keeps what changes by itself, the evaluation's progress.
     pub(crate) fn save_progress(&self) {
         self.changing.with(|disk| {
-            let _ = self.save(disk, |_| ());
+            if !disk.spares_state {
+                let _ = self.save(disk, |_| ());
+            }
         });
     }
 
@@ -383,13 +433,14 @@ impl<H: Host> Gate<H> {
         self.host.features() & features::PERSISTENT != 0 && self.changing.with(|disk| !disk.is_failing)
     }
 
-    /// Keeps what changed by itself. Called at stop, when nobody else uses the gate any more.
+    /// Keeps what changed by itself, and that the run has ended as it should. When that fails, there is nobody left to tell: the next
+    /// start does. Called at stop, when nobody else uses the gate any more.
     #[inline(never)]
     pub fn save_at_stop(&self) {
         self.count_time();
         self.changing.with(|disk| {
-            if disk.restored {
-                let _ = self.save(disk, |_| ());
+            if !disk.spares_state {
+                let _ = self.save(disk, |state| state.is_running = false);
             }
         });
     }

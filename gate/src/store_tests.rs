@@ -75,7 +75,10 @@ fn told(gate: &Gate<Process>) -> Vec<Told> {
     while let Some((record, after)) = protocol::event::split(rest) {
         let number = |tag| record.fields.find(tag).and_then(protocol::field::Field::number);
         let kind = Kind::from_number(record.head.kind.get()).expect("a known kind");
-        let is_wanted = [Kind::RestoreFailed, Kind::PolicyRestored, Kind::PersistFailed].contains(&kind);
+        let is_wanted = matches!(
+            kind,
+            Kind::RestoreFailed | Kind::PolicyRestored | Kind::PersistFailed | Kind::StateNotKept
+        );
         if is_wanted {
             found.push(Told {
                 kind,
@@ -98,6 +101,21 @@ fn failed(file: StoredFile, error: Option<u32>, status: Option<NtStatus>) -> Tol
     }
 }
 
+fn not_kept() -> Told {
+    Told {
+        kind: Kind::StateNotKept,
+        file: Some(u64::from(StoredFile::State.number())),
+        error: None,
+        status: None,
+    }
+}
+
+/// What a driver leaves that stops.
+pub fn ended(gate: &Gate<Process>) -> Files {
+    gate.save_at_stop();
+    gate.host().stored()
+}
+
 fn restored(file: StoredFile) -> Told {
     Told {
         kind: Kind::PolicyRestored,
@@ -118,7 +136,7 @@ fn the_set_in_force_and_the_mode_outlive_the_driver() {
         until: 77,
     };
     gate.keep_mode(mode).expect("kept");
-    let gate = restarted(gate.host().stored());
+    let gate = restarted(ended(&gate));
     assert_eq!(
         (status(&gate).generation.get(), in_force(&gate)),
         (1, sha256(&set(1)))
@@ -152,6 +170,14 @@ fn a_rollback_goes_one_step_back_and_is_kept() {
     assert_eq!(roll_back(&gate).set_sha256, sha256(&set(1)));
 }
 
+/// The files that are read.
+fn in_place(files: &Files) -> Files {
+    let mut files = files.clone();
+    let names = StoredFile::ALL.map(StoredFile::name);
+    files.retain(|name, _| names.contains(&name.as_str()));
+    files
+}
+
 /// Cuts power at every step of `change` and of the restart after it, and hands each restarted gate to `check`.
 pub fn at_every_cut(
     before: &Files,
@@ -159,21 +185,27 @@ pub fn at_every_cut(
     mut check: impl FnMut(&Gate<Process>),
 ) -> usize {
     let gate = restarted(before.clone());
-    gate.host().record_cuts();
+    gate.host().record_cuts(64);
     change(&gate);
     let cuts = gate.host().cuts();
     let mut tried = 0;
     for files in cuts {
+        let mut seen = in_place(&files);
         let again = Gate::try_new(Process::with_stored(files)).expect("memory");
-        again.host().record_cuts();
+        again.host().record_cuts(2);
         again.restore();
         let second_cuts = again.host().cuts();
         check(&again);
         tried += 1;
-        // What power leaves that fails again while the first failure is made good.
-        for files in second_cuts.into_iter().skip(1) {
-            check(&restarted(files));
-            tried += 1;
+        // What power leaves that fails again while the first failure is made good. New files that did not take their place are written
+        // over whatever they hold; that was tried above, with the same in place.
+        for files in second_cuts {
+            let found = in_place(&files);
+            if found != seen {
+                seen = found;
+                check(&restarted(files));
+                tried += 1;
+            }
         }
     }
     tried
@@ -244,7 +276,8 @@ fn whenever_power_fails_the_old_state_or_the_new_one_is_found() {
                 sha256(&set(1)),
                 "the set has nothing to do with it"
             );
-            assert_eq!(told(gate), [restored(StoredFile::Active)], "and nothing is amiss");
+            let amiss = [restored(StoredFile::Active), not_kept()];
+            assert_eq!(told(gate), amiss, "and nothing but the end is amiss");
         },
     );
     assert!(olds > 100 && news > 0);
@@ -255,7 +288,7 @@ fn two_sets() -> Files {
     let gate = restarted(Files::new());
     push(&gate, &set(1));
     push(&gate, &set(2));
-    gate.host().stored()
+    ended(&gate)
 }
 
 #[test]
@@ -327,7 +360,7 @@ fn an_altered_state_is_told_and_nothing_of_it_believed() {
             until: 0,
         })
         .expect("kept");
-        gate.host().stored()
+        ended(&gate)
     };
     let name = StoredFile::State.name().to_string();
     let good = files[&name].clone();
@@ -416,4 +449,110 @@ fn a_stop_before_the_restore_overwrites_nothing() {
     let gate = Gate::try_new(Process::with_stored(files.clone())).expect("memory");
     gate.save_at_stop();
     assert_eq!(gate.host().stored(), files);
+}
+
+#[test]
+fn a_run_that_does_not_end_as_it_should_is_told_by_the_next() {
+    let files = two_sets();
+    let gate = restarted(files.clone());
+    assert_eq!(told(&gate), [restored(StoredFile::Active)], "the last run ended");
+    assert_eq!(status(&gate).failures.last_end.get(), 0);
+    // Power fails.
+    let gate = restarted(gate.host().stored());
+    assert_eq!(told(&gate), [restored(StoredFile::Active), not_kept()]);
+    assert_eq!(status(&gate).failures.last_end.get(), 1);
+    // The disk is full when the driver stops.
+    gate.host().limit_changes(Some(0));
+    let gate = restarted(ended(&gate));
+    assert_eq!(told(&gate), [restored(StoredFile::Active), not_kept()]);
+    // It can be written, and not take its place.
+    gate.host().limit_changes(Some(1));
+    let gate = restarted(ended(&gate));
+    assert_eq!(told(&gate), [restored(StoredFile::Active), not_kept()]);
+    let gate = restarted(ended(&gate));
+    assert_eq!(told(&gate), [restored(StoredFile::Active)]);
+    // It could not say that it was running; that is told at once.
+    let process = Process::with_stored(files);
+    process.limit_changes(Some(0));
+    let gate = Gate::try_new(process).expect("memory");
+    gate.restore();
+    assert_eq!(told(&gate)[1].kind, Kind::PersistFailed);
+    assert_eq!(status(&gate).failures.keeping.get(), 1);
+}
+
+#[test]
+fn whenever_power_fails_at_a_stop_the_next_start_knows() {
+    let (mut unkept, mut kept) = (0, 0);
+    at_every_cut(&two_sets(), Gate::save_at_stop, |gate| {
+        match told(gate).as_slice() {
+            [one, other] => {
+                assert_eq!([one, other], [&restored(StoredFile::Active), &not_kept()]);
+                unkept += 1;
+            }
+            all => {
+                assert_eq!(all, [restored(StoredFile::Active)]);
+                kept += 1;
+            }
+        }
+    });
+    assert!(unkept > 100 && (1..20).contains(&kept), "{unkept} {kept}");
+}
+
+#[test]
+fn a_state_that_is_missing_where_there_is_a_set_is_told_and_the_set_used() {
+    let missing = || failed(StoredFile::State, None, Some(NtStatus::NOT_FOUND));
+    let mut files = two_sets();
+    files.remove(StoredFile::State.name());
+    let gate = restarted(files.clone());
+    assert_eq!(told(&gate), [restored(StoredFile::Active), missing()]);
+    assert_eq!(status(&gate).failures.restoring.get(), 1);
+    assert_eq!(in_force(&gate), sha256(&set(2)));
+    assert_eq!(status(&gate).mode_asked.get(), Mode::Evaluate as u32);
+    // Told once: from now on there is a state.
+    assert_eq!(told(&restarted(ended(&gate))), [restored(StoredFile::Active)]);
+    // A bad set is one as well.
+    for file in [StoredFile::Active, StoredFile::Previous] {
+        files.insert(file.name().to_string(), vec![0; 10]);
+    }
+    let gate = restarted(files);
+    assert_eq!(told(&gate).last(), Some(&missing()));
+    assert_eq!(status(&gate).failures.restoring.get(), 3);
+}
+
+/// What cannot be read for want of memory, say, is not lost by that: nothing that happens by itself is written over it.
+#[test]
+fn a_state_that_cannot_be_read_now_is_there_at_the_next_start() {
+    let mode = ModeKept {
+        asked: Mode::Enforce,
+        until: 0,
+    };
+    let files = {
+        let gate = restarted(two_sets());
+        gate.keep_mode(mode).expect("kept");
+        ended(&gate)
+    };
+    let unreadable = || {
+        let process = Process::with_stored(files.clone());
+        process.set_unreadable(StoredFile::State);
+        let gate = Gate::try_new(process).expect("memory");
+        gate.restore();
+        let status = Some(NtStatus::INSUFFICIENT_RESOURCES);
+        assert_eq!(told(&gate)[0], failed(StoredFile::State, None, status));
+        assert_eq!(gate.state().mode.asked, Mode::Evaluate);
+        gate
+    };
+    let gate = unreadable();
+    gate.save_progress();
+    let gate = restarted(ended(&gate));
+    assert_eq!(gate.state().mode, mode);
+    assert_eq!(told(&gate), [restored(StoredFile::Active)]);
+    // What somebody asks for is kept, and then the rest, too.
+    let gate = unreadable();
+    push(&gate, &set(3));
+    let gate = restarted(ended(&gate));
+    assert_eq!(
+        (in_force(&gate), gate.state().mode.asked),
+        (sha256(&set(3)), Mode::Evaluate)
+    );
+    assert_eq!(told(&gate), [restored(StoredFile::Active)]);
 }

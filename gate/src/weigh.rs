@@ -140,7 +140,7 @@ impl<F: File> File for Stoppable<'_, F> {
         self.file.is_unchanged()
     }
 
-    fn key(&mut self) -> Option<FileKey> {
+    fn key(&mut self) -> Result<Option<FileKey>, NtStatus> {
         self.file.key()
     }
 }

@@ -216,6 +216,9 @@ impl<H: Host> Gate<H> {
             let own = self.weigh(&subject, &mut bench).sha256;
             self.own.with(|known| *known = own);
         }
+        if self.own.with(|known| known.is_none()) {
+            self.counters.failures.own_image.increment();
+        }
     }
 
     /// Weighs an image that was loaded before the driver started, unless the notify routine reported it too. Called by the worker
@@ -294,7 +297,7 @@ impl<H: Host> Gate<H> {
         };
         let key = match subject.kind {
             Kind::Check => None,
-            _ => file.key(),
+            _ => self.key_of(&mut file),
         };
         let kept = key.and_then(|key| {
             self.cache
@@ -353,6 +356,16 @@ impl<H: Host> Gate<H> {
         let own = self.own.with(|own| *own);
         let weighed = weigh(read, generation, catalogs, || self.host.ticks());
         Assessment::of(&weighed, generation, own.as_ref(), fields)
+    }
+
+    /// What a verdict on a file is kept under, where there is such a thing; that it could not be had is counted. In a stack frame of
+    /// its own, which is gone when the file is read.
+    #[inline(never)]
+    pub(crate) fn key_of(&self, file: &mut dyn File) -> Option<FileKey> {
+        file.key().unwrap_or_else(|_| {
+            self.counters.failures.file_marks.increment();
+            None
+        })
     }
 
     /// Keeps a verdict for the next time.

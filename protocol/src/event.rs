@@ -70,11 +70,13 @@ pub enum Kind {
     KeyChanged = 13,
     /// A violation set the evaluation's progress back.
     EvaluationReset = 14,
+    /// The last run did not end with its state written: what changed by itself since it was written last is lost.
+    StateNotKept = 15,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ImageLoad,
         Self::Baseline,
         Self::Check,
@@ -89,6 +91,7 @@ impl Kind {
         Self::PersistFailed,
         Self::KeyChanged,
         Self::EvaluationReset,
+        Self::StateNotKept,
     ];
 
     /// The kind with this number.
@@ -113,6 +116,7 @@ impl Kind {
             Self::PersistFailed => 12,
             Self::KeyChanged => 13,
             Self::EvaluationReset => 14,
+            Self::StateNotKept => 15,
         }
     }
 
@@ -133,6 +137,7 @@ impl Kind {
             Self::PersistFailed => "persist-failed",
             Self::KeyChanged => "key-changed",
             Self::EvaluationReset => "evaluation-reset",
+            Self::StateNotKept => "state-not-kept",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Fixed structures of requests and answers. A request's trailing bytes, where it has any, follow the structure.
 
+use core::mem::offset_of;
 use zerocopy::FromBytes;
 use zerocopy::Immutable;
 use zerocopy::IntoBytes;
@@ -128,7 +129,37 @@ pub struct Status {
     pub cache_hits: U64,
     /// Verdicts that had to be worked out.
     pub cache_misses: U64,
+    /// What the driver itself could not do.
+    pub failures: Failures,
 }
+
+/// What the driver itself could not do since it started, and went on without. Nothing here failed a load.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct Failures {
+    /// Attempts to find out what the driver's own image looks like. Until one goes well, enforcement does not spare it.
+    pub own_image: U64,
+    /// Looks at the registry's kill switch. Each counts as a switch that is on, until the next look.
+    pub kill_switch: U64,
+    /// Writes and renames of the driver's own files.
+    pub keeping: U64,
+    /// Files of an earlier run that were not taken over.
+    pub restoring: U64,
+    /// 1 when the run before this one did not end with its state written.
+    pub last_end: U64,
+    /// Files of which it could not be told whether they change, so that no verdict on them was kept.
+    pub file_marks: U64,
+    /// Questions when the system started. Each counts as a start right now.
+    pub system_start: U64,
+    /// Events that somebody listened for through ETW and did not get. They are in the ring.
+    pub tracing: U64,
+}
+
+const _: () = assert!(size_of::<Failures>() == 64);
+const _: () = assert!(offset_of!(Status, failures) == 312);
+const _: () = assert!(size_of::<Status>() == 376);
 
 /// What the driver does with a load it would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +181,10 @@ pub mod features {
     pub const ETW: u32 = 4;
     /// Generations, mode and progress are kept across restarts.
     pub const PERSISTENT: u32 = 8;
+    /// The kernel has a precise time and a performance counter; without them times are coarser.
+    pub const CLOCKS: u32 = 16;
+    /// The kernel tells whether a file can be written through a mapping; without that no verdict on a section is kept.
+    pub const MAPPINGS: u32 = 32;
 }
 
 /// Bits of [`Status::holds`]: what keeps enforcement from taking effect. While any is set, the driver evaluates.

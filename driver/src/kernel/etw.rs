@@ -94,22 +94,25 @@ impl Provider {
         })
     }
 
-    /// Writes the events that tell of a record, if anybody listens. What cannot be written is lost to the listeners only: the record
-    /// is in the ring.
+    /// Writes the events that tell of a record, if anybody listens; false when not all could be written. What cannot be written is lost
+    /// to the listeners only: the record is in the ring.
     ///
     /// IRQL: PASSIVE_LEVEL.
-    pub fn trace(&self, record: &[u8]) {
-        let Some((record, _)) = split(record) else { return };
+    pub fn trace(&self, record: &[u8]) -> bool {
+        let Some((record, _)) = split(record) else {
+            return false;
+        };
         let activity = Aligned(activity(&record));
+        let mut is_told = true;
         for (event, number) in events(&record) {
             let descriptor = Aligned(event.descriptor());
             // SAFETY: the handle is registered, the descriptor valid through the call.
             if unsafe { (self.enabled)(self.handle, &raw const descriptor) } == 0 {
                 continue;
             }
-            self.payload.with(|payload| {
+            is_told &= self.payload.with(|payload| {
                 let Some(used) = encode(event, &record, number, payload) else {
-                    return;
+                    return false;
                 };
                 let data = Data {
                     address: payload.as_ptr().expose_provenance().try_into().unwrap_or(0),
@@ -118,7 +121,7 @@ impl Provider {
                 };
                 // SAFETY: the handle is registered; descriptor, activity and data are valid through the call, and the data is
                 // nonpaged memory of at least that size.
-                let _ = unsafe {
+                let status = unsafe {
                     (self.write)(
                         self.handle,
                         &raw const descriptor,
@@ -128,8 +131,10 @@ impl Provider {
                         &raw const data,
                     )
                 };
+                check(status).is_ok()
             });
         }
+        is_told
     }
 }
 

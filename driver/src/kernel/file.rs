@@ -220,7 +220,7 @@ impl gate::host::File for File {
     }
 
     /// IRQL: PASSIVE_LEVEL.
-    fn key(&mut self) -> Option<FileKey> {
+    fn key(&mut self) -> Result<Option<FileKey>, NtStatus> {
         self.marks.key(self)
     }
 }

@@ -117,6 +117,11 @@ impl Routines {
             user_references: find(&USER_REFERENCES).map(|routine| unsafe { transmute(routine.as_ptr()) }),
         }
     }
+
+    /// Whether the kernel tells if a file can be written through a mapping. IRQL: any.
+    pub const fn tell_mappings(&self) -> bool {
+        self.user_references.is_some()
+    }
 }
 
 /// A section that is about to be created, during the callback that asks about it.
@@ -285,9 +290,9 @@ impl gate::host::File for FilteredFile {
     }
 
     /// IRQL: PASSIVE_LEVEL.
-    fn key(&mut self) -> Option<FileKey> {
+    fn key(&mut self) -> Result<Option<FileKey>, NtStatus> {
         if self.is_shared {
-            return None;
+            return Ok(None);
         }
         self.marks.key(self)
     }

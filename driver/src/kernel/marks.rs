@@ -100,7 +100,10 @@ impl Marks {
     }
 
     /// Together with what identifies the file; `None` on a volume without update sequence numbers. IRQL: PASSIVE_LEVEL.
-    pub fn key(&self, file: &impl Queried) -> Option<FileKey> {
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn key(&self, file: &impl Queried) -> Result<Option<FileKey>, NtStatus> {
         let mut usn = UsnRecord {
             length: 0,
             major: 0,
@@ -111,16 +114,20 @@ impl Marks {
             rest: [0; 68],
         };
         // SAFETY: the structure is that of the control's answer.
-        unsafe {
+        let asked = unsafe {
             file.control(
                 READ_FILE_USN_DATA,
                 (&raw mut usn).cast(),
                 super::size::<UsnRecord>(),
             )
+        };
+        match asked {
+            Ok(()) => {}
+            Err(status) if is_unknown(status) => return Ok(None),
+            Err(status) => return Err(status),
         }
-        .ok()?;
         if usn.major != 2 || usn.usn == 0 {
-            return None;
+            return Ok(None);
         }
         let mut number = 0_u64;
         // SAFETY: FILE_INTERNAL_INFORMATION is one LARGE_INTEGER.
@@ -130,8 +137,7 @@ impl Marks {
                 super::size::<u64>(),
                 FileInternalInformation,
             )
-        }
-        .ok()?;
+        }?;
         let mut volume = Volume {
             created: 0,
             serial: 0,
@@ -146,15 +152,27 @@ impl Marks {
                 super::size::<Volume>(),
                 VOLUME_INFORMATION,
             )
-        }
-        .ok()?;
-        Some(FileKey {
+        }?;
+        Ok(Some(FileKey {
             volume: u64::from(volume.serial) | volume.created.cast_unsigned() << 32,
             file: number,
             usn: usn.usn,
             size: self.size,
             written: self.written,
             changed: self.changed,
-        })
+        }))
     }
+}
+
+/// Whether a file system does not know what it was asked for.
+const fn is_unknown(status: NtStatus) -> bool {
+    /// `STATUS_NOT_IMPLEMENTED`.
+    const NOT_IMPLEMENTED: NtStatus = NtStatus::from_bits(0xc000_0002);
+    matches!(
+        status,
+        NtStatus::INVALID_DEVICE_REQUEST
+            | NtStatus::INVALID_PARAMETER
+            | NtStatus::NOT_SUPPORTED
+            | NOT_IMPLEMENTED
+    )
 }

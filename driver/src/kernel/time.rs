@@ -46,6 +46,11 @@ struct TimeOfDay {
     sleep_bias: u64,
 }
 
+/// When the system started: FILETIME; `None` when the kernel does not say. IRQL: PASSIVE_LEVEL.
+pub fn boot() -> Option<i64> {
+    Some(time_of_day().boot).filter(|boot| *boot != 0)
+}
+
 /// Zeros when the kernel does not say. IRQL: PASSIVE_LEVEL.
 fn time_of_day() -> TimeOfDay {
     let mut answer = TimeOfDay::default();
@@ -92,14 +97,9 @@ impl Clock {
         time_of_day().current
     }
 
-    /// When the system started: FILETIME. When that cannot be told, now: what waits for a while after the start goes on waiting.
-    ///
-    /// IRQL: PASSIVE_LEVEL.
-    pub fn boot(&self) -> i64 {
-        match time_of_day().boot {
-            0 => self.now(),
-            boot => boot,
-        }
+    /// Whether the kernel has both clocks. IRQL: any.
+    pub const fn is_complete(&self) -> bool {
+        self.time.is_some() && self.counter.is_some()
     }
 
     /// Time since some moment in the past, in 100 ns; never runs backwards where the kernel has a performance counter.

@@ -51,6 +51,7 @@ fn main_event(record: &Record<'_>) -> Option<&'static Event> {
         Kind::PersistFailed => id::PERSIST_FAILED,
         Kind::KeyChanged => id::KEY_CHANGED,
         Kind::EvaluationReset => id::EVALUATION_RESET,
+        Kind::StateNotKept => id::STATE_NOT_KEPT,
     };
     EVENTS.iter().find(|event| event.id == wanted)
 }

@@ -32,6 +32,8 @@ pub mod id {
     pub const RESTORE_FAILED: u16 = 114;
     /// A file could not be written.
     pub const PERSIST_FAILED: u16 = 115;
+    /// The last run did not end with its state written.
+    pub const STATE_NOT_KEPT: u16 = 116;
     /// The mode, or what holds enforcement back, changed.
     pub const MODE_CHANGED: u16 = 120;
     /// The key that sets must be signed with changed.
@@ -181,7 +183,7 @@ const fn state(id: u16, level: u8, keyword: u64, name: &'static str) -> Event {
 }
 
 /// Every event.
-pub const EVENTS: [Event; 14] = [
+pub const EVENTS: [Event; 15] = [
     image(id::WOULD_REFUSE, level::INFORMATION, "WouldRefuse"),
     image(id::REFUSED, level::ERROR, "Refused"),
     Event {
@@ -210,6 +212,12 @@ pub const EVENTS: [Event; 14] = [
     ),
     state(id::RESTORE_FAILED, level::ERROR, keyword::POLICY, "RestoreFailed"),
     state(id::PERSIST_FAILED, level::ERROR, keyword::POLICY, "PersistFailed"),
+    state(
+        id::STATE_NOT_KEPT,
+        level::WARNING,
+        keyword::POLICY,
+        "StateNotKept",
+    ),
     state(id::MODE_CHANGED, level::WARNING, keyword::POLICY, "ModeChanged"),
     state(id::KEY_CHANGED, level::WARNING, keyword::POLICY, "KeyChanged"),
     state(

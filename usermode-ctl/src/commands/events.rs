@@ -192,6 +192,11 @@ fn changed(record: &EventRecord) -> (String, Tint) {
             (what, Tint::Bad)
         }
         "persist-failed" => (format!("{file} could not be written{status}"), Tint::Bad),
+        "state-not-kept" => (
+            "the last run did not end with its state written; progress since it was written last is lost"
+                .to_owned(),
+            Tint::Warn,
+        ),
         "key-changed" => ("the key that sets must be signed with".to_owned(), Tint::Warn),
         "evaluation-reset" => (
             "a violation set the progress back; `gatehouse readiness` names the driver".to_owned(),

@@ -120,6 +120,14 @@ pub fn counters(output: &mut Output, record: &StatusRecord) -> Result<(), Error>
         ("pool blocks", record.pool_blocks, false),
         ("pool bytes", record.pool_bytes, false),
         ("pool failures", record.pool_failures, true),
+        ("own image not known", record.failures.own_image, true),
+        ("kill switch not read", record.failures.kill_switch, true),
+        ("own files not written", record.failures.keeping, true),
+        ("own files not restored", record.failures.restoring, true),
+        ("last run not ended", record.failures.last_end, true),
+        ("file marks not read", record.failures.file_marks, true),
+        ("system start not known", record.failures.system_start, true),
+        ("events not traced", record.failures.tracing, true),
     ] {
         table.row(warn(bad && value > 0), [name.into(), value.to_string().into()]);
     }

@@ -15,6 +15,7 @@ use crate::doctor::Known;
 use crate::doctor::SecureBoot;
 use crate::doctor::Service;
 use crate::doctor::State;
+use crate::doctor::failures;
 use crate::records::hold_advice;
 use crate::records::hold_names;
 use crate::records::span;
@@ -31,6 +32,12 @@ const OLD_POLICY: Duration = Duration::from_hours(90 * 24);
 
 /// All checks in the order in which they are reported.
 pub fn all(facts: &Facts, known: &Knowledge) -> Vec<Check> {
+    let mut checks = general(facts, known);
+    checks.extend(failures::all(&facts.driver));
+    checks
+}
+
+fn general(facts: &Facts, known: &Knowledge) -> Vec<Check> {
     vec![
         service(&facts.service),
         driver(facts),
@@ -463,7 +470,12 @@ mod tests {
             change(&mut facts);
             assert_found(&facts, name);
         }
-        let of_status: [(&str, StatusChange); 4] = [
+        let of_status: [(&str, StatusChange); 9] = [
+            ("own-image", |status| status.failures.own_image = 1.into()),
+            ("kill-switch", |status| status.failures.kill_switch = 1.into()),
+            ("own-files", |status| status.failures.keeping = 1.into()),
+            ("restored-files", |status| status.failures.restoring = 1.into()),
+            ("tracing", |status| status.failures.tracing = 1.into()),
             ("policy", |status| status.generation = 0.into()),
             ("keeping", |status| status.features = features::FILTER.into()),
             ("enforcement", |status| status.holds = holds::KILL_SWITCH.into()),

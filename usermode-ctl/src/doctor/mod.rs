@@ -4,6 +4,7 @@
 //! be found out is answered as not known, never as fine.
 
 mod checks;
+mod failures;
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(not(windows), path = "elsewhere.rs")]
 mod gather;

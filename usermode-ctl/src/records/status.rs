@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use protocol::message::Failures;
 use protocol::message::Mode;
 use protocol::message::Status;
 use protocol::message::features;
@@ -60,6 +61,35 @@ pub struct StatusRecord {
     pub sections_refused: u64,
     pub cache_hits: u64,
     pub cache_misses: u64,
+    pub failures: FailuresRecord,
+}
+
+/// What the driver itself could not do since it started, and went on without. Explained in `protocol::message::Failures`.
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+pub struct FailuresRecord {
+    pub own_image: u64,
+    pub kill_switch: u64,
+    pub keeping: u64,
+    pub restoring: u64,
+    pub last_end: u64,
+    pub file_marks: u64,
+    pub system_start: u64,
+    pub tracing: u64,
+}
+
+impl FailuresRecord {
+    fn of(failures: &Failures) -> Self {
+        Self {
+            own_image: failures.own_image.get(),
+            kill_switch: failures.kill_switch.get(),
+            keeping: failures.keeping.get(),
+            restoring: failures.restoring.get(),
+            last_end: failures.last_end.get(),
+            file_marks: failures.file_marks.get(),
+            system_start: failures.system_start.get(),
+            tracing: failures.tracing.get(),
+        }
+    }
 }
 
 impl StatusRecord {
@@ -105,6 +135,7 @@ impl StatusRecord {
             sections_refused: status.sections_refused.get(),
             cache_hits: status.cache_hits.get(),
             cache_misses: status.cache_misses.get(),
+            failures: FailuresRecord::of(&status.failures),
         }
     }
 }
@@ -123,6 +154,8 @@ fn feature_names(bits: u32) -> Vec<&'static str> {
         (features::FILTER, "filter"),
         (features::ETW, "etw"),
         (features::PERSISTENT, "persistent"),
+        (features::CLOCKS, "clocks"),
+        (features::MAPPINGS, "mappings"),
     ];
     known
         .into_iter()
