@@ -7,8 +7,7 @@ use crate::POOL;
 use crate::debug;
 use crate::device::answer_waiting;
 use crate::device::wait_until_closed;
-use crate::filter::before_section;
-use crate::filter::filter_unload;
+use crate::filter::CALLBACKS;
 use crate::host::Kernel;
 use crate::kernel::device::ControlDevice;
 use crate::kernel::filter::Filter;
@@ -80,7 +79,7 @@ unsafe fn start_parts(driver: &mut DRIVER_OBJECT) -> Result<(), NtStatus> {
     // Registered before the worker enumerates what is loaded already, so that no image falls between the two.
     let registration = Registration::new(image_loaded)?;
     // SAFETY: by the caller; the callbacks are the driver's, which drops the filter before it unloads.
-    let filter = unsafe { Filter::start(driver, before_section, filter_unload) };
+    let filter = unsafe { Filter::start(driver, &CALLBACKS) };
     if let Some(gate) = enter().get() {
         if registration.is_extended() {
             gate.host().add_feature(features::NOTIFY_EX);

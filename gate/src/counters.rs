@@ -89,6 +89,8 @@ pub struct FailureCounters {
     pub system_start: Counter,
     /// Events that a listener to the system's own tracing did not get.
     pub tracing: Counter,
+    /// Opens that may be the prefetcher's and could not be marked.
+    pub prefetch: Counter,
 }
 
 impl FailureCounters {
@@ -103,6 +105,7 @@ impl FailureCounters {
             file_marks: self.file_marks.get().into(),
             system_start: self.system_start.get().into(),
             tracing: self.tracing.get().into(),
+            prefetch: self.prefetch.get().into(),
         }
     }
 }

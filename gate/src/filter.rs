@@ -36,6 +36,8 @@ pub enum Caller {
     Kernel,
     /// User mode: not a kernel image, whatever the file is.
     User,
+    /// The kernel's prefetcher, which loads nothing. The file must not be read.
+    Prefetcher,
     /// That cannot be told, or the file must not be read now.
     Unknown,
 }
@@ -60,10 +62,15 @@ impl<H: Host> Gate<H> {
             return Some(Passage::Pass);
         }
         match section.caller() {
-            Caller::User => Some(Passage::Pass),
+            Caller::User | Caller::Prefetcher => Some(Passage::Pass),
             Caller::Unknown => Some(self.uncertain()),
             Caller::Kernel => None,
         }
+    }
+
+    /// Counts an open that may be the prefetcher's and could not be marked as such.
+    pub fn prefetch_unmarked(&self) {
+        self.counters.failures.prefetch.increment();
     }
 
     /// Lets a section through that cannot be judged, and counts it.

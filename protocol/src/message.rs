@@ -155,11 +155,13 @@ pub struct Failures {
     pub system_start: U64,
     /// Events that somebody listened for through ETW and did not get. They are in the ring.
     pub tracing: U64,
+    /// Opens that may be the prefetcher's and could not be marked as such. A section of theirs is weighed as a load would be.
+    pub prefetch: U64,
 }
 
-const _: () = assert!(size_of::<Failures>() == 64);
+const _: () = assert!(size_of::<Failures>() == 72);
 const _: () = assert!(offset_of!(Status, failures) == 312);
-const _: () = assert!(size_of::<Status>() == 376);
+const _: () = assert!(size_of::<Status>() == 384);
 
 /// What the driver does with a load it would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

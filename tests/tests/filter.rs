@@ -1,4 +1,4 @@
-//! What becomes of Gatehouse when the filter manager does not take it.
+//! The filter: without the filter manager, and where what is mapped is not loaded.
 
 use anyhow::Result;
 use gatehouse_tests::CLEAN_STOP;
@@ -40,6 +40,42 @@ fn evaluation_goes_on_without_the_filter_and_enforcement_is_refused() -> Result<
     assert_eq!(loads.len(), 1, "{loads:?}");
     assert_eq!(loads[0]["verdict"]["decision"], "would-refuse");
     rig.lab.net_stop("subject")?;
+    rig.done(&["stop"])?;
+    assert_eq!(rig.stop_lines()?, [CLEAN_STOP]);
+    Ok(())
+}
+
+#[test]
+fn what_the_prefetcher_maps_is_not_refused() -> Result<()> {
+    let rig = Rig::start()?;
+    rig.create_subject()?;
+    let digest = rig.digest(SUBJECT)?;
+    let document = policy(&[("Deny", &digest)]);
+    rig.compile(&document.replace("<Rule><Option>Enabled:Audit Mode</Option></Rule>", ""))?;
+    rig.done(&["push", r"C:\policy.ghp"])?;
+    rig.done(&["mode", "enforce", "--force"])?;
+    rig.lab.net_start("subject")?;
+    assert!(!rig.lab.is_running("subject")?, "a load is refused");
+    let before = rig.status()?;
+    assert_eq!(before["sections_refused"], 1);
+
+    rig.lab.steer_filter_manager("prefetch mouhid.sys\n")?;
+    rig.lab.net_start("subject")?;
+    assert!(
+        rig.lab.is_running("subject")?,
+        "the prefetcher's section is created"
+    );
+    let after = rig.status()?;
+    assert_eq!(after["sections_refused"], before["sections_refused"]);
+    assert_eq!(after["failures"]["prefetch"], 0, "{after}");
+    rig.lab.net_stop("subject")?;
+
+    rig.lab.steer_filter_manager("")?;
+    rig.lab.net_start("subject")?;
+    assert!(
+        !rig.lab.is_running("subject")?,
+        "the mark was the open file's, not the file's"
+    );
     rig.done(&["stop"])?;
     assert_eq!(rig.stop_lines()?, [CLEAN_STOP]);
     Ok(())

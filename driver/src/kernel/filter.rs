@@ -6,6 +6,7 @@ use crate::kernel::fltmgr::CallbackData;
 use crate::kernel::fltmgr::RelatedObjects;
 use crate::kernel::marks::Marks;
 use crate::kernel::marks::Queried;
+use crate::kernel::prefetch;
 use crate::kernel::routine::find;
 use crate::kernel::string::ascii;
 use crate::kernel::string::units;
@@ -41,8 +42,20 @@ unsafe impl Send for Filter {}
 // SAFETY: as above; nothing is done through a shared reference.
 unsafe impl Sync for Filter {}
 
+/// What the filter manager calls.
+pub struct Callbacks {
+    /// Before a section is created.
+    pub before_section: fltmgr::PreOperation,
+    /// Before a file is opened.
+    pub before_create: fltmgr::PreOperation,
+    /// After it was, if the callback before it asks for that.
+    pub after_create: fltmgr::PostOperation,
+    /// When it unloads the filter.
+    pub unload: fltmgr::FilterUnload,
+}
+
 impl Filter {
-    /// Registers a filter of section creations and starts it.
+    /// Registers a filter of section creations, and of the opens before them, and starts it.
     ///
     /// IRQL: PASSIVE_LEVEL.
     ///
@@ -50,35 +63,36 @@ impl Filter {
     /// What the filter manager says: `STATUS_OBJECT_NAME_NOT_FOUND` when the service has no instance in the registry, for one.
     ///
     /// # Safety
-    /// `driver` is the driver's own object. `before` and `unload` stay in memory until the filter is dropped.
-    pub unsafe fn start(
-        driver: *mut DRIVER_OBJECT,
-        before: fltmgr::PreOperation,
-        unload: fltmgr::FilterUnload,
-    ) -> Result<Self, NtStatus> {
+    /// `driver` is the driver's own object. The callbacks stay in memory until the filter is dropped.
+    pub unsafe fn start(driver: *mut DRIVER_OBJECT, callbacks: &Callbacks) -> Result<Self, NtStatus> {
+        let operation = |major_function, pre_operation, post_operation| fltmgr::OperationRegistration {
+            major_function,
+            flags: 0,
+            pre_operation,
+            post_operation,
+            reserved: null(),
+        };
         let operations = [
-            fltmgr::OperationRegistration {
-                major_function: fltmgr::ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
-                flags: 0,
-                pre_operation: Some(before),
-                post_operation: null(),
-                reserved: null(),
-            },
-            fltmgr::OperationRegistration {
-                major_function: fltmgr::OPERATION_END,
-                flags: 0,
-                pre_operation: None,
-                post_operation: null(),
-                reserved: null(),
-            },
+            operation(
+                fltmgr::ACQUIRE_FOR_SECTION_SYNCHRONIZATION,
+                Some(callbacks.before_section),
+                None,
+            ),
+            operation(
+                fltmgr::CREATE,
+                Some(callbacks.before_create),
+                Some(callbacks.after_create),
+            ),
+            operation(fltmgr::OPERATION_END, None, None),
         ];
+        let contexts = prefetch::contexts();
         let registration = fltmgr::Registration {
             size: fltmgr::REGISTRATION_SIZE,
             version: fltmgr::REGISTRATION_VERSION,
             flags: 0,
-            contexts: null(),
+            contexts: contexts.as_ptr(),
             operations: operations.as_ptr(),
-            filter_unload: Some(unload),
+            filter_unload: Some(callbacks.unload),
             unused: [null(); 10],
         };
         let mut filter = null_mut();
@@ -190,9 +204,12 @@ impl gate::Section for AskedSection<'_> {
             .top_level_irp
             .is_none_or(|routine| !unsafe { routine() }.is_null());
         if is_nested || !is_system {
-            Caller::Unknown
-        } else {
-            Caller::Kernel
+            return Caller::Unknown;
+        }
+        match prefetch::is_marked(self.objects) {
+            Ok(true) => Caller::Prefetcher,
+            Ok(false) => Caller::Kernel,
+            Err(_) => Caller::Unknown,
         }
     }
 

@@ -6,6 +6,7 @@ use core::ffi::c_void;
 use core::mem::offset_of;
 use wdk_sys::_FILE_OBJECT;
 use wdk_sys::DRIVER_OBJECT;
+use wdk_sys::GUID;
 use wdk_sys::IO_STATUS_BLOCK;
 use wdk_sys::NTSTATUS;
 use wdk_sys::UNICODE_STRING;
@@ -21,12 +22,26 @@ pub const REGISTRATION_VERSION: u16 = 0x0203;
 pub const REGISTRATION_SIZE: u16 = 112;
 /// `IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION`.
 pub const ACQUIRE_FOR_SECTION_SYNCHRONIZATION: u8 = 0xff;
+/// `IRP_MJ_CREATE`.
+pub const CREATE: u8 = 0;
 /// `IRP_MJ_OPERATION_END`.
 pub const OPERATION_END: u8 = 0x80;
+/// `FLT_PREOP_SUCCESS_WITH_CALLBACK`.
+pub const SUCCESS_WITH_CALLBACK: i32 = 0;
 /// `FLT_PREOP_SUCCESS_NO_CALLBACK`.
 pub const SUCCESS_NO_CALLBACK: i32 = 1;
 /// `FLT_PREOP_COMPLETE`.
 pub const COMPLETE: i32 = 4;
+/// `FLT_POSTOP_FINISHED_PROCESSING`.
+pub const FINISHED: i32 = 0;
+/// `FLTFL_POST_OPERATION_DRAINING`.
+pub const DRAINING: u32 = 1;
+/// `FLT_STREAMHANDLE_CONTEXT`.
+pub const STREAM_HANDLE_CONTEXT: u16 = 0x10;
+/// `FLT_CONTEXT_END`.
+pub const CONTEXT_END: u16 = 0xffff;
+/// `FLT_SET_CONTEXT_KEEP_IF_EXISTS`.
+pub const KEEP_IF_EXISTS: i32 = 1;
 /// `SyncTypeCreateSection`.
 pub const CREATE_SECTION: i32 = 1;
 /// `FLTFL_IO_OPERATION_DO_NOT_UPDATE_BYTE_OFFSET`.
@@ -37,6 +52,9 @@ pub const NORMALIZED_NAME: u32 = 0x0101;
 /// A pre-operation callback.
 pub type PreOperation =
     unsafe extern "C" fn(*mut CallbackData, *const RelatedObjects, *mut *mut c_void) -> i32;
+/// A post-operation callback.
+pub type PostOperation =
+    unsafe extern "C" fn(*mut CallbackData, *const RelatedObjects, *mut c_void, u32) -> i32;
 /// `PFLT_FILTER_UNLOAD_CALLBACK`.
 pub type FilterUnload = unsafe extern "C" fn(u32) -> NTSTATUS;
 
@@ -46,12 +64,24 @@ pub struct OperationRegistration {
     pub major_function: u8,
     pub flags: u32,
     pub pre_operation: Option<PreOperation>,
-    pub post_operation: *const c_void,
+    pub post_operation: Option<PostOperation>,
     pub reserved: *const c_void,
 }
 
 // SAFETY: constant data that nobody writes.
 unsafe impl Sync for OperationRegistration {}
+
+/// `FLT_CONTEXT_REGISTRATION`.
+#[repr(C)]
+pub struct ContextRegistration {
+    pub context_type: u16,
+    pub flags: u16,
+    pub cleanup: *const c_void,
+    pub size: usize,
+    pub pool_tag: u32,
+    /// Allocation and freeing of one's own, and what is reserved.
+    pub unused: [*const c_void; 3],
+}
 
 /// `FLT_REGISTRATION`.
 #[repr(C)]
@@ -59,7 +89,7 @@ pub struct Registration {
     pub size: u16,
     pub version: u16,
     pub flags: u32,
-    pub contexts: *const c_void,
+    pub contexts: *const ContextRegistration,
     pub operations: *const OperationRegistration,
     pub filter_unload: Option<FilterUnload>,
     /// Callbacks that are not used: instance setup, query teardown, teardown start and complete, name generation and
@@ -119,6 +149,10 @@ pub struct FileNameInformation {
 
 const _: () = assert!(size_of::<OperationRegistration>() == 32);
 const _: () = assert!(offset_of!(OperationRegistration, pre_operation) == 8);
+const _: () = assert!(size_of::<ContextRegistration>() == 56);
+const _: () = assert!(offset_of!(ContextRegistration, cleanup) == 8);
+const _: () = assert!(offset_of!(ContextRegistration, size) == 16);
+const _: () = assert!(offset_of!(ContextRegistration, pool_tag) == 24);
 const _: () = assert!(size_of::<Registration>() == REGISTRATION_SIZE as usize);
 const _: () = assert!(offset_of!(Registration, filter_unload) == 24);
 const _: () = assert!(offset_of!(CallbackData, iopb) == 16);
@@ -192,4 +226,44 @@ unsafe extern "C" {
     ) -> NTSTATUS;
     /// IRQL: at most APC_LEVEL.
     pub fn FltReleaseFileNameInformation(information: *mut FileNameInformation);
+    /// Writes null where an open has no extra parameters. IRQL: at most APC_LEVEL.
+    pub fn FltGetEcpListFromCallbackData(
+        filter: Filter,
+        data: *mut CallbackData,
+        list: *mut *mut c_void,
+    ) -> NTSTATUS;
+    /// IRQL: at most APC_LEVEL.
+    pub fn FltFindExtraCreateParameter(
+        filter: Filter,
+        list: *mut c_void,
+        kind: *const GUID,
+        parameter: *mut *mut c_void,
+        size: *mut u32,
+    ) -> NTSTATUS;
+    /// IRQL: at most APC_LEVEL.
+    pub fn FltIsEcpFromUserMode(filter: Filter, parameter: *mut c_void) -> u8;
+    /// IRQL: at most APC_LEVEL for paged pool.
+    pub fn FltAllocateContext(
+        filter: Filter,
+        context_type: u16,
+        size: usize,
+        pool: i32,
+        context: *mut *mut c_void,
+    ) -> NTSTATUS;
+    /// IRQL: at most APC_LEVEL.
+    pub fn FltReleaseContext(context: *mut c_void);
+    /// IRQL: at most APC_LEVEL.
+    pub fn FltSetStreamHandleContext(
+        instance: Instance,
+        file: *mut _FILE_OBJECT,
+        operation: i32,
+        context: *mut c_void,
+        old: *mut *mut c_void,
+    ) -> NTSTATUS;
+    /// IRQL: at most APC_LEVEL.
+    pub fn FltGetStreamHandleContext(
+        instance: Instance,
+        file: *mut _FILE_OBJECT,
+        context: *mut *mut c_void,
+    ) -> NTSTATUS;
 }

@@ -15,6 +15,7 @@ pub mod marks;
 pub mod modules;
 pub mod notify;
 pub mod pool;
+pub mod prefetch;
 pub mod registry;
 pub mod routine;
 pub mod rundown;

@@ -91,13 +91,17 @@ const FAIL_FOR_RESOURCES: &[&str] = &[
     "ExUuidCreate",
     "FltAllocateContext",
     "FltCreateFileEx2",
+    "FltGetEcpListFromCallbackData",
     "FltGetFileNameInformation",
     "FltGetFileNameInformationUnsafe",
+    "FltFindExtraCreateParameter",
     "FltGetStreamContext",
+    "FltGetStreamHandleContext",
     "FltObjectReference",
     "FltParseFileNameInformation",
     "FltRegisterFilter",
     "FltSetStreamContext",
+    "FltSetStreamHandleContext",
     "FltStartFiltering",
     "IoCreateDevice",
     "IoCreateFile",
@@ -190,6 +194,7 @@ const CANNOT_FAIL: &[&str] = &[
     "FltFreePoolAlignedWithTag",
     "FltGetRequestorProcess",
     "FltGetRequestorProcessId",
+    "FltIsEcpFromUserMode",
     "FltObjectDereference",
     "FltReferenceFileNameInformation",
     "FltReleaseContext",
@@ -327,6 +332,10 @@ const EFFECTS: &[(&str, Effect)] = &[
         Effect::Gives("fast mutex", Place::Always(0)),
     ),
     (
+        "FltAllocateContext",
+        Effect::Takes("context", Place::Written(4), None),
+    ),
+    (
         "FltAllocatePoolAlignedWithTag",
         Effect::Takes("pool", Place::Returned, Some(2)),
     ),
@@ -341,6 +350,10 @@ const EFFECTS: &[(&str, Effect)] = &[
     (
         "FltGetFileNameInformationUnsafe",
         Effect::Takes("file name", Place::Written(3), None),
+    ),
+    (
+        "FltGetStreamHandleContext",
+        Effect::Takes("context", Place::Written(2), None),
     ),
     (
         "FltObjectDereference",
@@ -358,6 +371,7 @@ const EFFECTS: &[(&str, Effect)] = &[
         "FltRegisterFilter",
         Effect::Takes("filter", Place::Written(2), None),
     ),
+    ("FltReleaseContext", Effect::Gives("context", Place::Always(0))),
     (
         "FltReleaseFileNameInformation",
         Effect::Gives("file name", Place::Always(0)),

@@ -39,6 +39,7 @@ use windows_sys::Win32::System::Threading::CreateEventW;
 use windows_sys::Win32::System::Threading::INFINITE;
 use windows_sys::Win32::System::Threading::WaitForSingleObject;
 
+use crate::contexts;
 use crate::filter::is_instance;
 use crate::names::name_of;
 use crate::print;
@@ -71,6 +72,7 @@ unsafe impl Send for Sections {}
 /// A file that an operation is going on with. Calls about its object are answered through its handle while this lives.
 pub struct OpenFile {
     object: *mut FILE_OBJECT,
+    is_prefetched: bool,
 }
 
 impl OpenFile {
@@ -100,7 +102,15 @@ impl OpenFile {
         members.SectionObjectPointer = pointers.0;
         members.ReadAccess = true;
         members.SharedRead = true;
-        Some(Self { object })
+        Some(Self {
+            object,
+            is_prefetched: steering::is_prefetched(file),
+        })
+    }
+
+    /// Whether it is to pass for one that the prefetcher has opened.
+    pub fn is_prefetched(&self) -> bool {
+        self.is_prefetched
     }
 
     /// The file's object.
@@ -111,6 +121,7 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        contexts::close(self.object);
         let address = self.object.addr();
         lock().retain(|open| open.object != address);
         // SAFETY: referenced once in `new`.

@@ -16,6 +16,8 @@ use std::time::Duration;
 use windows_sys::Wdk::Foundation::DRIVER_OBJECT;
 use windows_sys::Wdk::Foundation::DRIVER_UNLOAD;
 use windows_sys::Wdk::Foundation::FILE_OBJECT;
+use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_CONTEXT_END;
+use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_CONTEXT_REGISTRATION;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_OPERATION_REGISTRATION;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_REGISTRATION;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_REGISTRATION_VERSION;
@@ -25,6 +27,7 @@ use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLTFL_INSTANCE_TEARDOWN_
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::PFLT_FILTER_UNLOAD_CALLBACK;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::PFLT_INSTANCE_SETUP_CALLBACK;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::PFLT_INSTANCE_TEARDOWN_CALLBACK;
+use windows_sys::Wdk::Storage::FileSystem::Minifilters::PFLT_POST_OPERATION_CALLBACK;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::PFLT_PRE_OPERATION_CALLBACK;
 use windows_sys::Win32::Foundation::STATUS_FLT_DELETING_OBJECT;
 use windows_sys::Win32::Foundation::STATUS_INVALID_PARAMETER;
@@ -56,7 +59,9 @@ static VOLUME: u8 = 0;
 /// A registered filter.
 pub struct Filter {
     driver: *mut DRIVER_OBJECT,
-    operations: Vec<(u8, PFLT_PRE_OPERATION_CALLBACK)>,
+    operations: Vec<Operation>,
+    /// Kinds and sizes of its contexts.
+    contexts: Vec<(u16, usize)>,
     setup: PFLT_INSTANCE_SETUP_CALLBACK,
     teardown: [PFLT_INSTANCE_TEARDOWN_CALLBACK; 2],
     unload: PFLT_FILTER_UNLOAD_CALLBACK,
@@ -100,9 +105,24 @@ impl Filter {
 
     /// Its callback before an operation.
     pub fn before(&self, major: u8) -> PFLT_PRE_OPERATION_CALLBACK {
-        let found = self.operations.iter().find(|(function, _)| *function == major);
-        found.and_then(|(_, callback)| *callback)
+        self.operation(major).and_then(|operation| operation.before)
     }
+
+    /// Its callback after an operation.
+    pub fn after(&self, major: u8) -> PFLT_POST_OPERATION_CALLBACK {
+        self.operation(major).and_then(|operation| operation.after)
+    }
+
+    fn operation(&self, major: u8) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.major == major)
+    }
+}
+
+/// An operation that a filter is called for.
+struct Operation {
+    major: u8,
+    before: PFLT_PRE_OPERATION_CALLBACK,
+    after: PFLT_POST_OPERATION_CALLBACK,
 }
 
 /// A filter that cannot go while this is held.
@@ -129,6 +149,11 @@ pub fn attached() -> Vec<Use> {
         .iter()
         .filter(|filter| filter.attached.load(Ordering::Acquire));
     attached.map(take).collect()
+}
+
+/// Kinds and sizes of the contexts that a filter has registered.
+pub fn registered_contexts(filter: isize) -> Vec<(u16, usize)> {
+    find(filter).map_or_else(Vec::new, |filter| filter.contexts.clone())
 }
 
 /// Whether this is the handle of an instance.
@@ -184,6 +209,8 @@ pub unsafe extern "system" fn FltRegisterFilter(
         driver,
         // SAFETY: a list with an end, by the function's contract.
         operations: unsafe { operations(registration.OperationRegistration) },
+        // SAFETY: as above.
+        contexts: unsafe { contexts(registration.ContextRegistration) },
         setup: registration.InstanceSetupCallback,
         teardown: [
             registration.InstanceTeardownStartCallback,
@@ -324,7 +351,7 @@ pub unsafe extern "system" fn FltGetRoutineAddress(name: PCSTR) -> *mut c_void {
 
 /// # Safety
 /// `list` is null or ends with [`OPERATION_END`].
-unsafe fn operations(list: *const FLT_OPERATION_REGISTRATION) -> Vec<(u8, PFLT_PRE_OPERATION_CALLBACK)> {
+unsafe fn operations(list: *const FLT_OPERATION_REGISTRATION) -> Vec<Operation> {
     let mut found = Vec::new();
     let mut next = list;
     // SAFETY: within the list, as its end has not been seen yet.
@@ -332,7 +359,27 @@ unsafe fn operations(list: *const FLT_OPERATION_REGISTRATION) -> Vec<(u8, PFLT_P
         if operation.MajorFunction == OPERATION_END {
             break;
         }
-        found.push((operation.MajorFunction, operation.PreOperation));
+        found.push(Operation {
+            major: operation.MajorFunction,
+            before: operation.PreOperation,
+            after: operation.PostOperation,
+        });
+        next = next.wrapping_add(1);
+    }
+    found
+}
+
+/// # Safety
+/// `list` is null or ends with `FLT_CONTEXT_END`.
+unsafe fn contexts(list: *const FLT_CONTEXT_REGISTRATION) -> Vec<(u16, usize)> {
+    let mut found = Vec::new();
+    let mut next = list;
+    // SAFETY: within the list, as its end has not been seen yet.
+    while let Some(context) = unsafe { next.as_ref() } {
+        if u32::from(context.ContextType) == FLT_CONTEXT_END {
+            break;
+        }
+        found.push((context.ContextType, context.Size));
         next = next.wrapping_add(1);
     }
     found

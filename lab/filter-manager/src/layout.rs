@@ -3,6 +3,7 @@
 use core::mem::offset_of;
 
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_CALLBACK_DATA;
+use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_CONTEXT_REGISTRATION;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_FILE_NAME_INFORMATION;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_IO_PARAMETER_BLOCK;
 use windows_sys::Wdk::Storage::FileSystem::Minifilters::FLT_OPERATION_REGISTRATION;
@@ -18,6 +19,11 @@ const _: () = {
     assert!(offset_of!(FLT_REGISTRATION, InstanceSetupCallback) == 32);
     assert!(offset_of!(FLT_REGISTRATION, SectionNotificationCallback) == 104);
     assert!(size_of::<FLT_REGISTRATION>() == 112);
+
+    assert!(offset_of!(FLT_CONTEXT_REGISTRATION, ContextCleanupCallback) == 8);
+    assert!(offset_of!(FLT_CONTEXT_REGISTRATION, Size) == 16);
+    assert!(offset_of!(FLT_CONTEXT_REGISTRATION, PoolTag) == 24);
+    assert!(size_of::<FLT_CONTEXT_REGISTRATION>() == 56);
 
     assert!(offset_of!(FLT_OPERATION_REGISTRATION, Flags) == 4);
     assert!(offset_of!(FLT_OPERATION_REGISTRATION, PreOperation) == 8);

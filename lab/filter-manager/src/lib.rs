@@ -1,13 +1,14 @@
 //! A filter manager for the lab: what gatehouse.sys imports from FLTMGR.SYS, over plain calls of Wine's.
 //!
 //! Wine's own fltmgr.sys accepts a filter and never calls it. This one stands in its place in the lab's Windows and does what the
-//! real one does for a single operation: IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION. While it is loaded, every image section
-//! that the drivers' host process creates is first put to the filters, and a filter that completes the operation with a
-//! failure keeps the image from being mapped.
+//! real one does for IRP_MJ_ACQUIRE_FOR_SECTION_SYNCHRONIZATION. While it is loaded, every image section that the drivers'
+//! host process creates is first put to the filters, and a filter that completes the operation with a failure keeps the image
+//! from being mapped. The opening of its file, IRP_MJ_CREATE, is put to them just before.
 //!
 //! What it takes from Windows, because filters depend on it: a filter is registered only if its service key has an instance with
 //! an altitude; callbacks end before FltUnregisterFilter returns; a FilterUnloadCallback takes the place of DriverUnload. What it
-//! lacks: any other operation, other volumes than C:, contexts, and asynchronous calls.
+//! lacks: any other operation, refusing an open, other volumes than C:, contexts of anything but open files, and asynchronous
+//! calls.
 //!
 //! Tests steer it through a file, see [`steering`].
 // UNSAFETY: a stand-in for a kernel component, called through its C interface and patching the process that it is loaded into.
@@ -20,11 +21,14 @@
     reason = "the exported functions' contracts are those of Microsoft's reference for the same names"
 )]
 
+mod contexts;
+mod create;
 mod files;
 mod filter;
 mod kernel;
 mod layout;
 mod names;
+mod parameters;
 mod patch;
 mod section;
 mod steering;

@@ -23,6 +23,7 @@ use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::Memory::SEC_IMAGE;
 use windows_sys::core::w;
 
+use crate::create;
 use crate::files::OpenFile;
 use crate::filter;
 use crate::filter::Filter;
@@ -134,6 +135,7 @@ fn ask(file: HANDLE, protection: u32, allocation: u32) -> Option<i32> {
 }
 
 fn ask_one(filter: &Filter, file: &OpenFile, protection: u32, allocation: u32) -> Option<i32> {
+    create::announce(filter, file);
     let callback = filter.before(ACQUIRE_FOR_SECTION_SYNCHRONIZATION)?;
     let parameters = FLT_IO_PARAMETER_BLOCK {
         IrpFlags: 0,

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-/// The file; it need not exist. One order a line, a status in hexadecimal at its end:
+/// The file; it need not exist. One order a line, statuses in hexadecimal:
 /// ```text
 /// refuse-registration C01C0012
 /// fail-read NAME C0000185
+/// prefetch NAME
 /// ```
 const FILE: &str = r"C:\lab\filter-manager.txt";
 
@@ -22,6 +23,16 @@ pub fn failed_read(name: &str) -> Option<i32> {
     orders().iter().find_map(|order| match order.as_slice() {
         [verb, file, status] if verb == "fail-read" && file.eq_ignore_ascii_case(name) => parse(status),
         _ => None,
+    })
+}
+
+/// Whether the file of this name is to pass for one that the prefetcher has opened.
+pub fn is_prefetched(name: &str) -> bool {
+    orders().iter().any(|order| {
+        let [verb, file] = order.as_slice() else {
+            return false;
+        };
+        verb == "prefetch" && file.eq_ignore_ascii_case(name)
     })
 }
 

@@ -128,6 +128,7 @@ pub fn counters(output: &mut Output, record: &StatusRecord) -> Result<(), Error>
         ("file marks not read", record.failures.file_marks, true),
         ("system start not known", record.failures.system_start, true),
         ("events not traced", record.failures.tracing, true),
+        ("prefetches not marked", record.failures.prefetch, true),
     ] {
         table.row(warn(bad && value > 0), [name.into(), value.to_string().into()]);
     }

@@ -22,7 +22,7 @@ struct Kind {
     advice: &'static str,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind {
         name: "own-image",
         count: |failures| failures.own_image.get(),
@@ -92,6 +92,14 @@ const KINDS: [Kind; 8] = [
         says: "an event did not get to who listens through ETW, the event log for one",
         advice: "`gatehouse events` has them all; give the listening session more and larger buffers",
     },
+    Kind {
+        name: "prefetch",
+        count: |failures| failures.prefetch.get(),
+        state: State::Note,
+        fine: "the driver could tell the prefetcher's opens from others",
+        says: "the driver could not mark an open that may be the prefetcher's: while it enforces, it weighs that file as it would a load",
+        advice: "nothing to do unless it goes on; then look for what takes the kernel's paged pool",
+    },
 ];
 
 /// A check for each kind of failure.
@@ -116,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_counter_has_a_check_of_its_own_that_says_what_to_do() {
-        let changes: [Change; 8] = [
+        let changes: [Change; 9] = [
             |failures| failures.own_image = 1.into(),
             |failures| failures.kill_switch = 1.into(),
             |failures| failures.keeping = 1.into(),
@@ -125,6 +133,7 @@ mod tests {
             |failures| failures.file_marks = 1.into(),
             |failures| failures.system_start = 1.into(),
             |failures| failures.tracing = 2.into(),
+            |failures| failures.prefetch = 1.into(),
         ];
         assert_eq!(changes.len() * 8, size_of::<Failures>(), "every counter");
         let mut names = Vec::new();

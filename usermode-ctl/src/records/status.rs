@@ -75,6 +75,7 @@ pub struct FailuresRecord {
     pub file_marks: u64,
     pub system_start: u64,
     pub tracing: u64,
+    pub prefetch: u64,
 }
 
 impl FailuresRecord {
@@ -88,6 +89,7 @@ impl FailuresRecord {
             file_marks: failures.file_marks.get(),
             system_start: failures.system_start.get(),
             tracing: failures.tracing.get(),
+            prefetch: failures.prefetch.get(),
         }
     }
 }
