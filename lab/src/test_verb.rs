@@ -80,6 +80,7 @@ fn formatted() -> Result<()> {
         "--check",
         "--edition",
         "2024",
+        "driver/build.rs",
         "driver/src/lib.rs",
         "lab/wdk-build/src/lib.rs",
     ]);
