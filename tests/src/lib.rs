@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: a lab with the real driver installed and running, driven by the real controller.
 
+pub mod compiled_manifest;
+pub mod event_manifest;
 pub mod made_catalogs;
 pub mod signed_images;
 

@@ -23,8 +23,11 @@ const PACKAGES: [&str; 5] = [
     "pywinpty==3.1.2",
 ];
 /// The other readers.
-const ORACLES: [&str; 4] = [
+const ORACLES: [&str; 7] = [
     "asn1crypto==1.5.1",
+    "evtx==0.14.0",
+    "libfwevt-python==20260702",
+    "libwrc-python==20260705",
     "lief==1.0.0",
     "signify==0.9.3",
     "yara-x==1.23.0",

@@ -7,8 +7,19 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
+use anyhow::Context;
+use anyhow::Result;
+use gatehouse_tests::compiled_manifest::Compiled;
+use gatehouse_tests::event_manifest::attribute;
+use gatehouse_tests::event_manifest::decode;
+use gatehouse_tests::event_manifest::fields;
+use gatehouse_tests::event_manifest::manifest;
+use gatehouse_tests::event_manifest::named;
+use gatehouse_tests::event_manifest::strings;
+use gatehouse_tests::signed_images::images;
+use gatehouse_tests::signed_images::script;
+use lab::command;
 use protocol::etw;
 use protocol::etw::Event;
 use protocol::event::Head;
@@ -18,42 +29,8 @@ use protocol::event::tag;
 use protocol::field::Writer;
 use roxmltree::Document;
 use roxmltree::Node;
+use serde_json::Value;
 use zerocopy::IntoBytes;
-
-fn manifest() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inf/gatehouse.man");
-    fs::read_to_string(path).expect("the manifest is there")
-}
-
-fn named<'a>(document: &'a Document<'a>, name: &'static str) -> Vec<Node<'a, 'a>> {
-    let nodes = document.descendants();
-    nodes
-        .filter(|node| node.has_tag_name(("http://schemas.microsoft.com/win/2004/08/events", name)))
-        .collect()
-}
-
-fn attribute<'a>(node: Node<'a, 'a>, name: &str) -> &'a str {
-    node.attribute(name)
-        .unwrap_or_else(|| panic!("{node:?} has no {name}"))
-}
-
-/// Name, type and counting field of each field of a template, in order.
-fn fields<'a>(document: &'a Document<'a>, template: &str) -> Vec<(&'a str, &'a str, Option<&'a str>)> {
-    let templates = named(document, "template");
-    let template = templates
-        .into_iter()
-        .find(|node| attribute(*node, "tid") == template);
-    let children = template.expect("a template").children().filter(Node::is_element);
-    children
-        .map(|data| {
-            (
-                attribute(data, "name"),
-                attribute(data, "inType"),
-                data.attribute("length"),
-            )
-        })
-        .collect()
-}
 
 #[test]
 fn the_manifest_names_the_provider_and_its_channel() {
@@ -152,10 +129,7 @@ fn the_manifest_declares_every_event_as_the_driver_writes_it() {
 fn messages_name_fields_that_are_there() {
     let text = manifest();
     let document = Document::parse(&text).expect("well-formed");
-    let strings: BTreeMap<_, _> = named(&document, "string")
-        .iter()
-        .map(|node| (attribute(*node, "id"), attribute(*node, "value")))
-        .collect();
+    let strings = strings(&document);
     for node in document.descendants() {
         let Some(message) = node.attribute("message") else {
             continue;
@@ -174,35 +148,6 @@ fn messages_name_fields_that_are_there() {
             assert!((1..=count).contains(&number), "{message}");
         }
     }
-}
-
-/// What an event holds, read by the manifest alone.
-fn decode(event: &Event, payload: &[u8]) -> BTreeMap<String, Vec<u8>> {
-    let text = manifest();
-    let document = Document::parse(&text).expect("well-formed");
-    let mut rest = payload;
-    let mut values: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for (name, input, counted) in fields(&document, event.template.name) {
-        let count = |field: &str| {
-            let mut wide = [0; 8];
-            wide[..values[field].len()].copy_from_slice(&values[field]);
-            usize::try_from(u64::from_le_bytes(wide)).expect("small")
-        };
-        let length = match (input, counted) {
-            ("win:UInt16", None) => 2,
-            ("win:UInt32" | "win:HexInt32", None) => 4,
-            ("win:UInt64" | "win:FILETIME", None) => 8,
-            ("win:GUID", None) => 16,
-            ("win:UnicodeString", Some(field)) => 2 * count(field),
-            ("win:Binary", Some(field)) => count(field),
-            other => panic!("{name} is {other:?}"),
-        };
-        let (value, tail) = rest.split_at(length);
-        values.insert(name.to_owned(), value.to_vec());
-        rest = tail;
-    }
-    assert_eq!(rest, b"", "nothing is left over");
-    values
 }
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -276,7 +221,7 @@ fn an_image_and_its_signatures_read_back_by_the_manifest() {
     let mut buffer = vec![0; etw::MAX_PAYLOAD];
     let read = |event: &Event, number, buffer: &mut Vec<u8>| {
         let used = etw::encode(event, &record, number, buffer).expect("it fits");
-        decode(event, &buffer[..used])
+        decode(event.template.name, &buffer[..used])
     };
     let refused = read(told[0].0, 0, &mut buffer);
     assert_eq!(refused["File Name"], utf16(r"\??\C:\Zürich.sys"));
@@ -340,7 +285,7 @@ fn every_kind_of_record_is_told() {
         let mut buffer = vec![0; etw::MAX_PAYLOAD];
         for (event, number) in etw::events(&record) {
             let used = etw::encode(event, &record, number, &mut buffer).expect("it fits");
-            decode(event, &buffer[..used]);
+            decode(event.template.name, &buffer[..used]);
         }
         assert!(etw::events(&record).next().is_some(), "{kind:?}");
     }
@@ -393,7 +338,47 @@ fn the_longest_texts_fit() {
     let (event, _) = etw::events(&record).next().expect("an event");
     let mut buffer = vec![0; etw::MAX_PAYLOAD];
     let used = etw::encode(event, &record, 0, &mut buffer).expect("it fits");
-    let values = decode(event, &buffer[..used]);
+    let values = decode(event.template.name, &buffer[..used]);
     assert_eq!(values["ProductName"].len(), 2 * etw::MAX_TEXT);
     assert!(etw::encode(event, &record, 0, &mut buffer[..100]).is_none());
+}
+
+/// Microsoft's own compiler was given a manifest of other people's; ours makes the same bytes of it, but for the GUIDs of templates,
+/// whose making is not known, and two bytes at the end, which no length counts.
+#[test]
+fn the_compiler_makes_the_bytes_that_microsofts_makes() -> Result<()> {
+    let mut folders = vec![images()?];
+    let mut library = None;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)?.flatten() {
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name() == "vcamp140.dll" {
+                library = Some(entry.path());
+            }
+        }
+    }
+    let said = command::output(script("resources.py")?.arg(library.context("C++ AMP's library")?))?;
+    let found: Value = serde_json::from_str(&said)?;
+    let bytes = |name: &str| -> Vec<u8> {
+        let digits = found[name].as_str().expect("digits").as_bytes().chunks(2);
+        let digits = digits.map(|pair| std::str::from_utf8(pair).expect("digits"));
+        digits
+            .map(|pair| u8::from_str_radix(pair, 16).expect("digits"))
+            .collect()
+    };
+    let mut theirs = bytes("wevt");
+    assert_eq!(theirs.split_off(theirs.len() - 2), [0, 0]);
+    let text = Compiled(&theirs).written_back(&found["fwevt"]);
+    let mut ours = manifest::compile(&text)?;
+    let templates = Compiled(&theirs).templates();
+    assert!(templates.len() > 10, "a manifest of some size");
+    for place in templates {
+        for side in [&mut theirs, &mut ours.events] {
+            side[place + 24..place + 40].fill(0);
+        }
+    }
+    assert!(ours.events == theirs, "{text}");
+    assert_eq!(ours.messages, bytes("message_table"));
+    Ok(())
 }

@@ -7,12 +7,26 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use gatehouse_tests::compiled_manifest::Compiled;
+use gatehouse_tests::event_manifest::attribute;
+use gatehouse_tests::event_manifest::fields;
+use gatehouse_tests::event_manifest::manifest;
+use gatehouse_tests::event_manifest::message;
+use gatehouse_tests::event_manifest::named;
+use gatehouse_tests::event_manifest::strings;
+use gatehouse_tests::signed_images::gatehouse;
+use gatehouse_tests::signed_images::script;
+use lab::command;
 use object::LittleEndian as LE;
 use object::pe;
 use object::read::pe::ImageNtHeaders;
 use object::read::pe::ImageOptionalHeader;
 use object::read::pe::ImageThunkData;
 use object::read::pe::PeFile64;
+use protocol::etw;
+use roxmltree::Document;
+use serde_json::Value;
+use serde_json::json;
 
 /// Largest image, in bytes. Weighing by hash alone took 117,248; proving signatures is the rest.
 const MAX_SIZE: usize = 512 * 1024;
@@ -190,6 +204,143 @@ fn it_names_no_path_of_the_building_machine() {
     for path in forbidden {
         assert!(!holds(built(), &path), "the image holds {path}");
     }
+}
+
+/// What other people's readers find in it.
+fn resources() -> Value {
+    let path = lab::build_driver().expect("the driver builds");
+    let mut run = script("resources.py").expect("the other readers");
+    let said = command::output(run.arg(path)).expect("they read it");
+    serde_json::from_str(&said).expect("JSON")
+}
+
+/// Numbers of a type of the manifest's, and of how it is shown: "EventManifest Schema", `inType` and its default `outType`.
+const TYPES: [(&str, u8, u8); 7] = [
+    ("win:UnicodeString", 1, 1),
+    ("win:UInt16", 6, 6),
+    ("win:UInt32", 8, 8),
+    ("win:UInt64", 10, 10),
+    ("win:Binary", 14, 15),
+    ("win:GUID", 15, 14),
+    ("win:FILETIME", 17, 2),
+];
+const HEX_INT_32: (u8, u8) = (20, 18);
+
+#[test]
+fn others_read_the_events_of_the_manifest_in_it() {
+    let found = resources();
+    assert_eq!(
+        found["resources"],
+        json!([["WEVT_TEMPLATE", 1, 1033], [11, 1, 1033], [16, 1, 1033]])
+    );
+    let text = manifest();
+    let document = Document::parse(&text).expect("well-formed");
+    let strings = strings(&document);
+    let events = named(&document, "event");
+    let mut guids = BTreeSet::new();
+    for reader in ["fwevt", "evtx"] {
+        let provider = &found[reader];
+        assert_eq!(
+            provider["guid"],
+            etw::PROVIDER_GUID.trim_matches(['{', '}']),
+            "{reader}"
+        );
+        let told = provider["events"].as_array().expect("events");
+        assert_eq!(told.len(), events.len(), "{reader}");
+        for (node, event) in events.iter().zip(told) {
+            let [id, version] = ["value", "version"].map(|name| attribute(*node, name));
+            assert_eq!([event[0].to_string(), event[1].to_string()], [id, version]);
+            let message = message(*node, &strings);
+            assert_eq!(
+                found["messages"][event[2].to_string()],
+                format!("{message}\r\n"),
+                "{reader}: event {id}"
+            );
+            let template = &provider["templates"][event[3].to_string()];
+            let declared = fields(&document, attribute(*node, "template"));
+            let place = |wanted: &str| declared.iter().position(|(name, ..)| *name == wanted);
+            let expected: Vec<Value> = declared
+                .iter()
+                .map(|(name, kind, length)| {
+                    let known = TYPES.iter().find(|(known, ..)| known == kind);
+                    let (input, output) = known.map_or(HEX_INT_32, |(_, input, output)| (*input, *output));
+                    let length = length.map_or(0, |field| place(field).expect("a field"));
+                    json!([name, input, output, 0, length])
+                })
+                .collect();
+            assert_eq!(template["fields"], json!(expected), "{reader}: event {id}");
+            guids.insert(template["guid"].to_string());
+            if reader == "evtx" {
+                let lines = declared.iter().enumerate();
+                let lines = lines
+                    .map(|(index, (name, ..))| format!("  <Data Name=\"{name}\">{{sub:{index}}}</Data>\n"));
+                let shown = format!("<EventData>\n{}</EventData>\n", lines.collect::<String>());
+                let xml = template["xml"].as_str().expect("XML");
+                assert!(xml.ends_with(&shown), "{xml}");
+            }
+        }
+    }
+    assert_eq!(guids.len(), 3, "each template has a GUID of its own: {guids:?}");
+    let provider = &found["fwevt"];
+    assert_eq!(provider["channels"], json!([[0, etw::CHANNEL_NAME]]));
+    // Tasks, keywords, levels, opcodes, maps and templates.
+    assert_eq!(provider["counts"], json!([2, 3, 3, 0, 0, 3]));
+    let messages = found["messages"].as_object().expect("messages");
+    assert_eq!(messages.len(), strings.len() + 3, "and those of the levels");
+    for (number, name) in [
+        (0x5000_0002, "Error"),
+        (0x5000_0003, "Warning"),
+        (0x5000_0004, "Information"),
+    ] {
+        assert_eq!(messages[&number.to_string()], format!("{name}\r\n"));
+    }
+}
+
+/// What the driver writes is what the compiled manifest tells of, to the bit.
+#[test]
+fn the_compiled_events_have_the_descriptors_that_the_driver_writes() {
+    let places: Vec<usize> = Compiled(built()).events().collect();
+    assert_eq!(places.len(), etw::EVENTS.len());
+    let compiled: BTreeSet<&[u8]> = places
+        .into_iter()
+        .map(|place| &built()[place..place + 16])
+        .collect();
+    let written: Vec<[u8; 16]> = etw::EVENTS.iter().map(etw::Event::descriptor).collect();
+    assert_eq!(compiled, written.iter().map(<[u8; 16]>::as_slice).collect());
+}
+
+#[test]
+fn others_and_we_read_its_version() {
+    let found = resources();
+    let version = concat!(env!("CARGO_PKG_VERSION"), ".0");
+    let read = &found["version"];
+    let numbers: Vec<String> = version.split('.').map(str::to_owned).collect();
+    let told = read["numbers"].as_array().expect("numbers");
+    assert_eq!(told.iter().map(Value::to_string).collect::<Vec<_>>(), numbers);
+    // VFT_DRV, English (United States) in UTF-16.
+    assert_eq!(
+        (&read["type"], &read["translations"]),
+        (&json!(3), &json!([0x04b0_0409]))
+    );
+    let strings = &read["strings"]["040904b0"];
+    for (name, expected) in [
+        ("CompanyName", "The Gatehouse project"),
+        ("FileDescription", "Gatehouse driver load control"),
+        ("FileVersion", version),
+        ("InternalName", "gatehouse"),
+        ("LegalCopyright", "The Gatehouse project. MIT OR Apache-2.0."),
+        ("OriginalFilename", "gatehouse.sys"),
+        ("ProductName", "Gatehouse"),
+        ("ProductVersion", version),
+    ] {
+        assert_eq!(strings[name], expected, "{name}");
+    }
+    let mut scan = command::clean(&gatehouse().expect("the command builds").display().to_string());
+    let path = lab::build_driver().expect("the driver builds");
+    let record = command::output(scan.args(["--json", "scan"]).arg(path)).expect("it is scanned");
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    assert_eq!(record["version"]["file_version"], version);
+    assert_eq!(record["version"]["original_filename"], "gatehouse.sys");
 }
 
 /// A copy of the tracked files in another folder, and the driver built there.
