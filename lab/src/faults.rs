@@ -127,6 +127,17 @@ impl FaultReport {
         self.record["start_status"] == "00000000"
     }
 
+    /// How often a function was called.
+    pub fn calls(&self, function: &str) -> u64 {
+        self.record["calls"][function].as_u64().unwrap_or(0)
+    }
+
+    /// The driver's event tracing, where the kernel had it: `providers` that were registered, whether one is `registered` still, how
+    /// often it was `asked` who listens, `strays` that came without a registration, and the events that were `written`.
+    pub fn tracing(&self) -> &Value {
+        &self.record["tracing"]
+    }
+
     /// Calls that can fail.
     pub fn failable(&self) -> u64 {
         self.record["failable"].as_u64().unwrap_or(0)
@@ -186,6 +197,12 @@ impl Lab {
     /// Says what the driver's next run is to be, and gives it a number.
     pub fn inject(&self, run: usize, plan: &Plan) -> Result<()> {
         self.write(&format!(r"{FOLDER}\plan.txt"), plan.line(run).as_bytes())
+    }
+
+    /// As [`Lab::inject`], in a kernel that has event tracing: somebody listens to these keywords of the driver's events.
+    pub fn inject_traced(&self, run: usize, plan: &Plan, keywords: u64) -> Result<()> {
+        let lines = format!("{}\nlistener {keywords:x}\n", plan.line(run));
+        self.write(&format!(r"{FOLDER}\plan.txt"), lines.as_bytes())
     }
 
     /// The report of a run that has ended: its driver was stopped, or did not start.

@@ -27,6 +27,7 @@ use crate::run::Run;
 use crate::run::Use;
 use crate::stack::Saved;
 use crate::stack::Trace;
+use crate::tracing;
 
 #[cfg_attr(
     windows,
@@ -275,11 +276,15 @@ unsafe fn after(function: &Function, parameters: &[u64; PARAMETERS], saved: &Sav
     if matches!(
         function.name,
         "MmGetSystemRoutineAddress" | "FltGetRoutineAddress"
-    ) && result != 0
-    {
+    ) {
         // SAFETY: by the caller.
         let name = unsafe { about(function.name, parameters) };
-        let target = usize::try_from(result).unwrap_or(0);
+        // Wine has some of the routines of tracing, which belong to no registration of a stand-in's.
+        let target = match tracing::stand_in(&name) {
+            Some(stand_in) => stand_in.expose_provenance(),
+            None if result == 0 => return result,
+            None => usize::try_from(result).unwrap_or(0),
+        };
         return wrapped(&name, target).map_or_else(
             |()| {
                 if let Some((_, run)) = run().as_mut() {

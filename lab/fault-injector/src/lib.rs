@@ -5,6 +5,9 @@
 //! binary is the one that ships. A [`plan::Plan`], read from a file at that moment, says which call is to fail; when the driver is
 //! unloaded, a report is written beside it. What a function's failure looks like, and which cannot fail, is in [`catalogue`].
 //!
+//! Where the plan says that somebody listens, the driver also finds routines of event tracing ([`tracing`]), which Wine lacks, and the
+//! report holds the events that it wrote.
+//!
 //! A driver whose entry point fails is unloaded here, as Windows does and Wine does not.
 // UNSAFETY: it reads and changes a mapped image, and stands between a driver and the kernel's C interface.
 #![expect(
@@ -20,6 +23,7 @@ mod plan;
 mod report;
 mod run;
 mod stack;
+mod tracing;
 mod watch;
 
 use core::ffi::c_void;

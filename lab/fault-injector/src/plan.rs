@@ -23,16 +23,22 @@ pub struct Plan {
     pub run: u64,
     /// Its fault.
     pub fault: Fault,
+    /// The keywords of the driver's events that somebody listens to; `None` for a kernel without event tracing.
+    pub listener: Option<u64>,
 }
 
 impl Plan {
-    /// The plan in the file `plan.txt`; `None` where there is none, and then the driver is left alone. It is one line:
+    /// The plan in the file `plan.txt`; `None` where there is none, and then the driver is left alone. Its first line is one of:
     /// ```text
     /// RUN count
     /// RUN call NUMBER
     /// RUN site SITE USE
     /// ```
-    /// in decimal, the site in hexadecimal.
+    /// in decimal, the site in hexadecimal. A second line gives the kernel event tracing, with a listener to these keywords, in
+    /// hexadecimal:
+    /// ```text
+    /// listener KEYWORDS
+    /// ```
     pub fn read() -> Option<Self> {
         let text = fs::read_to_string(format!(r"{FOLDER}\plan.txt")).ok()?;
         let plan = Self::parse(&text);
@@ -43,6 +49,12 @@ impl Plan {
     }
 
     fn parse(text: &str) -> Option<Self> {
+        let (text, listener) = text.split_once('\n').unwrap_or((text, ""));
+        let listener = match listener.split_whitespace().collect::<Vec<&str>>().as_slice() {
+            [] => None,
+            ["listener", keywords] => Some(u64::from_str_radix(keywords, 16).ok()?),
+            _ => return None,
+        };
         let words: Vec<&str> = text.split_whitespace().collect();
         let (run, fault) = match words.as_slice() {
             [run, "count"] => (run, Fault::None),
@@ -56,6 +68,7 @@ impl Plan {
         Some(Self {
             run: run.parse().ok()?,
             fault,
+            listener,
         })
     }
 }

@@ -64,11 +64,38 @@ fn json(run: &Run) -> String {
             .iter()
             .map(|(kind, (taken, given))| format!(r#""{kind}":{{"taken":{taken},"given":{given}}}"#)),
     );
+    let tracing = &run.tracing;
+    let providers = list(tracing.providers.iter().map(|guid| format!("\"{}\"", hex(guid))));
+    let written = list(tracing.written.iter().map(|event| {
+        let guid =
+            |guid: Option<[u8; 16]>| guid.map_or("null".to_owned(), |guid| format!("\"{}\"", hex(&guid)));
+        format!(
+            r#"{{"descriptor":"{}","activity":{},"related":{},"payload":"{}"}}"#,
+            hex(&event.descriptor),
+            guid(event.activity),
+            guid(event.related),
+            hex(&event.payload),
+        )
+    }));
+    let tracing = format!(
+        r#"{{"providers":[{providers}],"registered":{},"asked":{},"strays":{},"written":[{written}]}}"#,
+        tracing.registered.is_some(),
+        tracing.asked,
+        tracing.strays,
+    );
     let unlisted = list(run.unlisted.iter().map(|name| quoted(name)));
     format!(
-        r#"{{"run":{},"start_status":{start},"failable":{},"fired":{fired},"peak_bytes":{},"unlisted":[{unlisted}],"out":[{out}],"surplus":[{surplus}],"turnover":{{{turnover}}},"calls":{{{calls}}},"sites":[{sites}]}}"#,
+        r#"{{"run":{},"start_status":{start},"failable":{},"fired":{fired},"peak_bytes":{},"unlisted":[{unlisted}],"out":[{out}],"surplus":[{surplus}],"turnover":{{{turnover}}},"calls":{{{calls}}},"sites":[{sites}],"tracing":{tracing}}}"#,
         run.plan.run, run.failable, run.ledger.peak,
     )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn list(items: impl Iterator<Item = String>) -> String {

@@ -6,6 +6,7 @@ use crate::ledger::Ledger;
 use crate::plan::Fault;
 use crate::plan::Plan;
 use crate::stack::Trace;
+use crate::tracing::Tracing;
 
 /// A place in the driver from which something that can fail is called: the function and the whole way there.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub struct Run {
     pub start_status: Option<i32>,
     /// Imports that the catalogue does not know.
     pub unlisted: Vec<String>,
+    /// The events that it wrote.
+    pub tracing: Tracing,
 }
 
 impl Run {
@@ -79,6 +82,7 @@ impl Run {
             names: BTreeMap::new(),
             start_status: None,
             unlisted: Vec::new(),
+            tracing: Tracing::default(),
         }
     }
 
