@@ -1,20 +1,16 @@
 //! Why a verdict is what it is: the rules that were tried.
 
-use crate::Options;
 use crate::PolicySet;
 use crate::PolicyView;
-use crate::decide::action_of;
-use crate::decide::level_of;
-use crate::facts::flat_counts;
 use crate::facts::is_usable;
-use crate::facts::may_grant;
-use crate::format::AttributeUse;
-use crate::format::HashRecord;
-use crate::format::SignerRecord;
-use crate::format::SignerUse;
 use crate::format::Table;
+use crate::format::as_index;
+use crate::records::AttributeUse;
+use crate::records::SignerRecord;
+use crate::records::SignerUse;
 use crate::rules::Rules;
-use crate::set::as_index;
+use crate::rules::action_of;
+use crate::rules::level_of;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Level;
@@ -47,7 +43,6 @@ pub fn explain<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>, visit: &mut dyn
     let explaining = Explaining {
         set: *set,
         rules: Rules::new(*set, evidence),
-        evidence,
     };
     explaining.hashes(visit);
     let uses: &[AttributeUse] = set.table(Table::AttributeUses);
@@ -68,7 +63,6 @@ pub fn explain<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>, visit: &mut dyn
 struct Explaining<'a, 'e> {
     set: PolicySet<'a>,
     rules: Rules<'a, 'e>,
-    evidence: &'e Evidence<'e>,
 }
 
 impl<'a> Explaining<'a, '_> {
@@ -91,57 +85,15 @@ impl<'a> Explaining<'a, '_> {
     }
 
     fn hashes(&self, visit: &mut dyn FnMut(Tried<'a>)) {
-        let Fact::Present(digests) = &self.evidence.digests else {
-            return;
-        };
-        let flat = flat_counts(self.evidence);
-        let long = [
-            (digests.sha256, false),
-            (digests.flat_sha256.filter(|_| flat), false),
-            (digests.first_page_sha256, true),
-        ];
-        for (hash, first_page) in long {
-            if let Some(hash) = hash {
-                let records = self.set.hash_records(Table::Hashes32, Table::Buckets32, &hash);
-                self.hash(records, first_page, visit);
-            }
-        }
-        let short = [
-            (digests.sha1, false),
-            (digests.flat_sha1.filter(|_| flat), false),
-            (digests.first_page_sha1, true),
-        ];
-        for (hash, first_page) in short {
-            if let Some(hash) = hash {
-                let records = self.set.hash_records(Table::Hashes20, Table::Buckets20, &hash);
-                self.hash(records, first_page, visit);
-            }
-        }
-        if let Some(hash) = &digests.sha384 {
-            let records = self.set.hash_records(Table::Hashes48, Table::Buckets48, hash);
-            self.hash(records, false, visit);
-        }
-        if let Some(hash) = &digests.sha512 {
-            let records = self.set.hash_records(Table::Hashes64, Table::Buckets64, hash);
-            self.hash(records, false, visit);
-        }
-    }
-
-    fn hash<const N: usize>(
-        &self,
-        records: &[HashRecord<N>],
-        first_page: bool,
-        visit: &mut dyn FnMut(Tried<'a>),
-    ) {
-        for record in records {
-            let view = (RuleKind::Hash, Level::Hash, u16::from(record.denies()));
-            let only_page = first_page && !record.denies();
+        self.rules.hash_rules(|hit| {
+            let view = (RuleKind::Hash, Level::Hash, u16::from(hit.denies));
+            let only_page = hit.first_page && !hit.denies;
             let truth = Truth::from(!only_page);
-            if let Some(mut tried) = self.tried(record.policy(), record.rule.get(), view, truth) {
+            if let Some(mut tried) = self.tried(hit.policy, hit.rule, view, truth) {
                 tried.missed = only_page.then_some("it is the hash of the first page, which allows nothing");
                 visit(tried);
             }
-        }
+        });
     }
 
     fn attribute(&self, attribute_use: &AttributeUse, visit: &mut dyn FnMut(Tried<'a>)) {
@@ -181,8 +133,8 @@ impl<'a> Explaining<'a, '_> {
         let usable = is_usable(signature);
         let (whole, _) = self.rules.signer(signer, signature);
         let not_excepted = self.rules.not_excepted(signer_use);
-        let grants =
-            action_of(signer_use.action.get()) == Action::Deny || self.may_grant(signer_use, signature);
+        let grants = action_of(signer_use.action.get()) == Action::Deny
+            || self.rules.may_grant(signature, signer_use.policy.get());
         let truth = usable.and(grants.into()).and(whole).and(not_excepted);
         let level = level_of(signer, anchor);
         let view = (RuleKind::Signer, level, signer_use.action.get());
@@ -217,17 +169,5 @@ impl<'a> Explaining<'a, '_> {
         } else {
             "it was not signed after the time the signer asks for"
         }
-    }
-
-    fn may_grant(&self, signer_use: &SignerUse, signature: &Signature<'_>) -> bool {
-        let records = self.set.policy_records();
-        let Some(record) = records.get(usize::from(signer_use.policy.get())) else {
-            return false;
-        };
-        let Some(base) = records.get(usize::from(record.base.get())) else {
-            return false;
-        };
-        let flight_disabled = Options(base.options.get()).contains(Options::DISABLED_FLIGHT_SIGNING);
-        may_grant(signature, record.minimum_digest, flight_disabled)
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::fold::folds_to;
 use crate::fold::name_key;
-use crate::format::NAME_KINDS;
-use crate::format::digest_rank;
+use crate::records::NAME_KINDS;
+use crate::records::digest_rank;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use evidence::Certificate;
@@ -109,7 +109,7 @@ pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
 }
 
 /// The lengths of hashes of which this file's are not all known, as in
-/// [`PolicyRecord::hash_lengths`](crate::format::PolicyRecord::hash_lengths), and why.
+/// [`PolicyRecord::hash_lengths`](crate::records::PolicyRecord::hash_lengths), and why.
 #[derive(Clone, Copy)]
 pub(crate) struct Missing {
     /// Of the hashes that allow rules go by.

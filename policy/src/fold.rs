@@ -170,7 +170,7 @@ pub fn name_key(kind: usize, text: Text<'_>) -> u32 {
     u32::try_from(mixed).unwrap_or(u32::MAX).max(1)
 }
 
-/// The part of a [`signer_key`](crate::format::signer_key) that stands for a name; never 0.
+/// The part of a [`signer_key`](crate::bucket_index::signer_key) that stands for a name; never 0.
 pub fn text_key(text: Text<'_>) -> u64 {
     feed_text(START, text).wrapping_mul(MIX).max(1)
 }
@@ -181,7 +181,7 @@ mod tests {
     use super::folds_to;
     use super::name_key;
     use super::text_key;
-    use crate::format::signer_key;
+    use crate::bucket_index::signer_key;
     use evidence::Text;
     extern crate std;
     use std::string::String;

@@ -22,6 +22,7 @@
     )
 )]
 
+pub mod bucket_index;
 mod decide;
 mod error;
 mod explain;
@@ -32,11 +33,13 @@ mod listing;
 mod numbers;
 mod options;
 mod reason;
+pub mod records;
 mod rules;
 mod set;
 mod truth;
 mod validate;
 mod verdict;
+mod weighing;
 
 pub use decide::decide;
 pub use decide::decide_parts;

@@ -1,24 +1,28 @@
 //! Whether one rule holds for one file.
 
+use crate::Options;
 use crate::PolicySet;
 use crate::facts::NameKeys;
 use crate::facts::ends_in;
+use crate::facts::flat_counts;
 use crate::facts::has_hash;
 use crate::facts::issuer;
+use crate::facts::may_grant;
 use crate::facts::name_is;
 use crate::facts::names;
 use crate::facts::publisher;
 use crate::facts::signed_after;
 use crate::facts::version_within;
-use crate::format::AttributeRecord;
-use crate::format::AttributeRef;
-use crate::format::NONE;
-use crate::format::SignerRecord;
-use crate::format::SignerUse;
 use crate::format::Table;
-use crate::set::as_index;
+use crate::format::as_index;
+use crate::records::AttributeRecord;
+use crate::records::AttributeRef;
+use crate::records::NONE;
+use crate::records::SignerRecord;
+use crate::records::SignerUse;
 use crate::truth::Truth;
 use crate::verdict::Action;
+use crate::verdict::Level;
 use evidence::Certificate;
 use evidence::Evidence;
 use evidence::Fact;
@@ -35,6 +39,18 @@ pub(crate) enum Anchor {
     Above,
 }
 
+/// A hash rule that names the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HashRule {
+    /// Index of the policy.
+    pub(crate) policy: u16,
+    /// Rule number.
+    pub(crate) rule: u32,
+    pub(crate) denies: bool,
+    /// The hash is that of the first page, by which nothing is allowed; see [`has_hash`].
+    pub(crate) first_page: bool,
+}
+
 /// Weighs the file against rules of one set.
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'s, 'e> {
@@ -49,6 +65,65 @@ impl<'s, 'e> Rules<'s, 'e> {
             set,
             evidence,
             keys: NameKeys::of(evidence, set.name_kinds()),
+        }
+    }
+
+    /// Hands on every hash rule that names the file.
+    pub(crate) fn hash_rules(&self, mut found: impl FnMut(HashRule)) {
+        let Fact::Present(digests) = &self.evidence.digests else {
+            return;
+        };
+        let flat = flat_counts(self.evidence);
+        let long = [
+            (digests.sha256.as_ref(), false),
+            (digests.flat_sha256.as_ref().filter(|_| flat), false),
+            (digests.first_page_sha256.as_ref(), true),
+        ];
+        for (hash, first_page) in long {
+            self.rules_of_hash(Table::Hashes32, Table::Buckets32, hash, first_page, &mut found);
+        }
+        let short = [
+            (digests.sha1.as_ref(), false),
+            (digests.flat_sha1.as_ref().filter(|_| flat), false),
+            (digests.first_page_sha1.as_ref(), true),
+        ];
+        for (hash, first_page) in short {
+            self.rules_of_hash(Table::Hashes20, Table::Buckets20, hash, first_page, &mut found);
+        }
+        self.rules_of_hash(
+            Table::Hashes48,
+            Table::Buckets48,
+            digests.sha384.as_ref(),
+            false,
+            &mut found,
+        );
+        self.rules_of_hash(
+            Table::Hashes64,
+            Table::Buckets64,
+            digests.sha512.as_ref(),
+            false,
+            &mut found,
+        );
+    }
+
+    fn rules_of_hash<const N: usize>(
+        &self,
+        entries: Table,
+        buckets: Table,
+        hash: Option<&[u8; N]>,
+        first_page: bool,
+        found: &mut impl FnMut(HashRule),
+    ) {
+        let Some(hash) = hash else {
+            return;
+        };
+        for record in self.set.hash_records(entries, buckets, hash) {
+            found(HashRule {
+                policy: record.policy(),
+                rule: record.rule.get(),
+                denies: record.denies(),
+                first_page,
+            });
         }
     }
 
@@ -204,5 +279,30 @@ impl<'s, 'e> Rules<'s, 'e> {
             truth = truth.and(signed_after(signature, signer.sign_after.get()));
         }
         (truth.and(self.attributes_of(signer)), anchor)
+    }
+    /// Whether a signature may satisfy allow rules of a policy, under the options of its base.
+    pub(crate) fn may_grant(&self, signature: &Signature<'_>, policy: u16) -> bool {
+        let records = self.set.policy_records();
+        let Some(record) = records.get(usize::from(policy)) else {
+            return false;
+        };
+        let Some(base) = records.get(usize::from(record.base.get())) else {
+            return false;
+        };
+        let flight_disabled = Options(base.options.get()).contains(Options::DISABLED_FLIGHT_SIGNING);
+        may_grant(signature, record.minimum_digest, flight_disabled)
+    }
+}
+
+/// What the number of an action in a record means.
+pub(crate) fn action_of(action: u16) -> Action {
+    if action == 0 { Action::Allow } else { Action::Deny }
+}
+
+/// The level that a signer amounts to where it matched.
+pub(crate) fn level_of(signer: &SignerRecord, anchor: Anchor) -> Level {
+    match Level::from_number(signer.level.into()).unwrap_or(Level::PcaCertificate) {
+        Level::PcaCertificate if anchor == Anchor::Leaf => Level::LeafCertificate,
+        level => level,
     }
 }

@@ -2,22 +2,21 @@
 
 use crate::Options;
 use crate::SetError;
-use crate::format::AttributeRecord;
-use crate::format::AttributeUse;
-use crate::format::Bucket;
+use crate::bucket_index::candidates;
+use crate::bucket_index::hash_key;
+use crate::bucket_index::wide_key;
 use crate::format::Directory;
-use crate::format::HashRecord;
 use crate::format::Header;
-use crate::format::PolicyRecord;
 use crate::format::RULE_NAME_BLOCK;
-use crate::format::SignerRecord;
-use crate::format::SignerUse;
 use crate::format::Table;
 use crate::format::TableEntry;
-use crate::format::bucket_of;
-use crate::format::hash_key;
-use crate::format::marks;
-use crate::format::wide_key;
+use crate::format::as_index;
+use crate::records::AttributeRecord;
+use crate::records::AttributeUse;
+use crate::records::HashRecord;
+use crate::records::PolicyRecord;
+use crate::records::SignerRecord;
+use crate::records::SignerUse;
 use crate::validate::validate;
 use core::cmp::Ordering;
 use evidence::CatalogIndex;
@@ -179,22 +178,9 @@ impl<'a> PolicySet<'a> {
         buckets: Table,
         key: u64,
     ) -> &'a [T] {
-        let index: &'a [Bucket] = self.table(buckets);
-        // One more than a power of two, or none at all.
-        let Some(bits) = index.len().checked_sub(1).and_then(usize::checked_ilog2) else {
-            return &[];
-        };
-        let bucket = as_index(bucket_of(key, bits));
-        let Some(here) = index.get(bucket) else {
-            return &[];
-        };
-        let wanted = marks(key);
-        if here.marks.get() & wanted != wanted {
-            return &[];
-        }
-        let end = index.get(bucket.saturating_add(1));
         let records: &'a [T] = self.table(entries);
-        end.and_then(|end| records.get(as_index(here.first.get())..as_index(end.first.get())))
+        records
+            .get(candidates(self.table(buckets), key))
             .unwrap_or_default()
     }
 
@@ -232,11 +218,6 @@ impl<'a> PolicySet<'a> {
         let length = as_index(entry.count.get()).saturating_mul(table.stride());
         Some((start, start.saturating_add(length)))
     }
-}
-
-/// An offset, index or count of the format as one of memory.
-pub(crate) fn as_index(value: u32) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 /// The entries of a sorted table that compare equal.
@@ -306,7 +287,7 @@ impl<'a> PolicyView<'a> {
 
     /// Whether it is a supplemental policy.
     pub const fn is_supplemental(&self) -> bool {
-        self.record.flags.get() & PolicyRecord::SUPPLEMENTAL != 0
+        self.record.is_supplemental()
     }
 
     /// Whether it only reports: `Enabled:Audit Mode`.

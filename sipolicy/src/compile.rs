@@ -13,7 +13,7 @@ use crate::write_set::SetWriter;
 use policy::Options;
 use policy::PolicySet;
 use policy::format::MAX_POLICIES;
-use policy::format::NO_BASE;
+use policy::records::NO_BASE;
 use std::collections::HashMap;
 
 /// A compiled set.

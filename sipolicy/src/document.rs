@@ -279,7 +279,7 @@ impl FileAttributes {
         maximum_hotpatch_sequence: None,
     };
 
-    /// The names a kernel image can have, in the order of `policy::format::NAME_KINDS`.
+    /// The names a kernel image can have, in the order of `policy::records::NAME_KINDS`.
     pub fn names(&self) -> [Option<&str>; 4] {
         [
             self.file_name.as_deref(),

@@ -34,7 +34,7 @@ pub(crate) fn groups_in_force(scenario: &Scenario) -> impl Iterator<Item = &Sign
     std::iter::once(&scenario.product)
 }
 
-/// Strength, as `policy::format::digest_rank` counts it, of the weakest digest that a scenario accepts: SHA-256 where
+/// Strength, as `policy::records::digest_rank` counts it, of the weakest digest that a scenario accepts: SHA-256 where
 /// it says nothing; `None` for an algorithm that is not one.
 pub(crate) fn minimum_digest(algorithm: Option<u16>) -> Option<u8> {
     match algorithm {

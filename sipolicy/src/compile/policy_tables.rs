@@ -25,17 +25,18 @@ use evidence::Text;
 use policy::Action;
 use policy::EKU_WHQL;
 use policy::Level;
+use policy::bucket_index;
 use policy::fold;
-use policy::format;
-use policy::format::AttributeRecord;
-use policy::format::AttributeRef;
-use policy::format::AttributeUse;
-use policy::format::HASH_DENIES;
-use policy::format::HashRecord;
-use policy::format::NONE;
-use policy::format::PolicyRecord;
-use policy::format::SignerRecord;
 use policy::name_key;
+use policy::records;
+use policy::records::AttributeRecord;
+use policy::records::AttributeRef;
+use policy::records::AttributeUse;
+use policy::records::HASH_DENIES;
+use policy::records::HashRecord;
+use policy::records::NONE;
+use policy::records::PolicyRecord;
+use policy::records::SignerRecord;
 use policy::text_key;
 use std::collections::HashMap;
 
@@ -422,15 +423,15 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
         }
         let key = |name: &Option<String>| name.as_deref().map_or(0, |name| text_key(Text::Utf8(name)));
         let (publisher, oem) = (key(&signer.publisher), key(&signer.oem_id));
-        let by_publisher = signer.publisher.as_ref().map_or(0, |_| format::SHAPE_PUBLISHER);
-        let by_oem = signer.oem_id.as_ref().map_or(0, |_| format::SHAPE_OEM);
+        let by_publisher = signer.publisher.as_ref().map_or(0, |_| records::SHAPE_PUBLISHER);
+        let by_oem = signer.oem_id.as_ref().map_or(0, |_| records::SHAPE_OEM);
         self.writer.signer_shapes |= 1 << (by_publisher | by_oem);
         let root = match &signer.root {
-            CertRoot::Tbs(tbs) => format::tbs_key(tbs),
-            CertRoot::Wellknown(id) => format::wellknown_key(*id),
+            CertRoot::Tbs(tbs) => bucket_index::tbs_key(tbs),
+            CertRoot::Wellknown(id) => bucket_index::wellknown_key(*id),
         };
-        self.writer.signer_uses.push(format::SignerUse {
-            key: format::signer_key(root, publisher, oem).into(),
+        self.writer.signer_uses.push(records::SignerUse {
+            key: bucket_index::signer_key(root, publisher, oem).into(),
             signer: record.into(),
             except_first: except_first.into(),
             except_count: u32_of(found.exceptions.len()).into(),
