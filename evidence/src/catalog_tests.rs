@@ -21,29 +21,21 @@ use crate::TrustClass;
 use crate::Workspace;
 use crate::examine_catalog;
 use crate::examine_with_catalogs;
-use crate::oid;
 use crate::testing::Pe;
-use crate::testing::issue::Member;
-use crate::testing::issue::Message;
-use crate::testing::issue::ROOT;
-use crate::testing::issue::ROOT_KEY;
-use crate::testing::issue::Spec;
-use crate::testing::issue::token;
-
-const AUTHORITY_KEY: usize = 1040;
-const LEAF_KEY: usize = 1056;
+use crate::testing::messages::Member;
+use crate::testing::messages::Message;
+use crate::testing::messages::token;
+use crate::testing::signed::AUTHORITY;
+use crate::testing::signed::authority;
+use crate::testing::signed::leaf;
+use crate::testing::signed::timestamp_authority;
 
 fn catalog(members: &[Member]) -> Message {
-    let authority = Spec::authority("Contoso CA", AUTHORITY_KEY, ROOT, ROOT_KEY);
-    let leaf = Spec::leaf("Contoso Ltd", LEAF_KEY, "Contoso CA", AUTHORITY_KEY);
-    Message::catalog(members, &leaf, &[authority.issue(), leaf.issue()])
+    Message::catalog(members, &leaf(), &[authority().issue(), leaf().issue()])
 }
 
 fn with_time(catalog: &Message) -> Vec<u8> {
-    let clock = Spec {
-        ekus: std::vec![oid::EKU_TIME_STAMPING],
-        ..Spec::new("Clock", 1072, ROOT, ROOT_KEY)
-    };
+    let clock = timestamp_authority();
     catalog.build(&[token(
         &catalog.signature(),
         "20250601120000Z",
@@ -191,7 +183,7 @@ fn the_index_keeps_what_the_signature_proved() {
         .iter()
         .map(|c| c.subject_cn.present().unwrap().to_string())
         .collect();
-    assert_eq!(names, ["Contoso Ltd", "Contoso CA"]);
+    assert_eq!(names, ["Contoso Ltd", AUTHORITY]);
 }
 
 #[test]

@@ -10,13 +10,11 @@ use crate::digest::Hasher;
 use crate::error::ErrorKind;
 use crate::error::FlatDigests;
 use crate::facts::Digests;
+use crate::pages::PAGE;
 use crate::pages::PageVerifier;
 use crate::pe::CertificateTable;
 use crate::pe::Headers;
 use crate::source::Source;
-
-/// Pages of page-hash tables, whatever the image's alignment says.
-pub(crate) const PAGE: u64 = 4096;
 
 const ZEROS: [u8; 64] = [0; 64];
 

@@ -34,7 +34,10 @@ mod catalog_index;
 mod catalog_index_builder;
 #[cfg(test)]
 mod catalog_tests;
+mod certificate_table;
 mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod crypto;
 mod der;
 mod digest;
@@ -44,20 +47,25 @@ mod examine;
 #[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
 mod examine_tests;
 mod facts;
-#[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
-mod forgery_tests;
 mod image_digest;
+#[cfg(test)]
+mod image_digest_tests;
 mod md2;
 mod oid;
 mod pages;
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
+mod pages_tests;
 mod pe;
 mod pkcs7;
+mod proof;
 mod roots;
 #[cfg(test)]
 mod seed_tests;
 mod sha512;
 mod signatures;
+#[cfg(test)]
+mod signatures_tests;
 mod source;
 mod spc;
 #[cfg(test)]
@@ -65,7 +73,11 @@ mod spc;
 mod testing;
 mod text;
 mod timestamp;
+#[cfg(test)]
+mod timestamp_tests;
 mod trust;
+#[cfg(test)]
+mod trust_tests;
 mod workspace;
 mod x509;
 

@@ -5,9 +5,11 @@ use crate::bytes::to_u64;
 use crate::bytes::to_usize;
 use crate::digest::Hasher;
 use crate::facts::Digests;
-use crate::image_digest::PAGE;
 use crate::pe::Section;
 use crate::spc::PageTable;
+
+/// Pages of page-hash tables, whatever the image's alignment says.
+pub(crate) const PAGE: u64 = 4096;
 
 /// Compares a table with the pages of a file, which must be fed in file order.
 ///

@@ -3,10 +3,13 @@
 mod header;
 mod layout;
 mod version;
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
+mod version_tests;
 
-pub(crate) use header::Headers;
 pub(crate) use header::read_headers;
 pub(crate) use layout::CertificateTable;
+pub(crate) use layout::Headers;
 pub(crate) use layout::MAX_SECTIONS;
 pub(crate) use layout::Section;
 pub(crate) use version::MAX_VERSION;

@@ -56,7 +56,7 @@ pub(crate) fn known_roots() -> impl Iterator<Item = KnownRoot> {
 /// The roots of the tests' own authorities.
 #[cfg(test)]
 fn test_roots() -> impl Iterator<Item = KnownRoot> {
-    let stored = crate::testing::issue::test_roots().iter();
+    let stored = crate::testing::certificates::test_roots().iter();
     stored.filter_map(|(wellknown, name, key)| {
         let (key, _) = Element::split(key)?;
         Some(KnownRoot {

@@ -11,14 +11,15 @@ use crate::Options;
 use crate::Workspace;
 use crate::examine;
 use crate::examine_catalog;
-use crate::oid;
 use crate::testing::Pe;
-use crate::testing::issue;
-use crate::testing::issue::Member;
-use crate::testing::issue::Message;
-use crate::testing::issue::ROOT;
-use crate::testing::issue::ROOT_KEY;
-use crate::testing::issue::Spec;
+use crate::testing::certificates;
+use crate::testing::certificates::Spec;
+use crate::testing::messages;
+use crate::testing::messages::Member;
+use crate::testing::messages::Message;
+use crate::testing::signed::authority;
+use crate::testing::signed::leaf;
+use crate::testing::signed::timestamp_authority;
 
 fn save(target: &str, name: &str, bytes: &[u8]) {
     if let Some(folder) = std::env::var_os("GATEHOUSE_CORPUS") {
@@ -31,25 +32,20 @@ fn save(target: &str, name: &str, bytes: &[u8]) {
 /// Every seed reaches the reader it is a seed for.
 #[test]
 fn seeds_reach_their_readers() {
-    let authority = Spec::authority("Contoso CA", 1040, ROOT, ROOT_KEY);
-    let leaf = Spec::leaf("Contoso Ltd", 1056, "Contoso CA", 1040);
-    let clock = Spec {
-        serial: 9,
-        ekus: std::vec![oid::EKU_TIME_STAMPING],
-        ..Spec::new("Clock", 1072, ROOT, ROOT_KEY)
-    };
-    let certificates = [authority.issue(), leaf.issue(), clock.issue()];
+    let leaf = leaf();
+    let clock = timestamp_authority();
+    let certificates = [authority().issue(), leaf.issue(), clock.issue()];
     let plain = Message::over(&[7; 32], &leaf, &certificates);
-    let stamp = issue::token(&plain.signature(), "20250601120000Z", &clock, &[clock.issue()]);
-    let counter = issue::countersignature(&plain.signature(), "250601120000Z", &clock);
+    let stamp = messages::token(&plain.signature(), "20250601120000Z", &clock, &[clock.issue()]);
+    let counter = messages::countersignature(&plain.signature(), "250601120000Z", &clock);
     let curve = Spec {
-        key_info: Some(issue::explicit_curve_key()),
+        key_info: Some(certificates::explicit_curve_key()),
         ..leaf.clone()
     };
     let messages: [(&str, Vec<u8>); 5] = [
         ("plain", plain.build(&[])),
         ("timestamps", plain.build(&[stamp, counter])),
-        ("nested", plain.build(&[issue::nested(&plain)])),
+        ("nested", plain.build(&[messages::nested(&plain)])),
         (
             "pages",
             Message::with_pages(&[7; 32], &[5; 108], &leaf, &certificates).build(&[]),
@@ -63,7 +59,7 @@ fn seeds_reach_their_readers() {
     for (name, message) in &messages {
         save("signature", name, message);
         let file = Pe {
-            table: issue::table(core::slice::from_ref(message)),
+            table: messages::table(core::slice::from_ref(message)),
             ..Pe::default()
         }
         .build();

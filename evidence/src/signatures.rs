@@ -1,17 +1,16 @@
-//! The signatures of an image, and what each of them proves.
+//! The signatures of an image or a catalogue, each judged by itself.
 
 extern crate alloc;
 
 use alloc::vec::Vec;
 
 use crate::bytes::push;
-use crate::bytes::to_usize;
-use crate::bytes::u16_at;
-use crate::bytes::u32_at;
 use crate::catalog_index::CatalogIndex;
-use crate::chain::Chain;
+use crate::certificate_table::Computed;
+use crate::certificate_table::MAX_NESTING;
+use crate::certificate_table::MAX_SIGNATURES;
+use crate::certificate_table::table_entries;
 use crate::chain::Prover;
-use crate::chain::may_serve;
 use crate::digest::Algorithm;
 use crate::error::NoMemory;
 use crate::facts::Certificate;
@@ -22,153 +21,15 @@ use crate::facts::Root;
 use crate::facts::Signature;
 use crate::facts::SignatureFault;
 use crate::facts::SignatureSource;
-use crate::facts::Timestamp;
 use crate::facts::Unreadable;
 use crate::oid;
 use crate::pkcs7::SignedData;
 use crate::pkcs7::SignerInfo;
-use crate::pkcs7::content_digest;
+use crate::proof::Proof;
+use crate::proof::prove;
 use crate::spc::IndirectData;
-use crate::spc::OpusInfo;
-use crate::spc::PageTable;
-use crate::timestamp::prove_time;
 use crate::workspace::Findings;
 use crate::x509::X509;
-use crate::x509::push_certificates;
-
-/// Signatures looked at in one file.
-pub(crate) const MAX_SIGNATURES: usize = 16;
-/// How deep signatures may nest in each other.
-const MAX_NESTING: u8 = 3;
-const PKCS_SIGNED_DATA: u16 = 0x0002;
-
-/// The PKCS#7 entries of a certificate table.
-pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = table;
-    let entries = core::iter::from_fn(move || {
-        let length = to_usize(u32_at(rest, 0)?);
-        let kind = u16_at(rest, 6)?;
-        let (entry, _) = rest.split_at_checked(length.min(rest.len()))?;
-        let body = entry.get(8..)?;
-        // Entries are aligned to 8 bytes.
-        rest = rest
-            .get(length.checked_next_multiple_of(8)?..)
-            .unwrap_or_default();
-        Some((kind, body))
-    });
-    entries
-        .filter(|(kind, _)| *kind == PKCS_SIGNED_DATA)
-        .map(|(_, body)| body)
-}
-
-/// What has to be computed of the image before its signatures can be judged.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Demands<'a> {
-    pub(crate) sha384: bool,
-    pub(crate) sha512: bool,
-    /// Different page-hash tables, as far as there is room.
-    pub(crate) pages: [Option<PageTable<'a>>; 2],
-}
-
-impl<'a> Demands<'a> {
-    /// What the signatures of a certificate table ask for.
-    pub(crate) fn of(table: &'a [u8]) -> Self {
-        let mut demands = Self::default();
-        table_entries(table)
-            .take(MAX_SIGNATURES)
-            .for_each(|entry| demands.add(entry, 0));
-        demands
-    }
-
-    fn add(&mut self, bytes: &'a [u8], depth: u8) {
-        let Some(message) = SignedData::read(bytes) else {
-            return;
-        };
-        let data = message
-            .content
-            .filter(|_| message.content_type == oid::SPC_INDIRECT_DATA);
-        if let Some(data) = data.and_then(|content| IndirectData::read(&content)) {
-            self.sha384 |= data.algorithm == Some(Algorithm::Sha384);
-            self.sha512 |= data.algorithm == Some(Algorithm::Sha512);
-            let known = data.pages.is_none_or(|pages| self.pages.contains(&Some(pages)));
-            if !known && let Some(room) = self.pages.iter_mut().find(|room| room.is_none()) {
-                *room = data.pages;
-            }
-        }
-        if depth < MAX_NESTING
-            && let Some(signer) = message.signer()
-        {
-            let nested = signer
-                .unsigned_attribute(oid::NESTED_SIGNATURE)
-                .take(MAX_SIGNATURES);
-            nested.for_each(|nested| self.add(nested.raw, depth.saturating_add(1)));
-        }
-    }
-}
-
-/// What was computed of the image.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Computed<'a> {
-    pub(crate) digests: Digests,
-    /// Each table asked for, and whether it is the image's.
-    pub(crate) pages: [Option<(PageTable<'a>, bool)>; 2],
-}
-
-/// What one SignedData proves, whatever it signs.
-pub(crate) struct Proof<'a> {
-    /// The proven chain; `None` without a signer's certificate.
-    pub(crate) chain: Option<Chain>,
-    pub(crate) fault: Option<SignatureFault>,
-    pub(crate) timestamp: Fact<Timestamp>,
-    pub(crate) opus: OpusInfo<'a>,
-}
-
-/// Proves the signature of `message`, whose certificates it leaves in `pool`.
-pub(crate) fn prove<'a>(
-    message: &SignedData<'a>,
-    pool: &mut Vec<X509<'a>>,
-    prover: &mut Prover<'_>,
-) -> Result<(Proof<'a>, Option<SignerInfo<'a>>), NoMemory> {
-    pool.clear();
-    let complete = push_certificates(pool, message.certificates.clone())?;
-    let mut proof = Proof {
-        chain: None,
-        fault: None,
-        timestamp: Fact::Absent,
-        opus: OpusInfo::read(None),
-    };
-    let (Some(signer), Some(content)) = (message.signer(), message.content) else {
-        proof.fault = Some(SignatureFault::Malformed);
-        return Ok((proof, None));
-    };
-    proof.opus = OpusInfo::read(signer.signed_attribute(oid::SPC_OPUS_INFO));
-    let Some(place) = signer.find_certificate(pool) else {
-        let reason = if complete {
-            SignatureFault::NoSigner
-        } else {
-            SignatureFault::CapReached
-        };
-        proof.fault = Some(reason);
-        return Ok((proof, Some(signer)));
-    };
-    proof.timestamp = prove_time(&signer, pool, prover)?;
-    let chain = prover.build(pool, place);
-    proof.chain = Some(chain);
-    let outcome = pool.get(place).map_or(Err(SignatureFault::NoSigner), |leaf| {
-        let digest = content_digest(signer.digest_algorithm()?, &content);
-        if !prover.spend() {
-            return Err(SignatureFault::CapReached);
-        }
-        signer.verify(Some(message.content_type), &digest, leaf, prover.scratch)?;
-        chain.fault.map_or(Ok(()), Err)?;
-        if !may_serve(leaf, oid::EKU_CODE_SIGNING) || !chain.allows(pool, oid::EKU_CODE_SIGNING) {
-            return Err(SignatureFault::NotCodeSigning);
-        }
-        Ok(())
-    });
-    proof.fault = outcome.err();
-    Ok((proof, Some(signer)))
-}
 
 /// Judges every signature of a certificate table.
 pub(crate) struct Collector<'a, 's, 'p> {

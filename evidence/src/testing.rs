@@ -2,7 +2,10 @@
 
 extern crate std;
 
-pub(crate) mod issue;
+pub(crate) mod certificates;
+mod encode;
+pub(crate) mod messages;
+pub(crate) mod signed;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -12,6 +15,14 @@ use std::vec::Vec;
 
 use rand_chacha::rand_core::SeedableRng;
 use rsa::RsaPrivateKey;
+use sha1::Digest as _;
+
+use crate::Digests;
+use crate::Findings;
+use crate::Image;
+use crate::Options;
+use crate::Workspace;
+use crate::examine;
 
 /// The RSA key of this length; the same in every run.
 pub(crate) fn rsa_key(bits: usize) -> &'static RsaPrivateKey {
@@ -102,4 +113,25 @@ impl Pe {
 /// Overwrites the bytes at `at`.
 pub(crate) fn put(file: &mut [u8], at: usize, bytes: &[u8]) {
     file[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// Image facts and digests of a file that is an image.
+pub(crate) fn facts(file: &[u8]) -> (Image, Digests) {
+    let mut workspace = Workspace::try_new(4096).unwrap();
+    let mut findings = Findings::new();
+    let evidence = examine(&mut { file }, &Options::default(), &mut workspace, &mut findings).unwrap();
+    (
+        evidence.image.present().unwrap(),
+        evidence.digests.present().unwrap(),
+    )
+}
+
+/// SHA-256 of these parts together.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    sha2::Sha256::digest(parts.concat()).into()
+}
+
+/// SHA-1 of these parts together.
+pub(crate) fn sha1(parts: &[&[u8]]) -> [u8; 20] {
+    sha1::Sha1::digest(parts.concat()).into()
 }

@@ -2,6 +2,7 @@
 
 use super::layout;
 use super::layout::CertificateTable;
+use super::layout::Headers;
 use super::layout::MAX_SECTIONS;
 use super::layout::Section;
 use crate::bytes::array;
@@ -28,21 +29,6 @@ const PE32_PLUS: u16 = 0x020b;
 const CHECKSUM_FIELD: u64 = 64;
 const RESOURCE_DIRECTORY: u32 = 2;
 const SECURITY_DIRECTORY: u32 = 4;
-
-/// What the headers say.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Headers {
-    pub(crate) image: Image,
-    /// File offset of `CheckSum`.
-    pub(crate) checksum: u64,
-    /// File offset of the security directory entry, if the directory reaches that far.
-    pub(crate) security_entry: Option<u64>,
-    pub(crate) table: CertificateTable,
-    /// Virtual address of the resource directory, if there is one.
-    pub(crate) resources: Option<u32>,
-    /// `SizeOfHeaders`.
-    pub(crate) declared_size: u32,
-}
 
 /// Reads the headers and fills `sections`; returns how many there are.
 ///

@@ -1,6 +1,6 @@
-//! Where the parts of an image lie in the file, and whether they lie as code integrity expects.
+//! What the headers of an image say: where its parts lie in the file, and whether they lie as code integrity expects.
 
-use super::header::Headers;
+use crate::facts::Image;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 use zerocopy::KnownLayout;
@@ -52,6 +52,21 @@ pub(crate) enum CertificateTable {
     /// It lies outside the file, or over headers or sections: leaving it out of the digest would leave out code. It is hashed
     /// like any other byte, and no signature in it counts.
     Misplaced,
+}
+
+/// What the headers say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Headers {
+    pub(crate) image: Image,
+    /// File offset of `CheckSum`.
+    pub(crate) checksum: u64,
+    /// File offset of the security directory entry, if the directory reaches that far.
+    pub(crate) security_entry: Option<u64>,
+    pub(crate) table: CertificateTable,
+    /// Virtual address of the resource directory, if there is one.
+    pub(crate) resources: Option<u32>,
+    /// `SizeOfHeaders`.
+    pub(crate) declared_size: u32,
 }
 
 /// The certificate table the directory entry describes.

@@ -1,6 +1,6 @@
 //! The version resource: the fixed version and the strings that rules use.
 
-use super::header::Headers;
+use super::layout::Headers;
 use super::layout::Section;
 use super::layout::file_offset;
 use crate::bytes::fill;

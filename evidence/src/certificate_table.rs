@@ -1,0 +1,89 @@
+//! The certificate table of an image: the signatures in it, and what they ask to have computed of the image.
+
+use crate::bytes::to_usize;
+use crate::bytes::u16_at;
+use crate::bytes::u32_at;
+use crate::digest::Algorithm;
+use crate::facts::Digests;
+use crate::oid;
+use crate::pkcs7::SignedData;
+use crate::spc::IndirectData;
+use crate::spc::PageTable;
+
+/// Signatures looked at in one file.
+pub(crate) const MAX_SIGNATURES: usize = 16;
+/// How deep signatures may nest in each other.
+pub(crate) const MAX_NESTING: u8 = 3;
+const PKCS_SIGNED_DATA: u16 = 0x0002;
+
+/// The PKCS#7 entries of a certificate table.
+pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = table;
+    let entries = core::iter::from_fn(move || {
+        let length = to_usize(u32_at(rest, 0)?);
+        let kind = u16_at(rest, 6)?;
+        let (entry, _) = rest.split_at_checked(length.min(rest.len()))?;
+        let body = entry.get(8..)?;
+        // Entries are aligned to 8 bytes.
+        rest = rest
+            .get(length.checked_next_multiple_of(8)?..)
+            .unwrap_or_default();
+        Some((kind, body))
+    });
+    entries
+        .filter(|(kind, _)| *kind == PKCS_SIGNED_DATA)
+        .map(|(_, body)| body)
+}
+
+/// What has to be computed of the image before its signatures can be judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Demands<'a> {
+    pub(crate) sha384: bool,
+    pub(crate) sha512: bool,
+    /// Different page-hash tables, as far as there is room.
+    pub(crate) pages: [Option<PageTable<'a>>; 2],
+}
+
+impl<'a> Demands<'a> {
+    /// What the signatures of a certificate table ask for.
+    pub(crate) fn of(table: &'a [u8]) -> Self {
+        let mut demands = Self::default();
+        table_entries(table)
+            .take(MAX_SIGNATURES)
+            .for_each(|entry| demands.add(entry, 0));
+        demands
+    }
+
+    fn add(&mut self, bytes: &'a [u8], depth: u8) {
+        let Some(message) = SignedData::read(bytes) else {
+            return;
+        };
+        let data = message
+            .content
+            .filter(|_| message.content_type == oid::SPC_INDIRECT_DATA);
+        if let Some(data) = data.and_then(|content| IndirectData::read(&content)) {
+            self.sha384 |= data.algorithm == Some(Algorithm::Sha384);
+            self.sha512 |= data.algorithm == Some(Algorithm::Sha512);
+            let known = data.pages.is_none_or(|pages| self.pages.contains(&Some(pages)));
+            if !known && let Some(room) = self.pages.iter_mut().find(|room| room.is_none()) {
+                *room = data.pages;
+            }
+        }
+        if depth < MAX_NESTING
+            && let Some(signer) = message.signer()
+        {
+            let nested = signer
+                .unsigned_attribute(oid::NESTED_SIGNATURE)
+                .take(MAX_SIGNATURES);
+            nested.for_each(|nested| self.add(nested.raw, depth.saturating_add(1)));
+        }
+    }
+}
+
+/// What was computed of the image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Computed<'a> {
+    pub(crate) digests: Digests,
+    /// Each table asked for, and whether it is the image's.
+    pub(crate) pages: [Option<(PageTable<'a>, bool)>; 2],
+}

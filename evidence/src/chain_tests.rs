@@ -1,0 +1,243 @@
+//! Chains of certificates: which end where, and every way of forging one.
+
+extern crate std;
+
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+use crate::Fact;
+use crate::Findings;
+use crate::Options;
+use crate::SignatureFault;
+use crate::TrustClass;
+use crate::Unreadable;
+use crate::Workspace;
+use crate::examine;
+use crate::oid;
+use crate::testing::Pe;
+use crate::testing::certificates;
+use crate::testing::certificates::ROOT;
+use crate::testing::certificates::ROOT_KEY;
+use crate::testing::certificates::Spec;
+use crate::testing::messages::Message;
+use crate::testing::signed::AUTHORITY;
+use crate::testing::signed::AUTHORITY_KEY;
+use crate::testing::signed::LEAF_KEY;
+use crate::testing::signed::OTHER_KEY;
+use crate::testing::signed::authority;
+use crate::testing::signed::digest;
+use crate::testing::signed::fault;
+use crate::testing::signed::file_with;
+use crate::testing::signed::leaf;
+use crate::testing::signed::outcomes;
+use crate::testing::signed::with_evidence;
+
+#[test]
+fn certificates_that_do_not_belong_are_refused() {
+    let image = digest(&Pe::default());
+    let with = |signer: &Spec, certificates: &[Vec<u8>]| {
+        fault(Message::over(&image, signer, certificates).build(&[]))
+    };
+    let issued = authority().issue();
+
+    assert_eq!(
+        with(&leaf(), core::slice::from_ref(&issued)),
+        Some(SignatureFault::NoSigner)
+    );
+    // Somebody else's certificate under the same issuer and serial number.
+    let other = Spec::leaf("Contoso Ltd", OTHER_KEY, AUTHORITY, AUTHORITY_KEY);
+    assert_eq!(
+        with(&leaf(), &[issued.clone(), other.issue()]),
+        Some(SignatureFault::SignerSignature)
+    );
+    // An issuer by name whose key made nothing.
+    let impostor = Spec::authority(AUTHORITY, OTHER_KEY, ROOT, ROOT_KEY).issue();
+    assert_eq!(
+        with(&leaf(), &[impostor.clone(), leaf().issue()]),
+        Some(SignatureFault::ChainSignature)
+    );
+    // With the right one beside it, the wrong one does not matter.
+    assert_eq!(with(&leaf(), &[impostor, issued.clone(), leaf().issue()]), None);
+
+    // An end entity that signs.
+    let no_authority = Spec::leaf(AUTHORITY, AUTHORITY_KEY, ROOT, ROOT_KEY);
+    assert_eq!(
+        with(&leaf(), &[no_authority.issue(), leaf().issue()]),
+        Some(SignatureFault::NotAuthority)
+    );
+    // One that does not say what it is.
+    let silent = Spec::new(AUTHORITY, AUTHORITY_KEY, ROOT, ROOT_KEY);
+    assert_eq!(
+        with(&leaf(), &[silent.issue(), leaf().issue()]),
+        Some(SignatureFault::NotAuthority)
+    );
+    // An authority that may have no authority below it, with one below it.
+    let narrow = Spec {
+        path_length: Some(0),
+        ..Spec::authority("Narrow", OTHER_KEY, ROOT, ROOT_KEY)
+    };
+    let below = Spec::authority(AUTHORITY, AUTHORITY_KEY, "Narrow", OTHER_KEY);
+    let chain = [narrow.issue(), below.issue(), leaf().issue()];
+    assert_eq!(with(&leaf(), &chain), Some(SignatureFault::NotAuthority));
+
+    // Certificates for something else.
+    let server = Spec {
+        ekus: vec![oid::EKU_TIME_STAMPING],
+        ..leaf()
+    };
+    assert_eq!(
+        with(&server, &[issued, server.issue()]),
+        Some(SignatureFault::NotCodeSigning)
+    );
+    let limited = Spec {
+        ekus: vec![oid::EKU_TIME_STAMPING],
+        ..authority()
+    };
+    assert_eq!(
+        with(&leaf(), &[limited.issue(), leaf().issue()]),
+        Some(SignatureFault::NotCodeSigning)
+    );
+}
+
+#[test]
+fn a_described_curve_is_never_used() {
+    let image = digest(&Pe::default());
+    let described = Some(certificates::explicit_curve_key());
+    let forged_leaf = Spec {
+        key_info: described.clone(),
+        ..leaf()
+    };
+    let certificates = [authority().issue(), forged_leaf.issue()];
+    let signature = Message::over(&image, &forged_leaf, &certificates).build(&[]);
+    assert_eq!(fault(signature), Some(SignatureFault::UnsupportedKey));
+
+    let forged_authority = Spec {
+        key_info: described,
+        ..authority()
+    };
+    let certificates = [forged_authority.issue(), leaf().issue()];
+    let signature = Message::over(&image, &leaf(), &certificates).build(&[]);
+    assert_eq!(fault(signature), Some(SignatureFault::UnsupportedKey));
+}
+
+/// Names prove nothing: the same names under another root give that root.
+#[test]
+fn names_under_another_root_do_not_reach_a_known_one() {
+    let image = digest(&Pe::default());
+    let microsoft = "Microsoft Root Certificate Authority 2010";
+    for root in [ROOT, microsoft] {
+        let own_root = Spec::authority(root, OTHER_KEY, root, OTHER_KEY);
+        let own_authority = Spec::authority(AUTHORITY, AUTHORITY_KEY, root, OTHER_KEY);
+        let forged = Spec::leaf("NVIDIA Corporation", LEAF_KEY, AUTHORITY, AUTHORITY_KEY);
+        let certificates = [own_root.issue(), own_authority.issue(), forged.issue()];
+        let file = file_with(&[Message::over(&image, &forged, &certificates).build(&[])]);
+        with_evidence(&file, |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            assert_eq!(signature.fault, None);
+            assert_eq!(signature.chain.len(), 3);
+            assert_eq!(signature.root.wellknown, None, "{root}");
+            assert!(!signature.root.known);
+            assert_eq!(TrustClass::of(signature), TrustClass::OtherRoot);
+        });
+        // Without the forged root at hand the chain ends nowhere.
+        let certificates = [own_authority.issue(), forged.issue()];
+        let file = file_with(&[Message::over(&image, &forged, &certificates).build(&[])]);
+        let outcome = outcomes(&file).remove(0);
+        assert!(!outcome.root_verified);
+        assert_eq!(outcome.chain, ["NVIDIA Corporation", AUTHORITY]);
+    }
+}
+
+/// A public root is known, and Microsoft cross-signed it: whichever is found first, the chain to Microsoft's root is the one that
+/// counts, because the driver policy asks for it.
+#[test]
+fn a_cross_certificate_counts_although_a_known_root_is_reached_before_it() {
+    let image = digest(&Pe::default());
+    let cross = Spec {
+        serial: 7,
+        ..Spec::authority(
+            ROOT,
+            ROOT_KEY,
+            certificates::CROSS_ROOT,
+            certificates::CROSS_ROOT_KEY,
+        )
+    };
+    let own = Spec::authority(ROOT, ROOT_KEY, ROOT, ROOT_KEY);
+    let [cross, own, authority, leaf_itself] = [cross, own, authority(), leaf()].map(|spec| spec.issue());
+    let orders = [
+        vec![leaf_itself.clone(), authority.clone(), cross.clone()],
+        vec![own.clone(), authority.clone(), leaf_itself.clone(), cross.clone()],
+        vec![cross, leaf_itself.clone(), own.clone(), authority.clone()],
+    ];
+    for certificates in orders {
+        let file = file_with(&[Message::over(&image, &leaf(), &certificates).build(&[])]);
+        with_evidence(&file, |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            assert_eq!((signature.fault, signature.root.wellknown), (None, Some(8)));
+            assert_eq!(signature.chain.len(), 3);
+            assert_eq!(TrustClass::of(signature), TrustClass::CrossSigned);
+        });
+    }
+    // Without it the known root is the end.
+    let file = file_with(&[Message::over(&image, &leaf(), &[own, authority, leaf_itself]).build(&[])]);
+    with_evidence(&file, |evidence| {
+        let signature = &evidence.signatures.present().unwrap()[0];
+        assert_eq!((signature.root.wellknown, signature.root.known), (None, true));
+    });
+}
+
+#[test]
+fn long_chains_and_many_certificates_stop_at_their_caps() {
+    let image = digest(&Pe::default());
+    let key = AUTHORITY_KEY;
+    for (steps, expected) in [(8, None), (9, None), (12, Some(SignatureFault::CapReached))] {
+        let signer = Spec::leaf("Contoso Ltd", LEAF_KEY, &std::format!("Step {}", steps - 1), key);
+        let certificates = [certificates::ladder(steps, key), vec![signer.issue()]].concat();
+        assert_eq!(
+            fault(Message::over(&image, &signer, &certificates).build(&[])),
+            expected,
+            "{steps} steps"
+        );
+    }
+    // A crowd of the issuer's name: the signer's certificate, at its end, is never reached.
+    let impostor = Spec::authority(AUTHORITY, OTHER_KEY, ROOT, ROOT_KEY).issue();
+    let crowd = |count| [vec![impostor.clone(); count], vec![leaf().issue()]].concat();
+    let signature = |count| Message::over(&image, &leaf(), &crowd(count)).build(&[]);
+    assert_eq!(fault(signature(100)), Some(SignatureFault::CapReached));
+    assert_eq!(fault(signature(5_000)), Some(SignatureFault::CapReached));
+    // Ten thousand are more than the cap on the table itself.
+    with_evidence(&file_with(&[signature(10_000)]), |evidence| {
+        assert!(matches!(
+            evidence.signatures,
+            Fact::Unreadable(Unreadable::CapReached)
+        ));
+    });
+}
+
+/// Authorities that signed each other in every direction would make a search explode. The budget ends it; and where every link
+/// was proven before, with another file in the same workspace, the count of steps does.
+#[test]
+fn a_maze_of_cross_certificates_ends_with_the_budget() {
+    let image = digest(&Pe::default());
+    let names: Vec<String> = (0..8).map(|at| std::format!("Maze {at}")).collect();
+    let signer = Spec::leaf("Contoso Ltd", LEAF_KEY, "Maze 0", AUTHORITY_KEY);
+    let mut certificates = vec![];
+    for (serial, subject) in (1..).zip(&names) {
+        for issuer in names.iter().filter(|issuer| *issuer != subject) {
+            let spec = Spec::authority(subject, AUTHORITY_KEY, issuer, AUTHORITY_KEY);
+            certificates.push(Spec { serial, ..spec }.issue());
+        }
+    }
+    certificates.push(signer.issue());
+    let file = file_with(&[Message::over(&image, &signer, &certificates).build(&[])]);
+    let mut workspace = Workspace::try_new(4096).unwrap();
+    for _ in 0..8 {
+        let mut findings = Findings::new();
+        let evidence = examine(&mut &file[..], &Options::default(), &mut workspace, &mut findings).unwrap();
+        let [signature] = evidence.signatures.present().unwrap() else {
+            panic!("one signature");
+        };
+        assert_eq!(signature.fault, Some(SignatureFault::CapReached));
+    }
+}

@@ -1,0 +1,201 @@
+//! Signed images, and every way of damaging them: each is refused, and each for its own reason.
+
+extern crate std;
+
+use std::string::String;
+use std::string::ToString;
+use std::vec::Vec;
+
+use crate::Fact;
+use crate::Hash;
+use crate::Key;
+use crate::SignatureFault;
+use crate::SignatureSource;
+use crate::digest::Algorithm;
+use crate::oid;
+use crate::testing::Pe;
+use crate::testing::messages;
+use crate::testing::messages::Message;
+use crate::testing::messages::nested;
+use crate::testing::messages::token;
+use crate::testing::signed::changed;
+use crate::testing::signed::digest;
+use crate::testing::signed::fault;
+use crate::testing::signed::file_with;
+use crate::testing::signed::leaf;
+use crate::testing::signed::message;
+use crate::testing::signed::outcomes;
+use crate::testing::signed::timestamp_authority;
+use crate::testing::signed::with_evidence;
+
+#[test]
+fn a_sound_signature_proves_its_chain_and_names_its_vendor() {
+    let file = file_with(&[message().build(&[])]);
+    with_evidence(&file, |evidence| {
+        let [signature] = evidence.signatures.present().unwrap() else {
+            panic!("one signature");
+        };
+        assert_eq!(signature.fault, None);
+        assert!(signature.digest_valid && signature.signature_valid && !signature.page_hashes);
+        assert!(signature.root.verified);
+        assert_eq!(signature.oem_id.present().unwrap().to_string(), "Contoso");
+        assert_eq!(
+            signature.more_info_url.present().unwrap().to_string(),
+            "https://contoso.example"
+        );
+        assert_eq!(signature.timestamp, Fact::Absent);
+        let [leaf_facts, authority_facts] = signature.chain else {
+            panic!("two certificates");
+        };
+        assert_eq!(
+            leaf_facts.subject_cn.present().unwrap().to_string(),
+            "Contoso Ltd"
+        );
+        assert_eq!(leaf_facts.issuer_cn, authority_facts.subject_cn);
+        assert!(leaf_facts.ekus.contains(oid::EKU_CODE_SIGNING));
+        assert_eq!(leaf_facts.key, Key::Rsa(1056));
+        assert_eq!(
+            (leaf_facts.not_before, leaf_facts.not_after),
+            (1_577_836_800, 1_893_456_000)
+        );
+        // The TBS hash is over the bytes as they stand: the first element of the certificate.
+        let certificate = leaf().issue();
+        let (outer, _) = crate::der::Element::split(&certificate).unwrap();
+        let (body, _) = crate::der::Element::split(outer.content).unwrap();
+        assert_eq!(
+            leaf_facts.tbs,
+            Fact::Present(Algorithm::Sha256.digest(&[body.raw]))
+        );
+        assert_eq!(
+            Hash::Sha1(leaf_facts.thumbprint_sha1),
+            Algorithm::Sha1.digest(&[&certificate])
+        );
+    });
+}
+
+#[test]
+fn a_changed_image_no_longer_has_the_signed_digest() {
+    let good = file_with(&[message().build(&[])]);
+    for at in [0x50, 0x88, 0x300, 0x500, 0x900] {
+        let mut file = good.clone();
+        file[at] ^= 1;
+        let outcome = outcomes(&file).remove(0);
+        assert_eq!(outcome.fault, Some(SignatureFault::ImageDigest), "byte {at:#x}");
+        assert!(!outcome.digest_valid && outcome.signature_valid);
+    }
+}
+
+#[test]
+fn each_changed_part_of_a_signature_has_its_own_fault() {
+    let message = message();
+    let signature = message.signature();
+    let good = message.build(&[]);
+    assert_eq!(fault(good.clone()), None);
+
+    let mut damaged = signature.clone();
+    damaged[5] ^= 1;
+    assert_eq!(
+        fault(changed(&good, &signature, &damaged)),
+        Some(SignatureFault::SignerSignature)
+    );
+
+    let vendor: Vec<u8> = "Contoso".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let forged: Vec<u8> = "Fabrika".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(
+        fault(changed(&good, &vendor, &forged)),
+        Some(SignatureFault::SignerSignature)
+    );
+
+    // A digest that fits the image, put into a signature made for another.
+    let image = digest(&Pe::default());
+    let elsewhere = Message::over(&[3; 32], &leaf(), &message.certificates).build(&[]);
+    assert_eq!(fault(elsewhere.clone()), Some(SignatureFault::ImageDigest));
+    assert_eq!(
+        fault(changed(&elsewhere, &[3; 32], &image)),
+        Some(SignatureFault::SignedAttributes)
+    );
+
+    // The leaf's name, and with it its signature.
+    let renamed = changed(&good, b"Contoso Ltd", b"Microsoft! ");
+    assert_eq!(fault(renamed), Some(SignatureFault::ChainSignature));
+
+    assert_eq!(
+        fault(good[..good.len() / 2].to_vec()),
+        Some(SignatureFault::Malformed)
+    );
+    let mut weak = message.clone();
+    weak.weak = true;
+    assert_eq!(fault(weak.build(&[])), Some(SignatureFault::WeakAlgorithm));
+    let md5 = Message::over_md5(&leaf(), &message.certificates).build(&[]);
+    assert_eq!(fault(md5), Some(SignatureFault::WeakAlgorithm));
+}
+
+#[test]
+fn nested_signatures_and_further_entries_are_judged_each_by_itself() {
+    let message = message();
+    let wrong = Message::over(&[3; 32], &leaf(), &message.certificates);
+    let catalog_data = Message {
+        content_type: &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01],
+        ..message.clone()
+    };
+    let first = message.build(&[nested(&wrong), nested(&catalog_data), nested(&message)]);
+    let file = file_with(&[first, wrong.build(&[]), message.build(&[])]);
+    let found: Vec<_> = outcomes(&file)
+        .into_iter()
+        .map(|outcome| (outcome.source, outcome.fault))
+        .collect();
+    let other_image = Some(SignatureFault::ImageDigest);
+    let expected = [
+        (SignatureSource::Embedded, None),
+        (SignatureSource::Nested, other_image),
+        (SignatureSource::Nested, None),
+        (SignatureSource::Embedded, other_image),
+        (SignatureSource::Embedded, None),
+    ];
+    assert_eq!(found, expected);
+}
+
+/// Any byte of a table may be anything: the outcome is typed, and what still counts as proven is what was signed.
+#[test]
+fn no_changed_byte_of_a_table_proves_anything_else() {
+    let message = message();
+    let clock = timestamp_authority();
+    let stamp = token(&message.signature(), "20250601120000Z", &clock, &[clock.issue()]);
+    let good = file_with(&[message.build(&[stamp])]);
+    let start = good.len() - messages::table(&[message.build(&[])]).len();
+    let expected = outcomes(&good).remove(0);
+    for at in (start..good.len()).step_by(3) {
+        for change in [0x01, 0x80] {
+            let mut file = good.clone();
+            file[at] ^= change;
+            with_evidence(&file, |evidence| {
+                for signature in evidence.signatures.present().unwrap_or_default() {
+                    if signature.fault.is_some() {
+                        continue;
+                    }
+                    let names: Vec<String> = signature
+                        .chain
+                        .iter()
+                        .map(|c| c.subject_cn.present().unwrap().to_string())
+                        .collect();
+                    assert_eq!(names, expected.chain[..names.len()], "byte {at}");
+                    assert_eq!(signature.oem_id.present().unwrap().to_string(), "Contoso");
+                    let time = signature.timestamp.present().map(|timestamp| timestamp.time);
+                    assert!(time.is_none_or(|time| time == 1_748_779_200), "byte {at}");
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn a_truncated_table_is_refused_wherever_it_ends() {
+    let message = message().build(&[]);
+    for length in (0..message.len()).step_by(7) {
+        let outcomes = outcomes(&file_with(&[message[..length].to_vec()]));
+        assert!(
+            outcomes.iter().all(|outcome| outcome.fault.is_some()),
+            "{length} bytes"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! Timestamps: which of them prove a time.
+
+extern crate std;
+
+use std::string::ToString;
+use std::vec;
+use std::vec::Vec;
+
+use crate::Fact;
+use crate::Unreadable;
+use crate::oid;
+use crate::testing::certificates::Spec;
+use crate::testing::messages;
+use crate::testing::messages::token;
+use crate::testing::signed::changed;
+use crate::testing::signed::file_with;
+use crate::testing::signed::message;
+use crate::testing::signed::timestamp_authority;
+use crate::testing::signed::with_evidence;
+
+#[test]
+fn timestamps_count_with_a_chain_of_their_own() {
+    let message = message();
+    let signature = message.signature();
+    let clock = timestamp_authority();
+    let time = "20250601120000Z";
+    let timestamp = |attributes: &[Vec<u8>]| {
+        let file = file_with(&[message.build(attributes)]);
+        with_evidence(&file, |evidence| {
+            let found = &evidence.signatures.present().unwrap()[0];
+            assert_eq!(found.fault, None, "a bad timestamp leaves the signature alone");
+            found
+                .timestamp
+                .map(|timestamp| (timestamp.rfc3161, timestamp.time))
+        })
+    };
+    let good = token(&signature, time, &clock, &[clock.issue()]);
+    assert_eq!(
+        timestamp(core::slice::from_ref(&good)),
+        Fact::Present((true, 1_748_779_200))
+    );
+
+    let unproven = Fact::Unreadable(Unreadable::Unproven);
+    let info_time = changed(&good, b"20250601120000Z", b"20150601120000Z");
+    assert_eq!(timestamp(&[info_time]), unproven, "the time was changed");
+    let elsewhere = token(b"another signature", time, &clock, &[clock.issue()]);
+    assert_eq!(
+        timestamp(&[elsewhere]),
+        unproven,
+        "it vouches for another signature"
+    );
+    let late = token(&signature, "20310601120000Z", &clock, &[clock.issue()]);
+    assert_eq!(timestamp(&[late]), unproven, "its certificate had ended");
+    let no_clock = Spec {
+        ekus: vec![oid::EKU_CODE_SIGNING],
+        ..clock.clone()
+    };
+    assert_eq!(
+        timestamp(&[token(&signature, time, &no_clock, &[no_clock.issue()])]),
+        unproven,
+        "no timestamp authority"
+    );
+
+    // The vendor's own clock.
+    let own = Spec {
+        issuer: "Contoso Root".to_string(),
+        signed_by: 1024,
+        ..clock.clone()
+    };
+    let own_root = Spec::authority("Contoso Root", 1024, "Contoso Root", 1024).issue();
+    assert_eq!(
+        timestamp(&[token(&signature, time, &own, &[own.issue(), own_root])]),
+        unproven,
+        "private authority"
+    );
+    // A good one beside a bad one counts.
+    let bad = token(b"another", time, &clock, &[clock.issue()]);
+    assert_eq!(timestamp(&[bad, good]), Fact::Present((true, 1_748_779_200)));
+}
+
+#[test]
+fn older_timestamps_are_countersignatures() {
+    let mut message = message();
+    let clock = timestamp_authority();
+    message.certificates.push(clock.issue());
+    let signature = message.signature();
+    let counter = messages::countersignature(&signature, "250601120000Z", &clock);
+    for (attribute, expected) in [
+        (counter.clone(), Fact::Present(1_748_779_200)),
+        (
+            changed(&counter, b"250601120000Z", b"150601120000Z"),
+            Fact::Unreadable(Unreadable::Unproven),
+        ),
+        (
+            messages::countersignature(b"other", "250601120000Z", &clock),
+            Fact::Unreadable(Unreadable::Unproven),
+        ),
+    ] {
+        with_evidence(&file_with(&[message.build(&[attribute])]), |evidence| {
+            let timestamp = evidence.signatures.present().unwrap()[0].timestamp;
+            assert_eq!(timestamp.map(|timestamp| timestamp.time), expected);
+        });
+    }
+}
