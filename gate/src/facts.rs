@@ -14,8 +14,11 @@ use evidence::Version;
 use protocol::event::tag;
 use protocol::field::Writer;
 
-/// The facts of the file itself.
-pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
+/// 1970-01-01 as seconds since 1601-01-01.
+const UNIX_EPOCH: i64 = 11_644_473_600;
+
+/// The facts of the file itself, at a time (FILETIME).
+pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>, now: i64) {
     if let Fact::Present(image) = evidence.image {
         writer.number(tag::MACHINE, u64::from(image.machine));
         writer.number(tag::SUBSYSTEM, u64::from(image.subsystem));
@@ -31,7 +34,8 @@ pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
         Fact::Absent => writer.bytes(tag::FILE_VERSION, &[]),
         Fact::Unreadable(_) => {}
     }
-    if let Fact::Present(trust) = Trust::of(evidence) {
+    let seconds = now.div_euclid(10_000_000).saturating_sub(UNIX_EPOCH);
+    if let Fact::Present(trust) = Trust::at(evidence, seconds) {
         writer.number(tag::TRUST, u64::from(trust.class.number()));
     }
 }

@@ -75,9 +75,12 @@ impl<'b> Builder<'b> {
 
     /// Evidence, verdict and the times they took. What must not be cut comes first, and each signature is cut by itself.
     fn weighed(&mut self, weighed: &Weighed<'_, '_>) {
+        let time = self.time;
         self.add(|writer| writer.group(tag::VERDICT, |writer| verdict(writer, &weighed.verdict)));
         self.add(|writer| {
-            writer.group(tag::EVIDENCE, |writer| facts::evidence(writer, &weighed.evidence));
+            writer.group(tag::EVIDENCE, |writer| {
+                facts::evidence(writer, &weighed.evidence, time);
+            });
         });
         self.number(tag::READ, weighed.read);
         self.number(tag::DECIDED, weighed.decided);
@@ -132,12 +135,12 @@ pub struct Encoded {
     pub cut: bool,
 }
 
-/// Writes what weighing gave as fields, to be put into records with [`Builder::encoded`].
-pub fn encode(buffer: &mut [u8], weighed: &Weighed<'_, '_>) -> Encoded {
+/// Writes what weighing gave as fields, to be put into records with [`Builder::encoded`]. `now` is a FILETIME.
+pub fn encode(buffer: &mut [u8], weighed: &Weighed<'_, '_>, now: i64) -> Encoded {
     let mut record = Builder {
         writer: Writer::new(buffer),
         kind: Kind::Check,
-        time: 0,
+        time: now,
         cut: false,
     };
     record.weighed(weighed);

@@ -91,9 +91,10 @@ impl Assessment {
         weighed: &Weighed<'_, '_>,
         generation: Option<&Generation>,
         own: Option<&[u8; 32]>,
+        now: i64,
         fields: &mut [u8],
     ) -> Self {
-        let encoded = encode(fields, weighed);
+        let encoded = encode(fields, weighed, now);
         let digests = weighed.evidence.digests.as_ref().present();
         Self {
             bytes: encoded.bytes,
@@ -125,7 +126,7 @@ impl Assessment {
     #[inline(never)]
     fn unread(generation: Option<&Generation>, reason: Unreadable, fields: &mut [u8]) -> Self {
         let weighed = unread(generation, reason);
-        let mut assessed = Self::of(&weighed, generation, None, fields);
+        let mut assessed = Self::of(&weighed, generation, None, 0, fields);
         assessed.is_readable = false;
         assessed
     }
@@ -355,7 +356,7 @@ impl<H: Host> Gate<H> {
     ) -> Assessment {
         let own = self.own.with(|own| *own);
         let weighed = weigh(read, generation, catalogs, || self.host.ticks());
-        Assessment::of(&weighed, generation, own.as_ref(), fields)
+        Assessment::of(&weighed, generation, own.as_ref(), self.host.now(), fields)
     }
 
     /// What a verdict on a file is kept under, where there is such a thing; that it could not be had is counted. In a stack frame of
