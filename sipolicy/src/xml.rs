@@ -1,31 +1,33 @@
 //! Reading SiPolicy XML.
 
-mod parts;
+mod element_writer;
+mod file_rules;
+mod settings;
+mod signers;
+mod text;
 mod write;
 
 pub(crate) use write::write;
 
 use crate::Document;
+use crate::FileVersion;
 use crate::PolicyKind;
 use crate::ReadError;
-use crate::document::AppSettings;
 use crate::document::Note;
 use crate::document::PLATFORM;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::SINGLE_POLICY_TYPE;
-use crate::document::Setting;
-use crate::document::SettingValue;
 use crate::error::Place;
 use crate::hex;
-use crate::options::CERTIFICATE_REMAPPING;
-use crate::options::OPTIONS;
-use policy::Options;
 use roxmltree::Node;
 use roxmltree::ParsingOptions;
 use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
+use text::LineIndex;
+use text::decode;
+use text::is_fragment;
 
 /// The namespace of policies.
 pub(crate) const NAMESPACE: &str = "urn:schemas-microsoft-com:sipolicy";
@@ -78,63 +80,6 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
     };
     reader.policy(tree.root_element())?;
     Ok(reader.document)
-}
-
-/// Whether a text that is no document would be one inside a root element: parts of a policy, or a policy with text after it.
-fn is_fragment(text: &str) -> bool {
-    let declared = text.trim_start().strip_prefix("<?xml");
-    let body = declared
-        .and_then(|rest| Some(rest.split_once("?>")?.1))
-        .unwrap_or(text);
-    let wrapped = format!("<fragment>{body}</fragment>");
-    body.trim_start().starts_with('<') && roxmltree::Document::parse(&wrapped).is_ok()
-}
-
-/// The text of a document in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
-fn decode(bytes: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
-    let wide = |convert: fn([u8; 2]) -> u16| {
-        let units = bytes.as_chunks::<2>().0.iter().copied().map(convert);
-        char::decode_utf16(units)
-            .collect::<Result<String, _>>()
-            .ok()
-            .map(Into::into)
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        _ => std::str::from_utf8(bytes).ok().map(Into::into),
-    }
-}
-
-/// Finds line and column of a byte without walking the text from its start each time.
-struct LineIndex<'t> {
-    text: &'t str,
-    starts: Vec<usize>,
-}
-
-impl<'t> LineIndex<'t> {
-    fn new(text: &'t str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
-    }
-
-    fn position(&self, at: usize) -> Position {
-        let line = self.starts.partition_point(|start| *start <= at);
-        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(start..at).unwrap_or_default();
-        // Documents written on one line would make this quadratic.
-        let column = if before.len() > 4096 {
-            before.len()
-        } else {
-            before.chars().count()
-        };
-        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        Position {
-            line: number(line),
-            column: number(column + 1),
-        }
-    }
 }
 
 struct Reader<'t> {
@@ -322,6 +267,33 @@ impl Reader<'_> {
         })
     }
 
+    fn hex(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<Vec<u8>, ReadError> {
+        hex::decode(text).ok_or_else(|| {
+            self.error(
+                node,
+                format!("{attribute} holds \"{text}\"; write pairs of hexadecimal digits"),
+            )
+        })
+    }
+
+    fn number(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<u32, ReadError> {
+        text.trim().parse().map_err(|_| {
+            self.error(
+                node,
+                format!("{attribute} holds \"{text}\"; write a number below 4294967296"),
+            )
+        })
+    }
+
+    fn version(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<FileVersion, ReadError> {
+        text.parse().map_err(|()| {
+            self.error(
+                node,
+                format!("{attribute} holds \"{text}\"; write four numbers up to 65535, as in 10.0.0.0"),
+            )
+        })
+    }
+
     /// The value of an attribute that must be there.
     fn required<'a>(&self, node: Element<'a, '_>, attribute: &str) -> Result<&'a str, ReadError> {
         node.attribute(attribute).ok_or_else(|| {
@@ -376,124 +348,9 @@ impl Reader<'_> {
             id: id.to_owned(),
         })
     }
-
-    fn options(&mut self, rules: Element<'_, '_>) -> Result<(), ReadError> {
-        for rule in elements(rules) {
-            for option in elements(rule) {
-                if option.tag_name().name() != "Option" {
-                    self.unknown_element(option);
-                    continue;
-                }
-                let text = option.text().unwrap_or_default().trim();
-                if let Some(known) = OPTIONS.iter().find(|known| known.name == text) {
-                    let bit = Options(1 << known.bit);
-                    if self.document.options.contains(bit) {
-                        self.note(option, format!("{text} is set a second time; once is enough"));
-                    }
-                    self.document.options = self.document.options.with(bit);
-                } else if text == CERTIFICATE_REMAPPING || text == "Allowed:Debug Policy Augmented" {
-                    self.document.other_options.push(text.to_owned());
-                } else {
-                    let near = OPTIONS.iter().find(|known| squeeze(known.name) == squeeze(text));
-                    let hint = near.map_or("one of the names of the SiPolicy schema", |known| known.name);
-                    return Err(self.error(option, format!("\"{text}\" is no policy option; write {hint}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn settings(&mut self, settings: Element<'_, '_>) -> Result<(), ReadError> {
-        for setting in elements(settings) {
-            if setting.tag_name().name() != "Setting" {
-                self.unknown_element(setting);
-                continue;
-            }
-            self.only_attributes(setting, &["Provider", "Key", "ValueName"]);
-            let value = elements(setting)
-                .find(|child| child.tag_name().name() == "Value")
-                .and_then(|value| elements(value).next());
-            let Some(value) = value else {
-                return Err(self.error(
-                    setting,
-                    "the setting has no value; write <Value><String>...</String></Value> or another kind",
-                ));
-            };
-            let text = value.text().unwrap_or_default();
-            let value = match value.tag_name().name() {
-                "Boolean" => match text.trim() {
-                    "true" | "1" => SettingValue::Boolean(true),
-                    "false" | "0" => SettingValue::Boolean(false),
-                    _ => {
-                        return Err(
-                            self.error(value, format!("\"{text}\" is no Boolean; write true or false"))
-                        );
-                    }
-                },
-                "DWord" => SettingValue::DWord(self.parse(value, "a number below 4294967296")?),
-                "Binary" => SettingValue::Binary(hex::decode(text).ok_or_else(|| {
-                    self.error(
-                        value,
-                        "the binary value is not hexadecimal; write pairs of digits",
-                    )
-                })?),
-                "String" => SettingValue::String(text.to_owned()),
-                other => {
-                    let message =
-                        format!("<{other}> is no kind of value; write Boolean, DWord, Binary or String");
-                    return Err(self.error(value, message));
-                }
-            };
-            let setting = Setting {
-                provider: self.required(setting, "Provider")?.to_owned(),
-                key: self.required(setting, "Key")?.to_owned(),
-                value_name: self.required(setting, "ValueName")?.to_owned(),
-                value,
-            };
-            self.document.settings.push(setting);
-        }
-        Ok(())
-    }
-
-    fn macros(&mut self, macros: Element<'_, '_>) -> Result<(), ReadError> {
-        for child in elements(macros) {
-            let id = self.required(child, "Id")?.to_owned();
-            let value = self.required(child, "Value")?.to_owned();
-            if self.document.macros.iter().any(|(other, _)| *other == id) {
-                return Err(self.error(child, format!("the macro {id} is defined twice; leave one out")));
-            }
-            self.document.macros.push((id, value));
-        }
-        Ok(())
-    }
-
-    fn app_settings(&mut self, settings: Element<'_, '_>) {
-        for app in elements(settings) {
-            let settings = elements(app)
-                .map(|setting| {
-                    let values = elements(setting)
-                        .map(|value| value.text().unwrap_or_default().to_owned())
-                        .collect();
-                    (setting.attribute("Name").map(str::to_owned), values)
-                })
-                .collect();
-            self.document.app_settings.push(AppSettings {
-                manifest: app.attribute("Manifest").unwrap_or_default().to_owned(),
-                settings,
-            });
-        }
-    }
 }
 
 /// The child elements.
 fn elements<'a, 't>(node: Element<'a, 't>) -> impl Iterator<Item = Element<'a, 't>> {
     node.children().filter(Node::is_element)
-}
-
-/// A name without blanks and case, to find the one that was meant.
-fn squeeze(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_whitespace())
-        .map(|character| character.to_ascii_lowercase())
-        .collect()
 }

@@ -1,5 +1,8 @@
 //! Reading the binary form.
 
+mod blocks;
+mod fields;
+
 use super::ALWAYS_BIT;
 use super::BODY;
 use super::DEFAULT_MINIMUM_HASH;
@@ -11,10 +14,8 @@ use super::envelope;
 use super::is_envelope;
 use crate::Document;
 use crate::FileVersion;
-use crate::Guid;
 use crate::PolicyKind;
 use crate::ReadError;
-use crate::document::ArtifactRule;
 use crate::document::CertEku;
 use crate::document::CertRoot;
 use crate::document::Eku;
@@ -72,122 +73,7 @@ struct Reader<'b> {
     minimums: Vec<u64>,
 }
 
-impl<'b> Reader<'b> {
-    fn position(&self) -> Position {
-        Position {
-            line: 0,
-            column: u32::try_from(self.at).unwrap_or(u32::MAX),
-        }
-    }
-
-    fn error(&self, message: impl Into<String>) -> ReadError {
-        ReadError {
-            place: self.document.place(self.position()),
-            message: message.into(),
-        }
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'b [u8], ReadError> {
-        let taken = self
-            .at
-            .checked_add(length)
-            .and_then(|end| self.bytes.get(self.at..end))
-            .ok_or_else(|| self.error("the binary policy ends here; it was cut off or is not a policy"))?;
-        self.at += length;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
-        let taken = self.take(N)?;
-        taken
-            .try_into()
-            .map_err(|_| self.error("the binary policy ends here"))
-    }
-
-    fn u32(&mut self) -> Result<u32, ReadError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, ReadError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn guid(&mut self) -> Result<Guid, ReadError> {
-        Ok(Guid(self.array()?))
-    }
-
-    /// A count of entries of at least `least` bytes each, which must have room in what is left.
-    fn count(&mut self, least: usize) -> Result<usize, ReadError> {
-        let start = self.at;
-        let count = self.u32()? as usize;
-        self.check_count(count, least, start)
-    }
-
-    fn check_count(&self, count: usize, least: usize, at: usize) -> Result<usize, ReadError> {
-        let room = self.bytes.len().saturating_sub(self.at);
-        if count.checked_mul(least).is_none_or(|length| length > room) {
-            return Err(ReadError {
-                place: self.document.place(Position {
-                    line: 0,
-                    column: u32::try_from(at).unwrap_or(u32::MAX),
-                }),
-                message: format!("a count of {count} has no room in the rest of the policy; it is damaged"),
-            });
-        }
-        Ok(count)
-    }
-
-    fn blob(&mut self) -> Result<Vec<u8>, ReadError> {
-        let length = self.u32()? as usize;
-        let blob = self.take(length)?.to_vec();
-        let padding = length.next_multiple_of(4) - length;
-        if self.take(padding)?.iter().any(|byte| *byte != 0) {
-            return Err(self.error("padding is not zero; the policy is damaged"));
-        }
-        Ok(blob)
-    }
-
-    /// A string; `None` if empty.
-    fn string(&mut self) -> Result<Option<String>, ReadError> {
-        let start = self.position();
-        let blob = self.blob()?;
-        if self.u32()? != 0 {
-            return Err(self.error("a string is not closed by zero; the policy is damaged"));
-        }
-        let (pairs, rest) = blob.as_chunks::<2>();
-        let text =
-            char::decode_utf16(pairs.iter().copied().map(u16::from_le_bytes)).collect::<Result<String, _>>();
-        // What XML cannot hold no tool has written; leaving it out would change what a rule says.
-        let odd = |text: &str| {
-            text.chars()
-                .any(|found| matches!(found, '\0'..'\t' | '\u{b}' | '\u{c}' | '\u{e}'..' ' | '\u{fffe}' | '\u{ffff}'))
-        };
-        match text {
-            Ok(text) if odd(&text) => Err(ReadError {
-                place: self.document.place(start),
-                message: "a string holds control characters; the policy is damaged".to_owned(),
-            }),
-            Ok(text) if rest.is_empty() => Ok((!text.is_empty()).then_some(text)),
-            _ => Err(ReadError {
-                place: self.document.place(start),
-                message: "a string is not UTF-16; the policy is damaged".to_owned(),
-            }),
-        }
-    }
-
-    fn index(&mut self, below: usize, what: &str) -> Result<usize, ReadError> {
-        let position = self.position();
-        let index = self.u32()? as usize;
-        if index < below {
-            Ok(index)
-        } else {
-            Err(ReadError {
-                place: self.document.place(position),
-                message: format!("there is no {what} number {index}; the policy is damaged"),
-            })
-        }
-    }
-
+impl Reader<'_> {
     fn policy(&mut self) -> Result<(), ReadError> {
         let format = self.u32()?;
         if !(OLDEST_FORMAT..=NEWEST_FORMAT).contains(&format) {
@@ -480,155 +366,6 @@ impl<'b> Reader<'b> {
                 value_name,
                 value,
             });
-        }
-        Ok(())
-    }
-
-    /// One of the blocks that later format versions added.
-    fn block(&mut self, block: u32) -> Result<(), ReadError> {
-        match block {
-            3 => {
-                for at in 0..self.document.file_rules.len() {
-                    self.versions_and_applications(at)?;
-                }
-                for at in 0..self.document.signers.len() {
-                    let time = i64::from_le_bytes(self.array()?);
-                    self.document.signers[at].sign_time_after = (time != 0).then_some(time);
-                }
-            }
-            4 => {
-                for at in 0..self.document.file_rules.len() {
-                    let [internal, description, product] = [self.string()?, self.string()?, self.string()?];
-                    let attributes = self.attributes(at);
-                    attributes.internal_name = internal;
-                    attributes.file_description = description;
-                    attributes.product_name = product;
-                }
-            }
-            5 => {
-                for at in 0..self.document.file_rules.len() {
-                    let (family, version) = (self.string()?, self.u64()?);
-                    let attributes = self.attributes(at);
-                    attributes.package_family_name = family;
-                    attributes.package_version = (version != 0).then_some(FileVersion(version));
-                }
-            }
-            6 => {
-                self.document.policy_id = Some(self.guid()?);
-                self.document.base_policy_id = Some(self.guid()?);
-                // In this form the header repeats the base policy's id in place of the type.
-                if self.document.policy_type_id == self.document.base_policy_id {
-                    self.document.policy_type_id = None;
-                }
-                self.document.supplemental_policy_signers = self.signer_references()?;
-            }
-            7 => {
-                for at in 0..self.document.file_rules.len() {
-                    let path = self.string()?;
-                    self.attributes(at).file_path = path;
-                }
-            }
-            8 => {
-                let count = self.u32()?;
-                if count != 0 {
-                    return Err(self.error("application settings in a binary policy cannot be read"));
-                }
-            }
-            9 => self.hotpatches()?,
-            10 => self.artifacts()?,
-            _ => {
-                for _ in 0..self.count(8)? {
-                    let at = self.index(self.document.signers.len(), "signer")?;
-                    for _ in 0..self.count(4)? {
-                        let eku = self.eku_reference()?;
-                        self.document.signers[at].ekus.push(CertEku { eku, except: true });
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn attributes(&mut self, at: usize) -> &mut FileAttributes {
-        self.document.file_rules[at].attributes.get_or_insert_default()
-    }
-
-    fn versions(&mut self, at: usize, maximum: u64) {
-        let (kind, minimum) = (self.document.file_rules[at].kind, self.minimums[at]);
-        let attributes = self.attributes(at);
-        attributes.maximum_version = (maximum != 0).then_some(FileVersion(maximum));
-        attributes.minimum_version = match kind {
-            // A deny rule for any version is stored with the highest minimum.
-            FileRuleKind::Deny if minimum == u64::MAX && maximum == 0 => None,
-            FileRuleKind::Deny => Some(FileVersion(minimum)),
-            FileRuleKind::Allow | FileRuleKind::Attribute => (minimum != 0).then_some(FileVersion(minimum)),
-        };
-    }
-
-    fn versions_and_applications(&mut self, at: usize) -> Result<(), ReadError> {
-        let maximum = self.u64()?;
-        self.versions(at, maximum);
-        let count = self.count(8)?;
-        let mut applications = Vec::new();
-        for _ in 0..count {
-            applications.push(self.string()?.unwrap_or_default());
-        }
-        if let [only] = applications.as_slice() {
-            self.attributes(at).app_ids = Some(only.clone());
-        } else if !applications.is_empty() {
-            let mut names = String::new();
-            for application in applications {
-                let id = format!("App{}", self.document.macros.len() + 1);
-                names.extend(["$(", &id, ")"]);
-                self.document.macros.push((id, application));
-            }
-            self.attributes(at).app_ids = Some(names);
-        }
-        Ok(())
-    }
-
-    fn hotpatches(&mut self) -> Result<(), ReadError> {
-        for _ in 0..self.count(16)? {
-            let rules = self.document.file_rules.len();
-            let (base, target) = (self.index(rules, "file rule")?, self.index(rules, "file rule")?);
-            let (minimum, maximum) = (self.u32()?, self.u32()?);
-            let id = self.document.file_rules[target].id.clone();
-            self.attributes(base).require_hotpatch_id = Some(id);
-            let attributes = self.attributes(target);
-            attributes.minimum_hotpatch_sequence = Some(minimum);
-            attributes.maximum_hotpatch_sequence = Some(maximum);
-        }
-        Ok(())
-    }
-
-    fn artifacts(&mut self) -> Result<(), ReadError> {
-        for number in 1..=self.count(44)? {
-            let position = self.position();
-            let artifact_type = if self.u32()? == 0 { "CIM" } else { "Catalog" };
-            let action = if self.u32()? == 0 { "Deny" } else { "Allow" };
-            let (name, description) = (self.string()?, self.string()?);
-            let (minimum, maximum) = (self.u64()?, self.u64()?);
-            let hash = self.blob()?;
-            self.document.artifact_rules.push(ArtifactRule {
-                position,
-                id: format!("ID_ARTIFACT_A_{number}"),
-                artifact_type: artifact_type.to_owned(),
-                action: action.to_owned(),
-                friendly_name: None,
-                name,
-                description,
-                minimum_version: (minimum != 0).then_some(FileVersion(minimum)),
-                maximum_version: (maximum != u64::MAX).then_some(FileVersion(maximum)),
-                hash,
-            });
-        }
-        for _ in 0..self.count(8)? {
-            let at = self.index(self.document.signers.len(), "signer")?;
-            self.document.signers[at].artifact_rules = self.artifact_references()?;
-        }
-        for at in 0..self.document.scenarios.len() {
-            let group = self.group(true)?;
-            self.document.scenarios[at].artifact = (group != SignerGroup::default()).then_some(group);
         }
         Ok(())
     }

@@ -1,5 +1,9 @@
 //! Writing the binary form.
 
+mod blocks;
+mod capacity;
+mod fields;
+
 use super::ALWAYS_BIT;
 use super::BODY;
 use super::DEFAULT_MINIMUM_HASH;
@@ -19,6 +23,8 @@ use crate::document::SignerGroup;
 use crate::error::Place;
 use crate::hex;
 use crate::options::CERTIFICATE_REMAPPING;
+use capacity::losses;
+use capacity::needed_format;
 use policy::fold;
 use std::collections::HashMap;
 use std::fmt;
@@ -124,93 +130,6 @@ fn sort_key(rule: &FileRule) -> (FileRuleKind, [Vec<u16>; 6], &[u8]) {
     (rule.kind, names.map(upper), &rule.hash)
 }
 
-/// The oldest format version that holds all that the policy says.
-fn needed_format(document: &Document) -> u32 {
-    let any_rule = |holds: &dyn Fn(&FileRule) -> bool| document.file_rules.iter().any(holds);
-    let except = document
-        .signers
-        .iter()
-        .any(|signer| signer.ekus.iter().any(|eku| eku.except));
-    let artifacts = !document.artifact_rules.is_empty()
-        || document
-            .scenarios
-            .iter()
-            .any(|scenario| scenario.artifact.is_some());
-    if except {
-        11
-    } else if artifacts {
-        10
-    } else if any_rule(&|rule| rule.attributes().require_hotpatch_id.is_some()) {
-        9
-    } else if any_rule(&|rule| rule.attributes().file_path.is_some()) {
-        7
-    } else if document.policy_id.is_some() {
-        6
-    } else if any_rule(&|rule| rule.attributes().package_family_name.is_some()) {
-        5
-    } else if any_rule(&|rule| rule.attributes().names()[1..].iter().any(Option::is_some)) {
-        4
-    } else if any_rule(&|rule| {
-        let attributes = rule.attributes();
-        attributes.maximum_version.is_some() || attributes.app_ids.is_some()
-    }) || document
-        .signers
-        .iter()
-        .any(|signer| signer.sign_time_after.is_some())
-    {
-        3
-    } else {
-        2
-    }
-}
-
-/// What the document says and the binary form cannot hold.
-fn losses(document: &Document) -> Vec<String> {
-    let mut losses = vec![
-        "ids, friendly names and signer names are not in the binary form".to_owned(),
-        "comments are not in the binary form".to_owned(),
-    ];
-    if document.kind == PolicyKind::AppIdTagging
-        || document
-            .scenarios
-            .iter()
-            .any(|scenario| scenario.app_id_tags.is_some())
-    {
-        losses.push("AppID tags are not in the binary form that this tool writes".to_owned());
-    }
-    if !document.app_settings.is_empty() {
-        losses.push("AppSettings are not in the binary form that this tool writes".to_owned());
-    }
-    if !document.macros.is_empty() {
-        losses.push("macros are replaced by their values".to_owned());
-    }
-    if document.file_rules.iter().any(|rule| rule.generic) {
-        losses.push("FileRule elements become Allow, Deny and FileAttrib".to_owned());
-    }
-    if document
-        .ekus
-        .iter()
-        .any(|eku| eku.value.is_some() && eku.oid.is_some())
-    {
-        losses.push("of EKUs with both Value and OID only the Value is kept".to_owned());
-    }
-    let maximum_alone = |rule: &FileRule| {
-        let attributes = rule.attributes();
-        rule.kind == FileRuleKind::Deny
-            && attributes.minimum_version.is_none()
-            && attributes.maximum_version.is_some()
-    };
-    if document.file_rules.iter().any(maximum_alone) {
-        losses.push("deny rules with a maximum version alone get the minimum 0.0.0.0".to_owned());
-    }
-    for option in &document.other_options {
-        if option != CERTIFICATE_REMAPPING {
-            losses.push(format!("the option {option} has no place in the binary form"));
-        }
-    }
-    losses
-}
-
 struct Writer<'d> {
     document: &'d Document,
     format: u32,
@@ -226,67 +145,6 @@ struct Writer<'d> {
 }
 
 impl<'d> Writer<'d> {
-    fn u32(&mut self, value: u32) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
-    }
-
-    fn count(&mut self, count: usize) {
-        // Documents are read whole into memory and capped far below this.
-        self.u32(u32::try_from(count).unwrap_or(u32::MAX));
-    }
-
-    fn blob(&mut self, blob: &[u8]) {
-        self.count(blob.len());
-        self.bytes.extend_from_slice(blob);
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
-    }
-
-    fn string(&mut self, text: Option<&str>) {
-        let units: Vec<u8> = text
-            .unwrap_or_default()
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect();
-        self.blob(&units);
-        self.u32(0);
-    }
-
-    fn index(
-        &self,
-        ids: &HashMap<&str, usize>,
-        reference: &Reference,
-        what: &str,
-    ) -> Result<usize, WriteError> {
-        ids.get(reference.id.as_str()).copied().ok_or_else(|| WriteError {
-            place: self.document.place(reference.position),
-            message: format!(
-                "no {what} has the ID {}; correct it or add the {what}",
-                reference.id
-            ),
-        })
-    }
-
-    fn indexes(
-        &mut self,
-        ids: fn(&Self) -> &HashMap<&'d str, usize>,
-        references: &[Reference],
-        what: &str,
-    ) -> Result<(), WriteError> {
-        let mut indexes = Vec::new();
-        for reference in references {
-            indexes.push(self.index(ids(self), reference, what)?);
-        }
-        self.count(indexes.len());
-        for index in indexes {
-            self.count(index);
-        }
-        Ok(())
-    }
-
     fn rules(&self) -> Vec<&'d FileRule> {
         self.order
             .iter()
@@ -483,159 +341,5 @@ impl<'d> Writer<'d> {
                 }
             }
         }
-    }
-
-    fn block(&mut self, block: u32) -> Result<(), WriteError> {
-        let document = self.document;
-        match block {
-            3 => {
-                for rule in self.rules() {
-                    let attributes = rule.attributes();
-                    self.u64(attributes.maximum_version.map_or(0, |version| version.0));
-                    let applications = self.applications(attributes.app_ids.as_deref());
-                    self.count(applications.len());
-                    for application in applications {
-                        self.string(Some(&application));
-                    }
-                }
-                for signer in &document.signers {
-                    let time = signer.sign_time_after.unwrap_or(0);
-                    self.bytes.extend_from_slice(&time.to_le_bytes());
-                }
-            }
-            4 => {
-                for rule in self.rules() {
-                    let attributes = rule.attributes();
-                    self.string(attributes.internal_name.as_deref());
-                    self.string(attributes.file_description.as_deref());
-                    self.string(attributes.product_name.as_deref());
-                }
-            }
-            5 => {
-                for rule in self.rules() {
-                    let attributes = rule.attributes();
-                    self.string(attributes.package_family_name.as_deref());
-                    self.u64(attributes.package_version.map_or(0, |version| version.0));
-                }
-            }
-            6 => {
-                self.bytes.extend_from_slice(&document.id().0);
-                self.bytes.extend_from_slice(&document.base_id().0);
-                let signers = &document.supplemental_policy_signers;
-                self.indexes(|writer| &writer.signers, signers, "signer")?;
-            }
-            7 => {
-                for rule in self.rules() {
-                    self.string(rule.attributes().file_path.as_deref());
-                }
-            }
-            8 => self.u32(0),
-            9 => self.hotpatches()?,
-            10 => self.artifacts()?,
-            _ => self.except_ekus()?,
-        }
-        Ok(())
-    }
-
-    /// The applications of a rule, macros replaced.
-    fn applications(&mut self, app_ids: Option<&str>) -> Vec<String> {
-        let Some(app_ids) = app_ids else {
-            return Vec::new();
-        };
-        if !app_ids.starts_with("$(") {
-            return vec![app_ids.to_owned()];
-        }
-        let mut found = Vec::new();
-        for name in app_ids.split("$(").filter_map(|part| part.strip_suffix(')')) {
-            match self.document.macros.iter().find(|(id, _)| id == name) {
-                Some((_, value)) => found.push(value.clone()),
-                None => self
-                    .losses
-                    .push(format!("there is no macro {name}; it was left out")),
-            }
-        }
-        found
-    }
-
-    fn hotpatches(&mut self) -> Result<(), WriteError> {
-        let mut entries = Vec::new();
-        for (rank, rule) in self.rules().into_iter().enumerate() {
-            let Some(id) = &rule.attributes().require_hotpatch_id else {
-                continue;
-            };
-            let reference = Reference {
-                position: rule.position,
-                id: id.clone(),
-            };
-            let target = self.index(&self.file_rules, &reference, "file rule")?;
-            let attributes = self.document.file_rules[self.order[target]].attributes();
-            let minimum = attributes.minimum_hotpatch_sequence.unwrap_or(0);
-            let maximum = attributes.maximum_hotpatch_sequence.unwrap_or(u32::MAX);
-            entries.push((rank, target, minimum, maximum));
-        }
-        self.count(entries.len());
-        for (base, target, minimum, maximum) in entries {
-            self.count(base);
-            self.count(target);
-            self.u32(minimum);
-            self.u32(maximum);
-        }
-        Ok(())
-    }
-
-    fn artifacts(&mut self) -> Result<(), WriteError> {
-        let document = self.document;
-        self.count(document.artifact_rules.len());
-        for rule in &document.artifact_rules {
-            self.u32(u32::from(rule.artifact_type != "CIM"));
-            self.u32(u32::from(rule.action != "Deny"));
-            self.string(rule.name.as_deref());
-            self.string(rule.description.as_deref());
-            self.u64(rule.minimum_version.map_or(0, |version| version.0));
-            self.u64(rule.maximum_version.map_or(u64::MAX, |version| version.0));
-            self.blob(&rule.hash);
-        }
-        let with: Vec<_> = document
-            .signers
-            .iter()
-            .enumerate()
-            .filter(|(_, signer)| !signer.artifact_rules.is_empty())
-            .collect();
-        self.count(with.len());
-        for (at, signer) in with {
-            self.count(at);
-            self.indexes(
-                |writer| &writer.artifacts,
-                &signer.artifact_rules,
-                "artifact rule",
-            )?;
-        }
-        let none = SignerGroup::default();
-        for scenario in &document.scenarios {
-            let group = scenario.artifact.as_ref().unwrap_or(&none);
-            self.group(group, |writer| &writer.artifacts)?;
-        }
-        Ok(())
-    }
-
-    fn except_ekus(&mut self) -> Result<(), WriteError> {
-        let mut entries = Vec::new();
-        for (at, signer) in self.document.signers.iter().enumerate() {
-            let ekus: Vec<Reference> = signer
-                .ekus
-                .iter()
-                .filter(|eku| eku.except)
-                .map(|eku| eku.eku.clone())
-                .collect();
-            if !ekus.is_empty() {
-                entries.push((at, ekus));
-            }
-        }
-        self.count(entries.len());
-        for (at, ekus) in entries {
-            self.count(at);
-            self.indexes(|writer| &writer.ekus, &ekus, "EKU")?;
-        }
-        Ok(())
     }
 }
