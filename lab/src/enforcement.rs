@@ -20,7 +20,7 @@ use crate::policy_document::base_policy;
 use crate::report::How;
 use crate::report::Row;
 use crate::report::Verdict;
-use crate::scenario::Run;
+use crate::run::Run;
 use crate::services::DRIVERS;
 
 /// The driver that is copied: it starts and stops cleanly, any number of times.

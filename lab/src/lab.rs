@@ -152,6 +152,21 @@ impl Lab {
         self.run(&format!(r"{PACKAGE_FOLDER}\gatehouse.exe"), arguments)
     }
 
+    /// Runs a controller command that must succeed.
+    pub fn expect(&self, arguments: &[&str]) -> Result<Output> {
+        let output = self.gatehouse(arguments)?;
+        if !output.success() {
+            let said = format!("{}{}", output.stdout, output.stderr);
+            bail!(
+                "gatehouse {} exits with {}:\n{}",
+                arguments.join(" "),
+                output.code,
+                said.trim_end()
+            );
+        }
+        Ok(output)
+    }
+
     /// Starts a Windows program and lets it run beside what follows; its output is the caller's to read.
     pub fn spawn(&self, program: &str, arguments: &[&str]) -> Result<std::process::Child> {
         let mut command = wine::command(self.namespace()?, COMMAND_LIMIT, &whole_path(program));

@@ -21,6 +21,7 @@ pub mod policy_document;
 pub mod prefix;
 pub mod report;
 pub mod repository;
+mod run;
 pub mod scenario;
 pub mod services;
 pub mod stubs;

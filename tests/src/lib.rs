@@ -2,7 +2,9 @@
 
 pub mod compiled_manifest;
 pub mod event_manifest;
+pub mod inf;
 pub mod made_catalogs;
+pub mod primitive_driver;
 pub mod signed_images;
 
 use std::fmt::Write;

@@ -3,6 +3,8 @@
 //! The subjects are the signed images of the tests, several copies of each, so that the start of the process does not count. Every
 //! figure is the best of several rounds, in which ours and theirs take turns.
 
+mod table;
+
 use std::fs;
 use std::hint::black_box;
 use std::io::Write;
@@ -31,6 +33,7 @@ use serde_json::Value;
 use sha1::Digest;
 use sha2_for_authenticode::digest::FixedOutput;
 use sha2_for_authenticode::digest::Update;
+use table::Table;
 
 /// Copies of each image.
 const COPIES: u64 = 10;
@@ -55,7 +58,7 @@ fn main() -> Result<ExitCode> {
     whole_verification(&subjects, ours, &mut table)?;
     interleaving(&subjects, &mut table)?;
     kept_catalogs(&subjects, folder.path(), &mut table)?;
-    table.memory(&subjects)?;
+    memory(&subjects, &mut table)?;
     Ok(table.finish())
 }
 
@@ -329,77 +332,25 @@ fn authenticode_hashes(paths: &[PathBuf]) -> Result<(Duration, Duration)> {
     Ok((start.elapsed(), hashing))
 }
 
+/// The most memory that a scan held, as the system counted it.
+fn memory(subjects: &Subjects, table: &mut Table) -> Result<()> {
+    let mut child = subjects.scan_command("2").spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        peak = kilobytes.unwrap_or(0).max(peak);
+    }
+    ensure!(peak > 0, "the scan ended before its memory was read");
+    let shown = format!("{:.1} MB", megabytes(peak * 1024));
+    let bar = ("under 64 MB".to_owned(), peak < 64 << 10);
+    table.line(["scan, 2 jobs", &shown, "peak memory", ""], "", Some(bar));
+    Ok(())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "for display")]
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
-}
-
-/// The ratios, and whether all bars were passed.
-#[derive(Default)]
-struct Table {
-    lines: Vec<[String; 6]>,
-    missed: bool,
-}
-
-impl Table {
-    fn row(&mut self, what: &str, ours: f64, peer: &str, theirs: f64, bar: Option<f64>) {
-        let ratio = ours / theirs;
-        self.line(
-            [
-                what,
-                &format!("{ours:.0} MB/s"),
-                peer,
-                &format!("{theirs:.0} MB/s"),
-            ],
-            &format!("{ratio:.2}"),
-            bar.map(|bar| (format!("at least {bar}"), ratio >= bar)),
-        );
-    }
-
-    fn line(&mut self, facts: [&str; 4], ratio: &str, bar: Option<(String, bool)>) {
-        let verdict = match bar {
-            None => String::new(),
-            Some((bar, true)) => format!("{bar}: passed"),
-            Some((bar, false)) => {
-                self.missed = true;
-                format!("{bar}: MISSED")
-            }
-        };
-        let [what, ours, peer, theirs] = facts.map(str::to_owned);
-        self.lines
-            .push([what, ours, peer, theirs, ratio.to_owned(), verdict]);
-    }
-
-    /// The most memory that a scan held, as the system counted it.
-    fn memory(&mut self, subjects: &Subjects) -> Result<()> {
-        let mut child = subjects.scan_command("2").spawn()?;
-        let status = format!("/proc/{}/status", child.id());
-        let mut peak = 0;
-        while child.try_wait()?.is_none() {
-            let text = fs::read_to_string(&status).unwrap_or_default();
-            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-            peak = kilobytes.unwrap_or(0).max(peak);
-        }
-        ensure!(peak > 0, "the scan ended before its memory was read");
-        let shown = format!("{:.1} MB", megabytes(peak * 1024));
-        let bar = ("under 64 MB".to_owned(), peak < 64 << 10);
-        self.line(["scan, 2 jobs", &shown, "peak memory", ""], "", Some(bar));
-        Ok(())
-    }
-
-    fn finish(&self) -> ExitCode {
-        let width = |column: usize| {
-            self.lines
-                .iter()
-                .map(|line| line[column].len())
-                .max()
-                .unwrap_or(0)
-        };
-        let [one, two, three, four, five] = [0, 1, 2, 3, 4].map(width);
-        for [what, ours, peer, theirs, ratio, verdict] in &self.lines {
-            println!("{what:one$}  {ours:>two$}  {peer:three$}  {theirs:>four$}  {ratio:>five$}  {verdict}");
-        }
-        ExitCode::from(u8::from(self.missed))
-    }
 }

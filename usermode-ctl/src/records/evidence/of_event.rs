@@ -1,0 +1,139 @@
+//! The evidence in an event record.
+
+use evidence::ErrorKind;
+use evidence::TrustClass;
+use protocol::event::Record as Event;
+use protocol::event::tag;
+use protocol::field::Field;
+use protocol::field::Fields;
+
+use super::DigestsRecord;
+use super::EvidenceRecord;
+use super::Stated;
+use super::Status;
+use super::TrustRecord;
+use super::VersionRecord;
+use super::machine;
+use super::subsystem;
+use crate::output::hex;
+use crate::records::SignatureRecord;
+use crate::records::dotted;
+use crate::records::verdict::groups;
+
+impl EvidenceRecord {
+    /// The evidence in an event record.
+    pub fn of_event(path: String, event: &Event<'_>) -> Self {
+        let fields = &event.fields;
+        let number = |tag| fields.find(tag).and_then(Field::number);
+        let error = number(tag::ERROR);
+        let system = number(tag::STATUS);
+        let status = match (error, system) {
+            (Some(code), _) => Status::of_code(code),
+            (None, Some(_)) => Status::Unreadable,
+            (None, None) => Status::Ok,
+        };
+        let mut record = Self::new(path, status);
+        record.error = describe(error, number(tag::OFFSET), system);
+        if let Some(group) = fields.find(tag::EVIDENCE) {
+            record.fields(&group.fields());
+        }
+        // The trust class tells that the signatures were read, even when there are none.
+        if record.trust.is_some() {
+            let signatures = groups(fields, tag::SIGNATURE_FACTS);
+            record.signatures = Some(
+                signatures
+                    .map(|group| SignatureRecord::of_event(&group))
+                    .collect(),
+            );
+        }
+        record
+    }
+
+    fn fields(&mut self, fields: &Fields<'_>) {
+        let number = |tag| fields.find(tag).and_then(Field::number);
+        let bytes = |tag| fields.find(tag).map(|field| hex(field.bytes));
+        let narrow = |tag| number(tag).and_then(|number| u16::try_from(number).ok());
+        self.machine = narrow(tag::MACHINE).map(machine);
+        self.subsystem = narrow(tag::SUBSYSTEM).map(subsystem);
+        self.conformant = number(tag::CONFORMANT).map(|number| number != 0);
+        self.size = number(tag::FILE_SIZE);
+        self.authenticode = DigestsRecord {
+            sha1: bytes(tag::SHA1),
+            sha256: bytes(tag::SHA256),
+            sha384: bytes(tag::SHA384),
+            sha512: bytes(tag::SHA512),
+        };
+        self.first_page = DigestsRecord {
+            sha1: bytes(tag::FIRST_PAGE_SHA1),
+            sha256: bytes(tag::FIRST_PAGE_SHA256),
+            ..DigestsRecord::default()
+        };
+        self.flat = DigestsRecord {
+            sha1: bytes(tag::FLAT_SHA1),
+            sha256: bytes(tag::FLAT_SHA256),
+            ..DigestsRecord::default()
+        };
+        let text = |tag| {
+            fields
+                .find(tag)
+                .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
+        };
+        self.trust = number(tag::TRUST)
+            .and_then(TrustClass::from_number)
+            .map(TrustRecord);
+        let version = fields.find(tag::FILE_VERSION);
+        // Empty where the file has none, left out where it could not be read.
+        if version.is_some_and(|field| field.bytes.is_empty()) {
+            self.version = Some(Stated::Nothing);
+            return;
+        }
+        self.version = version.and_then(Field::number).map(|version| {
+            Stated::Something(VersionRecord {
+                file_version: dotted(version),
+                original_filename: text(tag::ORIGINAL_FILENAME),
+                internal_name: text(tag::INTERNAL_NAME),
+                file_description: text(tag::FILE_DESCRIPTION),
+                product_name: text(tag::PRODUCT_NAME),
+            })
+        });
+    }
+}
+
+/// What an event says about evidence that is missing.
+fn describe(error: Option<u64>, offset: Option<u64>, system: Option<u64>) -> Option<String> {
+    let system = system.map(|status| {
+        let meaning = meaning(status).map_or_else(String::new, |meaning| format!("{meaning}: "));
+        format!("{meaning}the system call ended with status {status:#010x}")
+    });
+    let error = error.map(|code| examine_error(code, offset.unwrap_or(0)));
+    match (error, system) {
+        (Some(error), Some(system)) => Some(format!("{error}: {system}")),
+        (error, system) => error.or(system),
+    }
+}
+
+/// The words of `evidence` for the error with this code.
+fn examine_error(code: u64, offset: u64) -> String {
+    let known = u16::try_from(code).ok();
+    match known.and_then(|code| ErrorKind::from_code(code, offset)) {
+        Some(kind) => kind.to_string(),
+        None => format!("examining the file failed with code {code} at file offset {offset:#x}"),
+    }
+}
+
+/// What a status means, for those that users meet. Source of the values: Microsoft, \[MS-ERREF\] section 2.3.1.
+pub const fn meaning(status: u64) -> Option<&'static str> {
+    Some(match status {
+        0xc000_007f => "the disk is full",
+        0xc000_00a2 => "the disk is write-protected",
+        0xc000_0022 => "access is denied",
+        0xc000_0033 => "this is no file name",
+        0xc000_0034 => "there is no such file",
+        0xc000_003a => "there is no such folder",
+        0xc000_0043 => "another program has the file open",
+        0xc000_00ba => "this is a folder",
+        0xc000_0106 => "the name is too long",
+        0xc000_0120 => "the driver was stopping",
+        _ => return None,
+    })
+}
