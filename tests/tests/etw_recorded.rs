@@ -172,6 +172,17 @@ fn mode(record: &Value) -> u64 {
     }
 }
 
+/// Numbers of the kinds of records about images.
+fn kind(record: &Value) -> u64 {
+    match text(&record["kind"]) {
+        "image-load" => 1,
+        "baseline" => 2,
+        "check" => 3,
+        "image-refused" => 8,
+        other => panic!("{other}"),
+    }
+}
+
 fn same_image(record: &Value, written: &Written) {
     let (evidence, verdict) = (&record["evidence"], &record["verdict"]);
     let policies = verdict["policies"].as_array().cloned().unwrap_or_default();
@@ -191,6 +202,25 @@ fn same_image(record: &Value, written: &Written) {
     ] {
         assert_eq!(written.text(field), text(expected), "{field}: {record}");
     }
+    // The first three parts of a GUID are little-endian in memory.
+    let id = written.hex("PolicyGUID");
+    let part = |from: usize, to: usize| {
+        (from..to)
+            .rev()
+            .map(|byte| &id[2 * byte..2 * byte + 2])
+            .collect::<String>()
+    };
+    let id = format!(
+        "{{{}-{}-{}-{}-{}}}",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        &id[16..20],
+        &id[20..]
+    );
+    let policy = deciding["policy_id"].as_str();
+    let none = "{00000000-0000-0000-0000-000000000000}";
+    assert!(id.eq_ignore_ascii_case(policy.unwrap_or(none)), "{id}: {record}");
     for (field, expected) in [
         ("SHA1 Hash", &evidence["authenticode"]["sha1"]),
         ("SHA256 Hash", &evidence["authenticode"]["sha256"]),
@@ -206,6 +236,7 @@ fn same_image(record: &Value, written: &Written) {
     for (field, expected) in [
         ("ProcessId", record["process_id"].as_u64().unwrap_or(0)),
         ("SI Signing Scenario", 0),
+        ("Kind", kind(record)),
         ("FileVersion", file_version),
         (
             "VerificationError",
@@ -236,7 +267,14 @@ fn same_signature(record: &Value, index: usize, written: &Written) {
             "{field}: {record}"
         );
     }
-    assert_eq!(written.number("Signature"), index as u64);
+    let of_catalogue = signature["source"] == "catalog";
+    for (field, expected) in [
+        ("Signature", index as u64),
+        ("PageHash", u64::from(signature["page_hashes"] == true)),
+        ("SignatureType", if of_catalogue { 3 } else { 1 }),
+    ] {
+        assert_eq!(written.number(field), expected, "{field}: {record}");
+    }
     let days = |date: &str| {
         let parts: Vec<i64> = date[..10]
             .split('-')
