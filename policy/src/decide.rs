@@ -1,12 +1,12 @@
 //! The one decision.
 
-use crate::Options;
-use crate::PolicySet;
-use crate::Reason;
 use crate::facts::is_whql;
+use crate::options::Options;
+use crate::reason::Reason;
 use crate::records::NONE;
 use crate::records::PolicyRecord;
 use crate::rules::Rules;
+use crate::set::PolicySet;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Decision;

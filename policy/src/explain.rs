@@ -1,7 +1,5 @@
 //! Why a verdict is what it is: the rules that were tried.
 
-use crate::PolicySet;
-use crate::PolicyView;
 use crate::facts::is_usable;
 use crate::format::Table;
 use crate::format::as_index;
@@ -11,6 +9,8 @@ use crate::records::SignerUse;
 use crate::rules::Rules;
 use crate::rules::action_of;
 use crate::rules::level_of;
+use crate::set::PolicySet;
+use crate::set::PolicyView;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Level;

@@ -1,7 +1,5 @@
 //! What a set holds, rule by rule: for showing it, not for deciding by it.
 
-use crate::PolicySet;
-use crate::PolicyView;
 use crate::format::Table;
 use crate::format::as_index;
 use crate::records::AttributeRecord;
@@ -15,6 +13,8 @@ use crate::records::SignerUse;
 use crate::rules::Anchor;
 use crate::rules::action_of;
 use crate::rules::level_of;
+use crate::set::PolicySet;
+use crate::set::PolicyView;
 use crate::verdict::Action;
 use crate::verdict::Level;
 use crate::verdict::RuleKind;

@@ -1,7 +1,5 @@
 //! Whether one rule holds for one file.
 
-use crate::Options;
-use crate::PolicySet;
 use crate::facts::NameKeys;
 use crate::facts::ends_in;
 use crate::facts::flat_counts;
@@ -15,11 +13,13 @@ use crate::facts::signed_after;
 use crate::facts::version_within;
 use crate::format::Table;
 use crate::format::as_index;
+use crate::options::Options;
 use crate::records::AttributeRecord;
 use crate::records::AttributeRef;
 use crate::records::NONE;
 use crate::records::SignerRecord;
 use crate::records::SignerUse;
+use crate::set::PolicySet;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Level;

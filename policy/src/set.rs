@@ -1,7 +1,5 @@
 //! Views of a validated set.
 
-use crate::Options;
-use crate::SetError;
 use crate::bucket_index::candidates;
 use crate::bucket_index::hash_key;
 use crate::bucket_index::wide_key;
@@ -11,13 +9,13 @@ use crate::format::RULE_NAME_BLOCK;
 use crate::format::Table;
 use crate::format::TableEntry;
 use crate::format::as_index;
+use crate::options::Options;
 use crate::records::AttributeRecord;
 use crate::records::AttributeUse;
 use crate::records::HashRecord;
 use crate::records::PolicyRecord;
 use crate::records::SignerRecord;
 use crate::records::SignerUse;
-use crate::validate::validate;
 use core::cmp::Ordering;
 use evidence::CatalogIndex;
 use zerocopy::FromBytes;
@@ -34,16 +32,6 @@ pub struct PolicySet<'a> {
 }
 
 impl<'a> PolicySet<'a> {
-    /// Proves the bytes to be a policy set: magic, format version, length, SHA-256 of the body, every offset, order,
-    /// count and text.
-    ///
-    /// # Errors
-    /// [`SetError`] with the first fault found and the byte it was found at.
-    pub fn validate(bytes: &'a [u8]) -> Result<Self, SetError> {
-        let base_count = validate(bytes)?;
-        Ok(Self { bytes, base_count })
-    }
-
     /// The set without policies, as if none had been pushed: [`decide`](crate::decide) allows everything with
     /// [`Reason::NoPolicy`](crate::Reason::NoPolicy).
     pub const fn empty() -> Self {
@@ -293,41 +281,5 @@ impl<'a> PolicyView<'a> {
     /// Whether it only reports: `Enabled:Audit Mode`.
     pub const fn is_audit(&self) -> bool {
         self.options().contains(Options::AUDIT_MODE)
-    }
-}
-
-/// A set together with the bytes it lies in: validated once, viewed for ever after.
-#[derive(Debug)]
-pub struct ValidatedSet<B> {
-    bytes: B,
-    base_count: u16,
-}
-
-impl<B: AsRef<[u8]>> ValidatedSet<B> {
-    /// Validates as [`PolicySet::validate`] does and keeps the bytes.
-    ///
-    /// # Errors
-    /// [`SetError`]; the bytes are dropped.
-    pub fn new(bytes: B) -> Result<Self, SetError> {
-        let base_count = validate(bytes.as_ref())?;
-        Ok(Self { bytes, base_count })
-    }
-
-    /// The set. Costs nothing to speak of and cannot fail.
-    pub fn set(&self) -> PolicySet<'_> {
-        PolicySet {
-            bytes: self.bytes.as_ref(),
-            base_count: self.base_count,
-        }
-    }
-
-    /// The bytes as they were given.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.as_ref()
-    }
-
-    /// Gives the bytes back.
-    pub fn into_inner(self) -> B {
-        self.bytes
     }
 }

@@ -25,8 +25,56 @@ use crate::set::take_text;
 use evidence::Text;
 use zerocopy::little_endian::U32;
 
+impl<'a> PolicySet<'a> {
+    /// Proves the bytes to be a policy set: magic, format version, length, SHA-256 of the body, every offset, order,
+    /// count and text.
+    ///
+    /// # Errors
+    /// [`SetError`] with the first fault found and the byte it was found at.
+    pub fn validate(bytes: &'a [u8]) -> Result<Self, SetError> {
+        let base_count = validate(bytes)?;
+        Ok(Self { bytes, base_count })
+    }
+}
+
+/// A set together with the bytes it lies in: validated once, viewed for ever after.
+#[derive(Debug)]
+pub struct ValidatedSet<B> {
+    bytes: B,
+    base_count: u16,
+}
+
+impl<B: AsRef<[u8]>> ValidatedSet<B> {
+    /// Validates as [`PolicySet::validate`] does and keeps the bytes.
+    ///
+    /// # Errors
+    /// [`SetError`]; the bytes are dropped.
+    pub fn new(bytes: B) -> Result<Self, SetError> {
+        let base_count = validate(bytes.as_ref())?;
+        Ok(Self { bytes, base_count })
+    }
+
+    /// The set. Costs nothing to speak of and cannot fail.
+    pub fn set(&self) -> PolicySet<'_> {
+        PolicySet {
+            bytes: self.bytes.as_ref(),
+            base_count: self.base_count,
+        }
+    }
+
+    /// The bytes as they were given.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+
+    /// Gives the bytes back.
+    pub fn into_inner(self) -> B {
+        self.bytes
+    }
+}
+
 /// Proves the bytes to be a set and gives the number of base policies.
-pub(crate) fn validate(bytes: &[u8]) -> Result<u16, SetError> {
+fn validate(bytes: &[u8]) -> Result<u16, SetError> {
     let rule_count = layout::header(bytes)?;
     layout::directory(bytes)?;
     let checks = Checks {

@@ -1,8 +1,8 @@
 //! What a decision says.
 
-use crate::PolicySet;
-use crate::PolicyView;
-use crate::Reason;
+use crate::reason::Reason;
+use crate::set::PolicySet;
+use crate::set::PolicyView;
 use evidence::Unreadable;
 
 /// What becomes of a file.

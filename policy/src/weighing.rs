@@ -1,6 +1,5 @@
 //! The rules of a set that hold for one file, found by the file's hashes, names and signatures and handed to the policies they stand in.
 
-use crate::PolicySet;
 use crate::bucket_index::signer_key;
 use crate::bucket_index::tbs_key;
 use crate::bucket_index::wellknown_key;
@@ -19,6 +18,7 @@ use crate::rules::Anchor;
 use crate::rules::Rules;
 use crate::rules::action_of;
 use crate::rules::level_of;
+use crate::set::PolicySet;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Level;

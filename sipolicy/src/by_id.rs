@@ -1,6 +1,6 @@
 //! The parts of a document by their ids, for those who follow its references.
 
-use crate::Document;
+use crate::document::Document;
 use crate::document::FileRule;
 use crate::document::Signer;
 use std::collections::HashMap;

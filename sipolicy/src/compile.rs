@@ -2,13 +2,13 @@
 
 mod policy_tables;
 
-use crate::CompileError;
-use crate::Document;
-use crate::Guid;
-use crate::PolicyKind;
 use crate::compile::policy_tables::PolicyTables;
+use crate::document::Document;
+use crate::document::PolicyKind;
 use crate::document::Position;
+use crate::error::CompileError;
 use crate::error::Place;
+use crate::guid::Guid;
 use crate::write_set::SetWriter;
 use policy::Options;
 use policy::PolicySet;

@@ -1,16 +1,14 @@
 //! A compiled set as documents again: what of its policies it holds, for showing and comparing it.
 
-use crate::Document;
-use crate::FileVersion;
-use crate::Guid;
-use crate::PolicyKind;
 use crate::document::CertEku;
 use crate::document::CertRoot;
+use crate::document::Document;
 use crate::document::Eku;
 use crate::document::FileAttributes;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
+use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::Scenario;
@@ -18,6 +16,8 @@ use crate::document::Setting;
 use crate::document::SettingValue;
 use crate::document::Signer;
 use crate::document::SignerUse;
+use crate::guid::Guid;
+use crate::version::FileVersion;
 use policy::Action;
 use policy::Asks;
 use policy::FileView;

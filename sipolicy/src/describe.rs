@@ -1,8 +1,8 @@
 //! Rules in words: one canonical line a rule, whatever its id and the order of its parts. Used to show and to compare.
 
-use crate::Document;
 use crate::by_id::ById;
 use crate::document::CertRoot;
+use crate::document::Document;
 use crate::document::Eku;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;

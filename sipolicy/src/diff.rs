@@ -1,8 +1,8 @@
 //! What one policy says and another does not.
 
-use crate::Document;
 use crate::describe::Statement;
 use crate::describe::statements;
+use crate::document::Document;
 use std::collections::HashMap;
 
 /// The difference between two policies, by what their rules say; ids, names and order do not matter.

@@ -11,9 +11,9 @@ pub use rules::FileRule;
 pub use rules::FileRuleKind;
 pub use rules::Signer;
 
-use crate::FileVersion;
-use crate::Guid;
 use crate::error::Place;
+use crate::guid::Guid;
+use crate::version::FileVersion;
 use policy::Options;
 use std::sync::Arc;
 

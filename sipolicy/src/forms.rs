@@ -1,8 +1,8 @@
 //! The forms of a document: which reader or writer each goes through.
 
-use crate::Document;
-use crate::ReadError;
 use crate::binary;
+use crate::document::Document;
+use crate::error::ReadError;
 use crate::xml;
 
 impl Document {

@@ -6,16 +6,16 @@ mod rules;
 
 pub use level::RuleLevel;
 
-use crate::Document;
-use crate::FileVersion;
-use crate::Guid;
-use crate::PolicyKind;
+use crate::document::Document;
 use crate::document::Eku;
 use crate::document::FileAttributes;
 use crate::document::KERNEL_SCENARIO;
 use crate::document::PLATFORM;
+use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Scenario;
+use crate::guid::Guid;
+use crate::version::FileVersion;
 use evidence::Evidence;
 use facts::file_name;
 use facts::leaf;

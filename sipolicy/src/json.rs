@@ -1,7 +1,7 @@
 //! Reading JSON files whose errors name the file.
 
-use crate::ReadError;
 use crate::error::Place;
+use crate::error::ReadError;
 use serde_json::Value;
 
 /// Reads a file.

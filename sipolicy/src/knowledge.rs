@@ -1,11 +1,11 @@
 //! Facts about the world outside the documents, as data with origin and date: the Windows driver policy, well-known roots, the
 //! authorities of WHQL. Built in, and replaced by a newer file of the same form.
 
-use crate::FileVersion;
-use crate::Guid;
-use crate::ReadError;
+use crate::error::ReadError;
+use crate::guid::Guid;
 use crate::hex;
 use crate::json;
+use crate::version::FileVersion;
 use serde_json::Value;
 
 const BUILT_IN: &str = include_str!("../data/knowledge.json");

@@ -8,9 +8,9 @@ mod together;
 pub use codes::Code;
 pub use codes::Severity;
 
-use crate::Document;
-use crate::Knowledge;
+use crate::document::Document;
 use crate::error::Place;
+use crate::knowledge::Knowledge;
 use std::fmt;
 
 /// A fault found in a document.

@@ -3,21 +3,21 @@
 //! Two forms are read: the one that the project publishes (`KnownVulnerableSamples`, `Authentihash`) and the condensed one with
 //! lower-case names (`samples`, `authentihash`).
 
-use crate::Document;
-use crate::FileVersion;
-use crate::Guid;
-use crate::PolicyKind;
-use crate::ReadError;
+use crate::document::Document;
 use crate::document::FileAttributes;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
 use crate::document::PLATFORM;
+use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::Scenario;
+use crate::error::ReadError;
+use crate::guid::Guid;
 use crate::hex;
 use crate::json;
+use crate::version::FileVersion;
 use policy::Options;
 use serde_json::Value;
 use sha2::Digest;

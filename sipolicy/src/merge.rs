@@ -1,6 +1,6 @@
 //! Several policies in one.
 
-use crate::Document;
+use crate::document::Document;
 use crate::document::Eku;
 use crate::document::FileRule;
 use crate::document::Note;

@@ -1,10 +1,10 @@
 //! Readings of the specification that compilation rests on, one named function each.
 
-use crate::FileVersion;
 use crate::document::FileAttributes;
 use crate::document::FileRuleKind;
 use crate::document::Scenario;
 use crate::document::SignerGroup;
+use crate::version::FileVersion;
 
 /// The versions that a file rule covers, both ends included; `None` for any version or none.
 ///

@@ -9,17 +9,17 @@ mod write;
 
 pub(crate) use write::write;
 
-use crate::Document;
-use crate::FileVersion;
-use crate::PolicyKind;
-use crate::ReadError;
+use crate::document::Document;
 use crate::document::Note;
 use crate::document::PLATFORM;
+use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::SINGLE_POLICY_TYPE;
 use crate::error::Place;
+use crate::error::ReadError;
 use crate::hex;
+use crate::version::FileVersion;
 use roxmltree::Node;
 use roxmltree::ParsingOptions;
 use std::collections::HashSet;

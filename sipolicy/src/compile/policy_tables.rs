@@ -5,13 +5,13 @@ mod signers;
 
 use super::CompileNote;
 use super::error_at;
-use crate::CompileError;
-use crate::Document;
-use crate::PolicyKind;
+use crate::document::Document;
 use crate::document::KERNEL_SCENARIO;
+use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::Scenario;
+use crate::error::CompileError;
 use crate::semantics::minimum_digest;
 use crate::write_set::SetWriter;
 use policy::Action;

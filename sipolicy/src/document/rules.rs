@@ -2,8 +2,8 @@
 
 use super::Position;
 use super::Reference;
-use crate::FileVersion;
 use crate::hex;
+use crate::version::FileVersion;
 
 /// An extended key usage.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use super::Files;
 use super::SignerKey;
 use super::folded;
-use crate::FileVersion;
 use crate::document::CertEku;
 use crate::document::CertRoot;
 use crate::document::FileAttributes;
@@ -14,6 +13,7 @@ use crate::document::Reference;
 use crate::document::Signer;
 use crate::document::SignerGroup;
 use crate::document::SignerUse;
+use crate::version::FileVersion;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 

@@ -4,14 +4,14 @@ mod scenarios;
 
 use super::Code;
 use super::Finding;
-use crate::Document;
-use crate::PolicyKind;
 use crate::by_id::ById;
 use crate::describe::file_rule;
 use crate::document::CertRoot;
+use crate::document::Document;
 use crate::document::Eku;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
+use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::Signer;

@@ -2,12 +2,12 @@
 
 use super::Code;
 use super::Finding;
-use crate::Document;
-use crate::PolicyKind;
 use crate::by_id::ById;
+use crate::document::Document;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
+use crate::document::PolicyKind;
 use crate::document::Signer;
 use crate::document::SignerUse;
 use policy::Options;

@@ -3,13 +3,13 @@
 use super::Element;
 use super::Reader;
 use super::elements;
-use crate::FileVersion;
-use crate::ReadError;
 use crate::document::ArtifactRule;
 use crate::document::Eku;
 use crate::document::FileAttributes;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
+use crate::error::ReadError;
+use crate::version::FileVersion;
 
 impl Reader<'_> {
     pub(super) fn ekus(&mut self, ekus: Element<'_, '_>) -> Result<(), ReadError> {

@@ -3,10 +3,10 @@
 use super::Element;
 use super::Reader;
 use super::elements;
-use crate::ReadError;
 use crate::document::AppSettings;
 use crate::document::Setting;
 use crate::document::SettingValue;
+use crate::error::ReadError;
 use crate::hex;
 use crate::options::CERTIFICATE_REMAPPING;
 use crate::options::OPTIONS;

@@ -3,7 +3,6 @@
 use super::Element;
 use super::Reader;
 use super::elements;
-use crate::ReadError;
 use crate::document::AppIdTags;
 use crate::document::CertEku;
 use crate::document::CertRoot;
@@ -12,6 +11,7 @@ use crate::document::Scenario;
 use crate::document::Signer;
 use crate::document::SignerGroup;
 use crate::document::SignerUse;
+use crate::error::ReadError;
 use crate::time;
 
 impl Reader<'_> {

@@ -2,10 +2,8 @@
 
 use super::NAMESPACE;
 use super::element_writer::Writer;
-use crate::Document;
-use crate::FileVersion;
-use crate::Guid;
 use crate::document::CertRoot;
+use crate::document::Document;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::PLATFORM;
@@ -15,9 +13,11 @@ use crate::document::SettingValue;
 use crate::document::Signer;
 use crate::document::SignerGroup;
 use crate::document::SignerUse;
+use crate::guid::Guid;
 use crate::hex;
 use crate::options::OPTIONS;
 use crate::time;
+use crate::version::FileVersion;
 
 #[expect(
     clippy::needless_pass_by_value,

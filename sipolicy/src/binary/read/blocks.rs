@@ -1,13 +1,13 @@
 //! The blocks that later format versions added.
 
 use super::Reader;
-use crate::FileVersion;
-use crate::ReadError;
 use crate::document::ArtifactRule;
 use crate::document::CertEku;
 use crate::document::FileAttributes;
 use crate::document::FileRuleKind;
 use crate::document::SignerGroup;
+use crate::error::ReadError;
+use crate::version::FileVersion;
 
 impl Reader<'_> {
     /// One of the blocks that later format versions added.

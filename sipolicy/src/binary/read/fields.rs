@@ -1,9 +1,9 @@
 //! The fields that the binary form is made of: numbers, counts, blobs, strings and indexes.
 
 use super::Reader;
-use crate::Guid;
-use crate::ReadError;
 use crate::document::Position;
+use crate::error::ReadError;
+use crate::guid::Guid;
 
 impl<'b> Reader<'b> {
     pub(super) fn position(&self) -> Position {

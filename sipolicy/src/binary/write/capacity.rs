@@ -1,9 +1,9 @@
 //! What the binary form can hold, and from which format version on.
 
-use crate::Document;
-use crate::PolicyKind;
+use crate::document::Document;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
+use crate::document::PolicyKind;
 use crate::options::CERTIFICATE_REMAPPING;
 
 /// The oldest format version that holds all that the policy says.

@@ -2,10 +2,10 @@
 
 use super::PolicyTables;
 use super::number_of;
-use crate::CompileError;
 use crate::compile::error_at;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
+use crate::error::CompileError;
 use crate::semantics::groups_in_force;
 use crate::semantics::is_wildcard;
 use crate::semantics::version_range;

@@ -2,11 +2,11 @@
 
 use super::PolicyTables;
 use super::number_of;
-use crate::CompileError;
 use crate::compile::error_at;
 use crate::document::CertRoot;
 use crate::document::Signer;
 use crate::document::SignerUse;
+use crate::error::CompileError;
 use crate::hex;
 use crate::semantics::groups_in_force;
 use crate::write_set::u32_of;

@@ -2,11 +2,11 @@
 
 use super::Linter;
 use super::asks_whql;
-use crate::PolicyKind;
 use crate::describe::file_rule;
 use crate::document::CertRoot;
 use crate::document::FileRuleKind;
 use crate::document::KERNEL_SCENARIO;
+use crate::document::PolicyKind;
 use crate::document::Scenario;
 use crate::document::Signer;
 use crate::document::SignerGroup;
