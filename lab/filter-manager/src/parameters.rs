@@ -84,13 +84,12 @@ pub unsafe extern "system" fn FltFindExtraCreateParameter(
         return STATUS_NOT_FOUND;
     }
     // SAFETY: null or writable, by the function's contract.
-    unsafe {
-        if !parameter.is_null() {
-            *parameter = prefetch();
-        }
-        if !size.is_null() {
-            *size = 8;
-        }
+    if let Some(parameter) = unsafe { parameter.as_mut() } {
+        *parameter = prefetch();
+    }
+    // SAFETY: as above.
+    if let Some(size) = unsafe { size.as_mut() } {
+        *size = 8;
     }
     STATUS_SUCCESS
 }
