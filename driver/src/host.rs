@@ -62,7 +62,8 @@ impl Kernel {
         let found = [
             (tracing.is_some(), features::ETW),
             (store.is_ok(), features::PERSISTENT),
-            (clock.is_complete(), features::CLOCKS),
+            (clock.is_precise(), features::PRECISE_TIME),
+            (clock.has_counter(), features::PERFORMANCE_COUNTER),
             (routines.tell_mappings(), features::MAPPINGS),
         ];
         let features = found
@@ -129,7 +130,7 @@ impl Host for Kernel {
         loaded: Option<&FileObject>,
     ) -> Result<Opened<File>, NtStatus> {
         let file = File::open(path, authority).or_else(|status| {
-            let path = below_system_root(path).ok_or(status)?;
+            let path = below_system_root(path)?.ok_or(status)?;
             File::open(path.units(), authority)
         })?;
         let same_file = loaded.is_some_and(|loaded| file.is_file_of(loaded));
@@ -199,22 +200,30 @@ impl Host for Kernel {
 fn open_store() -> Result<Folder, NtStatus> {
     const STORE: [u16; 30] = ascii(r"\SystemRoot\System32\Gatehouse");
     Folder::open(&STORE).or_else(|status| {
-        let path = below_system_root(&STORE).ok_or(status)?;
+        let path = below_system_root(&STORE)?.ok_or(status)?;
         Folder::open(path.units())
     })
 }
 
 /// The path of a file below `\SystemRoot` by way of the drive letter: not every kernel that lists its modules by that name has
-/// the object. IRQL: PASSIVE_LEVEL.
+/// the object. `None` for any other path. IRQL: PASSIVE_LEVEL.
+///
+/// # Errors
+/// What the kernel says: where the file is cannot be told, which is another thing than that it is not there.
 #[inline(never)]
-fn below_system_root(path: &[u16]) -> Option<Path> {
+fn below_system_root(path: &[u16]) -> Result<Option<Path>, NtStatus> {
     const LINK: [u16; 11] = ascii(r"\SystemRoot");
     const DRIVES: [u16; 4] = ascii(r"\??\");
-    let (link, rest) = path.split_at_checked(LINK.len())?;
+    let Some((link, rest)) = path.split_at_checked(LINK.len()) else {
+        return Ok(None);
+    };
     if link != LINK || rest.first() != Some(&u16::from(b'\\')) {
-        return None;
+        return Ok(None);
     }
-    let root = windows_folder().ok()?;
+    let root = windows_folder()?;
     let path = Path::new(DRIVES.iter().chain(root.units()).chain(rest).copied());
-    (!path.is_cut()).then_some(path)
+    if path.is_cut() {
+        return Err(NtStatus::NAME_TOO_LONG);
+    }
+    Ok(Some(path))
 }

@@ -6,6 +6,7 @@ use crate::Gate;
 use crate::Passage;
 use crate::Path;
 use crate::Section;
+use crate::host::NtStatus;
 use crate::host::System;
 use crate::mode::BOOT_TIME;
 use crate::process::Content;
@@ -257,7 +258,16 @@ fn enforcement_is_refused_while_a_driver_in_use_would_be() {
         (outcome.error.get(), outcome.mode.get()),
         (0, Mode::Enforce as u32)
     );
+    assert_eq!(outcome.listed.get(), 0);
     assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
+
+    // There may be more than those that could be listed, and who forces it is told, too.
+    gate.host().cut_in_use();
+    for (is_forced, error) in [(false, mode_error::BLOCKERS), (true, 0)] {
+        let (outcome, _) = ask(&gate, Mode::Enforce, is_forced, 0);
+        assert_eq!((outcome.error.get(), outcome.blockers.get()), (error, 2));
+        assert_eq!(outcome.listed.get(), NtStatus::INSUFFICIENT_RESOURCES.bits());
+    }
 
     // One that is there and cannot be read might be refused at its next load.
     let gate = ready();

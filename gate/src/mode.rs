@@ -90,6 +90,8 @@ impl Modes {
 struct InTheWay {
     blockers: u32,
     error: u32,
+    /// NTSTATUS of listing them.
+    listed: u32,
 }
 
 impl<H: Host> Gate<H> {
@@ -194,12 +196,12 @@ impl<H: Host> Gate<H> {
             in_the_way = if self.in_force().is_none() {
                 InTheWay {
                     error: mode_error::NO_POLICY,
-                    blockers: 0,
+                    ..in_the_way
                 }
             } else if self.host.features() & features::FILTER == 0 {
                 InTheWay {
                     error: mode_error::NO_FILTER,
-                    blockers: 0,
+                    ..in_the_way
                 }
             } else {
                 let (found, bytes) = self.find_blockers(room)?;
@@ -239,6 +241,7 @@ impl<H: Host> Gate<H> {
             .into(),
             blockers: in_the_way.blockers.into(),
             persisted: persisted.into(),
+            listed: in_the_way.listed.into(),
         };
         Ok((outcome, used))
     }
@@ -287,6 +290,11 @@ impl<H: Host> Gate<H> {
             Ok(()) if blockers == 0 => 0,
             _ => mode_error::UNKNOWN_BLOCKERS,
         };
-        Ok((InTheWay { blockers, error }, writer.finish().unwrap_or(0)))
+        let in_the_way = InTheWay {
+            blockers,
+            error,
+            listed: listed.map_or_else(NtStatus::bits, |()| 0),
+        };
+        Ok((in_the_way, writer.finish().unwrap_or(0)))
     }
 }

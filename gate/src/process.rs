@@ -40,6 +40,7 @@ pub struct Process {
     started: AtomicI64,
     is_start_unknown: AtomicBool,
     is_tracing_failing: AtomicBool,
+    is_list_cut: AtomicBool,
     system: Mutex<System>,
     in_use: Mutex<Option<Vec<String>>>,
     features: AtomicU32,
@@ -147,6 +148,11 @@ impl Process {
     /// Which kernel images are loaded or start with the system; `None`: they cannot be listed.
     pub fn set_in_use(&self, paths: Option<&[&str]>) {
         *lock(&self.in_use) = paths.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect());
+    }
+
+    /// Listing the kernel images fails when those known have been listed.
+    pub fn cut_in_use(&self) {
+        self.is_list_cut.store(true, Ordering::Relaxed);
     }
 
     /// `protocol::message::features` from now on.
@@ -321,6 +327,9 @@ impl Host for Process {
         let in_use = lock(&self.in_use);
         for path in in_use.as_deref().ok_or(NtStatus::NOT_SUPPORTED)? {
             visit(&Path::new(path.encode_utf16()));
+        }
+        if self.is_list_cut.load(Ordering::Relaxed) {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
         Ok(())
     }

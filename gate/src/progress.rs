@@ -147,6 +147,8 @@ struct Violator {
 pub(crate) struct Running {
     /// Up to when time has been counted, in ticks; `None` before the first count.
     counted: Option<u64>,
+    /// The boot session, once it is known: it is that of the whole run, even if the clock is set and the system's start with it.
+    session: Option<i64>,
     /// When progress was last written, in ticks.
     saved: u64,
     /// Whether something other than time changed since.
@@ -250,12 +252,20 @@ impl<H: Host> Gate<H> {
             now.saturating_sub(counted.unwrap_or(now))
         });
         if self.in_force().is_some() {
-            let session = self.system_start();
+            let session = self.session();
             let is_new = self.kept.with(|kept| kept.evaluation.pass(passed, session));
             if is_new {
                 self.running.with(|running| running.is_dirty = true);
             }
         }
+    }
+
+    /// The boot session that this run is in, as far as it is known.
+    fn session(&self) -> Option<i64> {
+        let known = self.running.with(|running| running.session);
+        let session = known.or_else(|| self.system_start());
+        self.running.with(|running| running.session = session);
+        session
     }
 
     /// Counts time and writes progress now and then. Called by the worker every few seconds, at PASSIVE_LEVEL.

@@ -50,8 +50,12 @@ pub struct Site {
     pub routine: String,
     /// Return addresses in the driver, innermost first.
     pub trace: Vec<String>,
+    /// How often the run came by.
+    pub uses: u64,
     /// The first use, from 1, that succeeded; 0 when none did.
     pub succeeds: u64,
+    /// The last use that succeeded; 0 when none did.
+    pub succeeds_last: u64,
 }
 
 /// Steps on the way from a failing call outwards that are looked at: farther out, errors of many calls are handed on alike.
@@ -168,7 +172,9 @@ impl FaultReport {
                     .flatten()
                     .map(text)
                     .collect(),
+                uses: record["uses"].as_u64().unwrap_or(0),
                 succeeds: record["succeeds"].as_u64().unwrap_or(0),
+                succeeds_last: record["succeeds_last"].as_u64().unwrap_or(0),
             }
         };
         sites.iter().map(read).collect()
@@ -226,7 +232,9 @@ mod tests {
             function: "ZwReadFile".to_owned(),
             routine: String::new(),
             trace: trace.iter().map(|&rva| rva.to_owned()).collect(),
+            uses: 1,
             succeeds: 1,
+            succeeds_last: 1,
         }
     }
 

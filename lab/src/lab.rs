@@ -180,6 +180,19 @@ impl Lab {
             .with_context(|| format!("cannot start {program} in the lab"))
     }
 
+    /// Starts a Windows program that reads what it is to do from its standard input, and ends with that; killed after `seconds`.
+    pub fn converse(&self, seconds: u32, program: &str, arguments: &[&str]) -> Result<std::process::Child> {
+        let mut command = wine::command(self.namespace()?, seconds, &whole_path(program));
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {program} in the lab"))
+    }
+
     /// Copies a file of the host to a path on the lab's drive C:, replacing what is there.
     pub fn put(&self, file: &Path, windows_path: &str) -> Result<()> {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -42,6 +42,8 @@ pub struct ModeOutcome {
     pub blockers: U32,
     /// NTSTATUS of keeping the mode for the next start; 0 when it is kept.
     pub persisted: U32,
+    /// NTSTATUS of listing the drivers that are loaded or start with Windows; unless it is 0, more of them may be in the way.
+    pub listed: U32,
 }
 
 /// Why a mode was not taken.

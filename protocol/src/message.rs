@@ -183,10 +183,12 @@ pub mod features {
     pub const ETW: u32 = 4;
     /// Generations, mode and progress are kept across restarts.
     pub const PERSISTENT: u32 = 8;
-    /// The kernel has a precise time and a performance counter; without them times are coarser.
-    pub const CLOCKS: u32 = 16;
+    /// The kernel has a precise time; without it times are those of its last tick.
+    pub const PRECISE_TIME: u32 = 16;
     /// The kernel tells whether a file can be written through a mapping; without that no verdict on a section is kept.
     pub const MAPPINGS: u32 = 32;
+    /// The kernel has a performance counter; without it times that things take go by the clock.
+    pub const PERFORMANCE_COUNTER: u32 = 64;
 }
 
 /// Bits of [`Status::holds`]: what keeps enforcement from taking effect. While any is set, the driver evaluates.

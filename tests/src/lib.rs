@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a lab with the real driver installed and running, driven by the real controller.
 
 pub mod compiled_manifest;
+pub mod conversation;
 pub mod event_manifest;
 pub mod inf;
 pub mod made_catalogs;
@@ -18,6 +19,7 @@ use std::sync::PoisonError;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use conversation::Conversation;
 use lab::Lab;
 use lab::Output;
 use protocol::ioctl;
@@ -154,6 +156,11 @@ impl Rig {
             requests.len()
         );
         Ok(answers)
+    }
+
+    /// Starts a program that does many things in a row.
+    pub fn converse(&self) -> Result<Conversation> {
+        Conversation::begin(self)
     }
 
     /// Tries to open a device name; how that ended.

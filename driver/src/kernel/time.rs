@@ -97,9 +97,14 @@ impl Clock {
         time_of_day().current
     }
 
-    /// Whether the kernel has both clocks. IRQL: any.
-    pub const fn is_complete(&self) -> bool {
-        self.time.is_some() && self.counter.is_some()
+    /// Whether the kernel tells the time more precisely than by its ticks. IRQL: any.
+    pub const fn is_precise(&self) -> bool {
+        self.time.is_some()
+    }
+
+    /// Whether the kernel has a performance counter. IRQL: any.
+    pub const fn has_counter(&self) -> bool {
+        self.counter.is_some()
     }
 
     /// Time since some moment in the past, in 100 ns; never runs backwards where the kernel has a performance counter.

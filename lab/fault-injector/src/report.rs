@@ -38,12 +38,13 @@ fn json(run: &Run) -> String {
     let sites = list(run.sites.iter().map(|(digest, site)| {
         let trace = list(site.trace.0.iter().map(|rva| format!("\"{rva:#x}\"")));
         format!(
-            r#"{{"site":"{digest:016x}","function":{},"about":{},"rva":"{:#x}","trace":[{trace}],"uses":{},"succeeds":{}}}"#,
+            r#"{{"site":"{digest:016x}","function":{},"about":{},"rva":"{:#x}","trace":[{trace}],"uses":{},"succeeds":{},"succeeds_last":{}}}"#,
             quoted(site.function),
             quoted(&site.about),
             site.trace.innermost(),
             site.uses,
             site.succeeds,
+            site.succeeds_last,
         )
     }));
     let out = list(run.ledger.out.iter().map(|((kind, _), taken)| {

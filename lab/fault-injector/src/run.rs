@@ -21,6 +21,8 @@ pub struct Site {
     pub uses: u64,
     /// The first use, from 1, that succeeded; 0 when none has. Making a use fail that fails by itself would show nothing.
     pub succeeds: u64,
+    /// The last use that succeeded; 0 when none has.
+    pub succeeds_last: u64,
 }
 
 /// One use of a site.
@@ -104,6 +106,7 @@ impl Run {
             about: about.to_owned(),
             uses: 0,
             succeeds: 0,
+            succeeds_last: 0,
         });
         site.uses += 1;
         let fails = match self.plan.fault {
@@ -125,10 +128,11 @@ impl Run {
 
     /// Notes that a use ended well.
     pub fn succeeded(&mut self, used: Use) {
-        if let Some(site) = self.sites.get_mut(&used.site)
-            && (site.succeeds == 0 || used.number < site.succeeds)
-        {
-            site.succeeds = used.number;
+        if let Some(site) = self.sites.get_mut(&used.site) {
+            if site.succeeds == 0 || used.number < site.succeeds {
+                site.succeeds = used.number;
+            }
+            site.succeeds_last = site.succeeds_last.max(used.number);
         }
     }
 }

@@ -1,15 +1,20 @@
-//! Sends requests to a device as they are written down, and prints how each ended: for requests that the controller never makes.
+//! Sends requests to a device as they are written down, and prints how each ended: for requests that the controller never makes, and
+//! for many in a row, which would take a process each.
 //!
 //! ```text
 //! probe open NAME                  opens a device name; prints `opened` or `error CODE`
 //! probe send NAME FILE             sends each line of FILE: CODE INPUT OUTPUT, in hexadecimal
 //! probe repeat NAME FILE SECONDS   sends them over and over for so long; prints `N ok, M failed`
+//! probe serve NAME                 does what each line of its standard input says, until that ends: `start SERVICE`, `stop SERVICE`,
+//!                                  or `CODE INPUT OUTPUT`, for which the device is opened and closed again
 //! ```
 //! INPUT is the bytes, `-` for none, `zeros:LENGTH` for that many zeros, or `null:LENGTH` for a null pointer that claims a
 //! length; OUTPUT is a length, or `null:LENGTH`. Each line is answered with `ok BYTES` or `error CODE` (a Win32 error, decimal).
 
 #[cfg(windows)]
 mod device;
+#[cfg(windows)]
+mod service;
 
 #[cfg(windows)]
 fn main() -> std::process::ExitCode {
@@ -25,7 +30,11 @@ fn main() -> std::process::ExitCode {
         }
         ["send", name, file] => send(name, file),
         ["repeat", name, file, seconds] => repeat(name, file, seconds),
-        _ => Err("usage: probe open NAME | probe send NAME FILE | probe repeat NAME FILE SECONDS".to_owned()),
+        ["serve", name] => serve(name),
+        _ => Err(
+            "usage: probe open NAME | probe send NAME FILE | probe repeat NAME FILE SECONDS | probe serve NAME"
+                .to_owned(),
+        ),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -52,18 +61,43 @@ fn prepared(name: &str, file: &str) -> Result<(device::Device, Vec<request::Requ
 fn send(name: &str, file: &str) -> Result<(), String> {
     let (device, requests) = prepared(name, file)?;
     for request in &requests {
-        match device.control(request) {
-            Ok(bytes) => {
-                print!("ok ");
-                for byte in bytes {
-                    print!("{byte:02x}");
-                }
-                println!();
+        answer(device.control(request));
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn serve(name: &str) -> Result<(), String> {
+    let service = service::Service::open;
+    for line in std::io::stdin().lines() {
+        let line = line.map_err(|error| format!("cannot read the standard input: {error}"))?;
+        match line.split_once(' ') {
+            Some(("start", called)) => answer(service(called).and_then(|found| found.start())),
+            Some(("stop", called)) => answer(service(called).and_then(|found| found.stop())),
+            _ => {
+                let request = request::parse(&line).ok_or_else(|| format!("not a request: {line}"))?;
+                answer(device::Device::open(name).and_then(|device| device.control(&request)));
             }
-            Err(code) => println!("error {code}"),
         }
     }
     Ok(())
+}
+
+/// Prints how something ended.
+#[cfg(windows)]
+fn answer(outcome: Result<Vec<u8>, u32>) {
+    use std::fmt::Write;
+    match outcome {
+        Ok(bytes) => {
+            let mut hex = String::with_capacity(bytes.len() * 2);
+            for byte in bytes {
+                // Writing to a string cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+            }
+            println!("ok {hex}");
+        }
+        Err(code) => println!("error {code}"),
+    }
 }
 
 #[cfg(windows)]

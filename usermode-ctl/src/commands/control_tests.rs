@@ -1,6 +1,7 @@
 //! Commands that change the driver's ways, and those that tell how it has done.
 
 use protocol::control::KeyOutcome;
+use protocol::control::ModeOutcome;
 use protocol::control::key_error;
 use protocol::event::tag;
 use protocol::field::Writer;
@@ -91,7 +92,7 @@ fn drivers_in_the_way_are_named_with_what_to_do() {
     assert_eq!(mode["taken"], false);
     assert_eq!(mode["error"], "blockers");
     assert_eq!(mode["mode"], "evaluate");
-    assert_eq!(mode["blockers"], 1);
+    assert_eq!((&mode["blockers"], &mode["listed"]), (&1.into(), &true.into()));
     let driver = &mode["drivers"][0];
     assert_eq!(driver["path"], r"\??\C:\drivers\2.sys");
     assert_eq!(driver["reason"]["name"], "explicitly-denied");
@@ -111,6 +112,28 @@ fn drivers_in_the_way_are_named_with_what_to_do() {
         (&forced["taken"], &forced["mode"]),
         (&true.into(), &"enforce".into())
     );
+}
+
+/// Drivers may be in the way that nobody named, and who forces enforcement is to know.
+#[test]
+fn a_list_of_drivers_that_is_cut_is_said_to_be() {
+    let mut desk = Desk::ready(&[]);
+    let outcome = ModeOutcome {
+        error: 0.into(),
+        mode: 2.into(),
+        mode_asked: 2.into(),
+        holds: 0.into(),
+        until: 0.into(),
+        blockers: 0.into(),
+        persisted: 0.into(),
+        listed: 0xc000_009a.into(),
+    };
+    desk.script(ioctl::MODE, outcome.as_bytes(), |_| ());
+    let [mode] = desk
+        .records(&["mode", "enforce", "--force"], Outcome::Done)
+        .try_into()
+        .expect("one");
+    assert_eq!((&mode["taken"], &mode["listed"]), (&true.into(), &false.into()));
 }
 
 #[test]

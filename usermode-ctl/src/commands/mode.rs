@@ -49,6 +49,8 @@ pub struct ModeRecord {
     error: Option<&'static str>,
     /// How many drivers would be refused that are loaded or start with Windows.
     blockers: u32,
+    /// Whether all drivers that are loaded or start with Windows were listed; else more of them may be in the way.
+    listed: bool,
     /// Those of them that the driver named.
     drivers: Vec<DriverRecord>,
 }
@@ -98,6 +100,13 @@ pub fn run(arguments: &SetMode, context: &mut Context) -> Result<Outcome, Error>
             status_meaning(status.into())
         ));
     }
+    if !record.listed {
+        let status = answer.head.listed.get();
+        context.output.warning(format_args!(
+            "not all drivers that are loaded or start with Windows could be listed (status {status:#010x}{}): more of them may be refused",
+            status_meaning(status.into())
+        ));
+    }
     conclude(&answer.head, wanted)
 }
 
@@ -126,6 +135,7 @@ fn record(answer: &Report<ModeOutcome>) -> ModeRecord {
             _ => Some("unknown"),
         },
         blockers: head.blockers.get(),
+        listed: head.listed.get() == 0,
         drivers: DriverRecord::all(&answer.fields()),
     }
 }

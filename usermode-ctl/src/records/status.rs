@@ -156,8 +156,9 @@ fn feature_names(bits: u32) -> Vec<&'static str> {
         (features::FILTER, "filter"),
         (features::ETW, "etw"),
         (features::PERSISTENT, "persistent"),
-        (features::CLOCKS, "clocks"),
+        (features::PRECISE_TIME, "precise-time"),
         (features::MAPPINGS, "mappings"),
+        (features::PERFORMANCE_COUNTER, "performance-counter"),
     ];
     known
         .into_iter()
