@@ -20,6 +20,7 @@ use lab::faults::FaultReport;
 use lab::faults::Plan;
 use protocol::control::ModeOutcome;
 use protocol::control::ModeRequest;
+use protocol::etw;
 use protocol::event::Kind;
 use protocol::event::MAX_RECORD;
 use protocol::event::Record;
@@ -251,7 +252,8 @@ impl Session {
     fn start_to_stop(&mut self, plan: &Plan, wait: Wait, is_whole: bool) -> Result<Ran> {
         self.runs += 1;
         let run = self.runs;
-        self.rig.lab.inject(run, plan)?;
+        // Somebody listens, so that tracing is a part of it.
+        self.rig.lab.inject_traced(run, plan, etw::CHANNEL_KEYWORD)?;
         let known = self.known.clone();
         let mut going = Going {
             steps: Vec::new(),
