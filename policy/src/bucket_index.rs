@@ -70,23 +70,19 @@ pub fn marks(key: u64) -> u32 {
     1_u32.wrapping_shl(last.into()) | 1_u32.wrapping_shl(before.into())
 }
 
-/// The entries among which a key can be, by their indexes; none if the key left no marks in its bucket.
+/// The entries among which a key can be, by their indexes; `None` if the key left no marks in its bucket.
 #[inline]
-pub(crate) fn candidates(index: &[Bucket], key: u64) -> Range<usize> {
+pub(crate) fn candidates(index: &[Bucket], key: u64) -> Option<Range<usize>> {
     // One more than a power of two, or none at all.
-    let Some(bits) = index.len().checked_sub(1).and_then(usize::checked_ilog2) else {
-        return 0..0;
-    };
+    let bits = index.len().checked_sub(1).and_then(usize::checked_ilog2)?;
     let bucket = as_index(bucket_of(key, bits));
-    let (Some(here), Some(end)) = (index.get(bucket), index.get(bucket.saturating_add(1))) else {
-        return 0..0;
-    };
+    let here = index.get(bucket)?;
     let wanted = marks(key);
-    if here.marks.get() & wanted == wanted {
-        as_index(here.first.get())..as_index(end.first.get())
-    } else {
-        0..0
+    if here.marks.get() & wanted != wanted {
+        return None;
     }
+    let end = index.get(bucket.saturating_add(1))?;
+    Some(as_index(here.first.get())..as_index(end.first.get()))
 }
 
 /// Checks a bucket index along a scan of the table it indexes.

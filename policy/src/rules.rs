@@ -69,47 +69,36 @@ impl<'s, 'e> Rules<'s, 'e> {
     }
 
     /// Hands on every hash rule that names the file.
+    #[inline]
     pub(crate) fn hash_rules(&self, mut found: impl FnMut(HashRule)) {
         let Fact::Present(digests) = &self.evidence.digests else {
             return;
         };
         let flat = flat_counts(self.evidence);
-        let long = [
-            (digests.sha256.as_ref(), false),
-            (digests.flat_sha256.as_ref().filter(|_| flat), false),
-            (digests.first_page_sha256.as_ref(), true),
-        ];
-        for (hash, first_page) in long {
-            self.rules_of_hash(Table::Hashes32, Table::Buckets32, hash, first_page, &mut found);
-        }
-        let short = [
-            (digests.sha1.as_ref(), false),
-            (digests.flat_sha1.as_ref().filter(|_| flat), false),
-            (digests.first_page_sha1.as_ref(), true),
-        ];
-        for (hash, first_page) in short {
-            self.rules_of_hash(Table::Hashes20, Table::Buckets20, hash, first_page, &mut found);
-        }
-        self.rules_of_hash(
-            Table::Hashes48,
-            Table::Buckets48,
-            digests.sha384.as_ref(),
-            false,
-            &mut found,
+        let (hashes32, hashes20) = (
+            (Table::Hashes32, Table::Buckets32),
+            (Table::Hashes20, Table::Buckets20),
         );
-        self.rules_of_hash(
-            Table::Hashes64,
-            Table::Buckets64,
-            digests.sha512.as_ref(),
-            false,
-            &mut found,
+        self.rules_of_hash(hashes32, digests.sha256.as_ref(), false, &mut found);
+        let flat_sha256 = digests.flat_sha256.as_ref().filter(|_| flat);
+        self.rules_of_hash(hashes32, flat_sha256, false, &mut found);
+        self.rules_of_hash(hashes32, digests.first_page_sha256.as_ref(), true, &mut found);
+        self.rules_of_hash(hashes20, digests.sha1.as_ref(), false, &mut found);
+        let flat_sha1 = digests.flat_sha1.as_ref().filter(|_| flat);
+        self.rules_of_hash(hashes20, flat_sha1, false, &mut found);
+        self.rules_of_hash(hashes20, digests.first_page_sha1.as_ref(), true, &mut found);
+        let (hashes48, hashes64) = (
+            (Table::Hashes48, Table::Buckets48),
+            (Table::Hashes64, Table::Buckets64),
         );
+        self.rules_of_hash(hashes48, digests.sha384.as_ref(), false, &mut found);
+        self.rules_of_hash(hashes64, digests.sha512.as_ref(), false, &mut found);
     }
 
+    #[inline]
     fn rules_of_hash<const N: usize>(
         &self,
-        entries: Table,
-        buckets: Table,
+        (entries, buckets): (Table, Table),
         hash: Option<&[u8; N]>,
         first_page: bool,
         found: &mut impl FnMut(HashRule),

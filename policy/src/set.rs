@@ -166,10 +166,11 @@ impl<'a> PolicySet<'a> {
         buckets: Table,
         key: u64,
     ) -> &'a [T] {
+        let Some(range) = candidates(self.table(buckets), key) else {
+            return &[];
+        };
         let records: &'a [T] = self.table(entries);
-        records
-            .get(candidates(self.table(buckets), key))
-            .unwrap_or_default()
+        records.get(range).unwrap_or_default()
     }
 
     /// A pooled value and what follows it.
