@@ -1,5 +1,5 @@
-//! The scenario: start, push, load, check, enforce, load what is allowed, have refused what is denied, evaluate, pull, stop; and what
-//! somebody who looks at the driver from outside gets to see of it.
+//! The scenario: start, push, load, check, enforce, load what is allowed, have refused what is denied, pass what is prefetched,
+//! evaluate, pull, stop; and what somebody who looks at the driver from outside gets to see of it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -39,6 +39,7 @@ use protocol::message::Status;
 use serde_json::Value;
 
 const ALLOWED: &str = r"C:\windows\system32\drivers\allowed.sys";
+const PREFETCHED: &str = r"C:\windows\system32\drivers\prefetched.sys";
 const SUBJECT_NT: &str = r"\??\C:\windows\system32\drivers\mouhid.sys";
 /// Where the driver keeps what outlives it.
 const STORE: &str = r"C:\windows\system32\Gatehouse";
@@ -76,7 +77,7 @@ const fn counter(check: &'static str, name: &'static str, count: fn(&Failures) -
 }
 
 /// Every counter of failures.
-pub const COUNTERS: [Counter; 8] = [
+pub const COUNTERS: [Counter; 9] = [
     counter("own-image", "own_image", |failures| failures.own_image.get()),
     counter("kill-switch", "kill_switch", |failures| {
         failures.kill_switch.get()
@@ -89,6 +90,7 @@ pub const COUNTERS: [Counter; 8] = [
         failures.system_start.get()
     }),
     counter("tracing", "tracing", |failures| failures.tracing.get()),
+    counter("prefetch", "prefetch", |failures| failures.prefetch.get()),
 ];
 
 /// What is seen of a run.
@@ -210,6 +212,12 @@ impl Session {
         copy[text.expect("a DOS text")] = b'd';
         rig.lab.write(ALLOWED, &copy)?;
         rig.lab.create_service("allowed", ALLOWED)?;
+        // Named by no rule; it loads while the driver enforces, as it passes for one that the prefetcher maps.
+        let text = copy.windows(3).position(|window| window == b"dOS");
+        copy[text.expect("the changed text")] = b'D' ^ 0x40;
+        rig.lab.write(PREFETCHED, &copy)?;
+        rig.lab.create_service("prefetched", PREFETCHED)?;
+        rig.lab.steer_filter_manager("prefetch prefetched.sys\n")?;
         let rules = [("Deny", rig.digest(SUBJECT)?), ("Allow", rig.digest(ALLOWED)?)];
         let policy = policy(
             &rules
@@ -320,6 +328,8 @@ impl Session {
         self.ask_mode("enforce", Mode::Enforce, going)?;
         self.load("load-allowed", "allowed", true, going)?;
         self.load("load-denied", "subject", false, going)?;
+        // While an open could not be marked, it is refused as a load would be.
+        self.load("load-prefetched", "prefetched", false, going)?;
         self.ask_mode("evaluate", Mode::Evaluate, going)?;
 
         let pull = PullRequest {
