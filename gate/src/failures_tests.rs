@@ -3,16 +3,22 @@
 use crate::Gate;
 use crate::Path;
 use crate::cache::FileKey;
+use crate::host::NtStatus;
 use crate::host::System;
 use crate::mode::BOOT_TIME;
 use crate::process::Content;
 use crate::process::Process;
+use crate::store_tests::restarted;
+use crate::store_tests::set;
+use crate::store_tests::told;
+use crate::store_tests::two_sets;
 use crate::testing::gate;
 use crate::testing::image;
 use crate::testing::policy_set;
 use crate::testing::push;
 use crate::testing::status;
 use crate::worker::LoadedImage;
+use protocol::event::Kind;
 use protocol::message::Failures;
 use protocol::message::Mode;
 use protocol::message::holds;
@@ -118,4 +124,28 @@ fn an_event_that_a_listener_does_not_get_is_counted_and_kept() {
     assert_eq!(status.failures.tracing.get(), 1);
     assert_eq!(status.events_emitted.get(), emitted + 1);
     assert_eq!(status.events_failed.get(), 0);
+}
+
+#[test]
+fn failures_to_write_are_told_once_in_a_row() {
+    let gate = restarted(two_sets());
+    let failures = |gate: &Gate<Process>| {
+        let told = told(gate);
+        told.iter()
+            .filter(|told| told.kind == Kind::PersistFailed)
+            .count()
+    };
+    gate.host().limit_changes(Some(0));
+    for mark in 3..6 {
+        assert_eq!(
+            push(&gate, &set(mark)).persisted.get(),
+            NtStatus::DISK_FULL.bits()
+        );
+    }
+    assert_eq!(failures(&gate), 1);
+    gate.host().limit_changes(None);
+    push(&gate, &set(6));
+    gate.host().limit_changes(Some(0));
+    push(&gate, &set(7));
+    assert_eq!(failures(&gate), 2);
 }

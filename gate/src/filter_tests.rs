@@ -6,9 +6,6 @@ use crate::Gate;
 use crate::Passage;
 use crate::Path;
 use crate::Section;
-use crate::host::NtStatus;
-use crate::host::System;
-use crate::mode::BOOT_TIME;
 use crate::process::Content;
 use crate::process::OpenFile;
 use crate::process::Process;
@@ -23,7 +20,6 @@ use crate::testing::send;
 use crate::testing::status;
 use protocol::control::ModeOutcome;
 use protocol::control::ModeRequest;
-use protocol::control::mode_error;
 use protocol::event::Kind;
 use protocol::event::tag;
 use protocol::field::Fields;
@@ -31,14 +27,13 @@ use protocol::ioctl;
 use protocol::message::Mode;
 use protocol::message::Request;
 use protocol::message::features;
-use protocol::message::holds;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 
-const SECOND: i64 = 10_000_000;
+pub const SECOND: i64 = 10_000_000;
 
 struct Asked<'g> {
     gate: &'g Gate<Process>,
@@ -62,7 +57,7 @@ impl Section for Asked<'_> {
     }
 }
 
-fn load(gate: &Gate<Process>, caller: Caller, name: &str) -> Passage {
+pub fn load(gate: &Gate<Process>, caller: Caller, name: &str) -> Passage {
     let mut asked = Asked {
         gate,
         caller,
@@ -72,15 +67,15 @@ fn load(gate: &Gate<Process>, caller: Caller, name: &str) -> Passage {
         .unwrap_or_else(|| gate.weigh_section(&mut asked))
 }
 
-fn path(name: &str) -> String {
+pub fn path(name: &str) -> String {
     format!(r"\??\C:\{name}.sys")
 }
 
-fn put(gate: &Gate<Process>, name: &str, content: Content) {
+pub fn put(gate: &Gate<Process>, name: &str, content: Content) {
     gate.host().put(&path(name), content);
 }
 
-fn bytes(bytes: Vec<u8>) -> Content {
+pub fn bytes(bytes: Vec<u8>) -> Content {
     Content {
         bytes,
         ..Content::default()
@@ -88,7 +83,7 @@ fn bytes(bytes: Vec<u8>) -> Content {
 }
 
 /// Asks for a mode: the outcome and the paths of the drivers in the way.
-fn ask(gate: &Gate<Process>, mode: Mode, force: bool, seconds: i64) -> (ModeOutcome, Vec<String>) {
+pub fn ask(gate: &Gate<Process>, mode: Mode, force: bool, seconds: i64) -> (ModeOutcome, Vec<String>) {
     let request = ModeRequest {
         request: Request::new(),
         mode: (mode as u32).into(),
@@ -113,7 +108,7 @@ fn ask(gate: &Gate<Process>, mode: Mode, force: bool, seconds: i64) -> (ModeOutc
 }
 
 /// A gate with everything that enforcement needs, and three files: allowed, denied and unlisted.
-fn ready() -> Gate<Process> {
+pub fn ready() -> Gate<Process> {
     let gate = gate();
     let [allowed, denied, unlisted] = [1, 2, 3].map(image);
     let set = enforced_set(&[("Allow", &allowed), ("Deny", &denied)]);
@@ -126,7 +121,7 @@ fn ready() -> Gate<Process> {
     gate
 }
 
-fn enforcing() -> Gate<Process> {
+pub fn enforcing() -> Gate<Process> {
     let gate = ready();
     let (outcome, _) = ask(&gate, Mode::Enforce, false, 0);
     assert_eq!(
@@ -233,157 +228,6 @@ fn audit_policies_and_fail_safes_refuse_nothing() {
 }
 
 #[test]
-fn enforcement_is_refused_while_a_driver_in_use_would_be() {
-    let gate = ready();
-    gate.host().set_in_use(Some(&[
-        &path("allowed"),
-        &path("denied"),
-        &path("missing"),
-        &path("unlisted"),
-    ]));
-    let (outcome, in_the_way) = ask(&gate, Mode::Enforce, false, 0);
-    assert_eq!(outcome.error.get(), mode_error::BLOCKERS);
-    assert_eq!(
-        (outcome.mode.get(), outcome.blockers.get()),
-        (Mode::Evaluate as u32, 2)
-    );
-    assert_eq!(
-        in_the_way,
-        [path("denied"), path("unlisted")],
-        "what cannot be read is in nobody's way"
-    );
-    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Pass);
-    let (outcome, _) = ask(&gate, Mode::Enforce, true, 0);
-    assert_eq!(
-        (outcome.error.get(), outcome.mode.get()),
-        (0, Mode::Enforce as u32)
-    );
-    assert_eq!(outcome.listed.get(), 0);
-    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
-
-    // There may be more than those that could be listed, and who forces it is told, too.
-    gate.host().cut_in_use();
-    for (is_forced, error) in [(false, mode_error::BLOCKERS), (true, 0)] {
-        let (outcome, _) = ask(&gate, Mode::Enforce, is_forced, 0);
-        assert_eq!((outcome.error.get(), outcome.blockers.get()), (error, 2));
-        assert_eq!(outcome.listed.get(), NtStatus::INSUFFICIENT_RESOURCES.bits());
-    }
-
-    // One that is there and cannot be read might be refused at its next load.
-    let gate = ready();
-    put(
-        &gate,
-        "broken",
-        Content {
-            fails_at: Some(0x200),
-            ..bytes(image(1))
-        },
-    );
-    gate.host().set_in_use(Some(&[&path("allowed"), &path("broken")]));
-    assert_eq!(
-        ask(&gate, Mode::Enforce, false, 0).0.error.get(),
-        mode_error::UNKNOWN_BLOCKERS
-    );
-
-    let gate = ready();
-    gate.host().set_in_use(None);
-    assert_eq!(
-        ask(&gate, Mode::Enforce, false, 0).0.error.get(),
-        mode_error::UNKNOWN_BLOCKERS
-    );
-    let gate = ready();
-    gate.host().set_features(0);
-    assert_eq!(
-        ask(&gate, Mode::Enforce, true, 0).0.error.get(),
-        mode_error::NO_FILTER
-    );
-    let gate = crate::testing::gate();
-    gate.host().set_features(features::FILTER);
-    assert_eq!(
-        ask(&gate, Mode::Enforce, true, 0).0.error.get(),
-        mode_error::NO_POLICY
-    );
-}
-
-#[test]
-fn enforcement_for_a_time_ends_by_itself() {
-    let gate = ready();
-    let (outcome, _) = ask(&gate, Mode::Enforce, false, 30);
-    assert_eq!(outcome.until.get(), 30 * SECOND);
-    gate.host().advance(30 * SECOND - 1);
-    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
-    gate.host().advance(1);
-    assert_eq!(
-        load(&gate, Caller::Kernel, "denied"),
-        Passage::Pass,
-        "without the worker's help"
-    );
-    let before = status(&gate).events_emitted.get();
-    gate.look_after_mode();
-    let (head, events) = events_after(&gate, before);
-    let (record, _) = protocol::event::split(&events).expect("one");
-    assert_eq!(
-        (head.count.get(), record.head.kind.get()),
-        (1, Kind::ModeChanged.number())
-    );
-    assert_eq!(status(&gate).mode_asked.get(), Mode::Evaluate as u32);
-}
-
-#[test]
-fn safe_mode_kill_switch_and_a_lost_policy_hold_enforcement_back() {
-    let gate = enforcing();
-    let system = System::default();
-    for (system, hold) in [
-        (
-            System {
-                is_safe_mode: true,
-                ..system
-            },
-            holds::SAFE_MODE,
-        ),
-        (
-            System {
-                is_killed: Some(true),
-                ..system
-            },
-            holds::KILL_SWITCH,
-        ),
-        (
-            System {
-                is_killed: None,
-                ..system
-            },
-            holds::KILL_SWITCH,
-        ),
-    ] {
-        gate.host().set_system(system);
-        gate.look_after_mode();
-        assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Pass);
-        let status = status(&gate);
-        assert_eq!(
-            (status.holds.get(), status.mode.get()),
-            (hold, Mode::Evaluate as u32)
-        );
-        assert_eq!(status.mode_asked.get(), Mode::Enforce as u32);
-        gate.host().set_system(System::default());
-        gate.look_after_mode();
-        assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
-    }
-}
-
-#[test]
-fn enforcement_of_an_earlier_run_waits_until_the_system_has_started() {
-    let gate = ready();
-    gate.host().set_started(Some(0));
-    gate.resume_mode(Mode::Enforce, 0);
-    assert_eq!(status(&gate).holds.get(), holds::BOOT);
-    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Pass);
-    gate.host().advance(BOOT_TIME);
-    gate.look_after_mode();
-    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
-}
-
-#[test]
 fn the_cache_serves_refusals_and_never_lets_a_changed_file_through() {
     let gate = enforcing();
     let key = |usn| {
@@ -438,38 +282,4 @@ fn a_stopping_driver_refuses_nothing() {
     let gate = enforcing();
     gate.stop();
     assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Pass);
-}
-
-#[test]
-fn malformed_mode_requests_change_nothing() {
-    let gate = ready();
-    let sound = ModeRequest {
-        request: Request::new(),
-        mode: 2.into(),
-        force: 0.into(),
-        duration: 0.into(),
-    };
-    let unsound = [
-        ModeRequest {
-            mode: 0.into(),
-            ..sound
-        },
-        ModeRequest {
-            mode: 3.into(),
-            ..sound
-        },
-        ModeRequest {
-            force: 2.into(),
-            ..sound
-        },
-        ModeRequest {
-            duration: u64::MAX.into(),
-            ..sound
-        },
-    ];
-    for request in unsound {
-        assert!(send(&gate, ioctl::MODE, request.as_bytes(), 1 << 12).is_err());
-    }
-    assert!(send(&gate, ioctl::MODE, sound.as_bytes(), size_of::<ModeOutcome>() - 1).is_err());
-    assert_eq!(gate.mode(), Mode::Evaluate);
 }

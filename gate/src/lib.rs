@@ -27,6 +27,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "process-host"))]
 extern crate std;
 
+mod assessment;
 #[cfg(any(test, feature = "process-host"))]
 pub mod besieged;
 #[cfg(test)]
@@ -34,6 +35,11 @@ mod besieged_tests;
 mod cache;
 mod counters;
 mod dispatch;
+#[cfg(test)]
+mod dispatch_tests;
+#[cfg(any(test, feature = "process-host"))]
+pub mod driver_image;
+mod evaluation;
 mod facts;
 #[cfg(test)]
 mod failures_tests;
@@ -52,14 +58,19 @@ mod memory;
 mod metrics;
 mod mode;
 #[cfg(test)]
+mod mode_tests;
+#[cfg(test)]
 mod model_tests;
 mod path;
+#[cfg(test)]
+mod power_cut_tests;
 #[cfg(any(test, feature = "process-host"))]
 pub mod process;
 mod progress;
 #[cfg(test)]
 mod progress_tests;
 mod record;
+mod restore;
 mod ring;
 pub mod rundown;
 mod signed;

@@ -1,9 +1,9 @@
 //! Signed sets: what a provisioned key lets in, at a push, at start and on the way back, and who may change the key.
 
 use crate::Gate;
+use crate::power_cut_tests::at_every_cut;
 use crate::process::Files;
 use crate::process::Process;
-use crate::store_tests::at_every_cut;
 use crate::store_tests::restarted;
 use crate::store_tests::roll_back;
 use crate::store_tests::set;

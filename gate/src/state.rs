@@ -1,6 +1,6 @@
 //! What the driver keeps of itself from one run to the next, beside the sets: a small file of fixed layout with its own SHA-256.
 
-use crate::progress::Evaluation;
+use crate::evaluation::Evaluation;
 use protocol::message::Mode;
 use protocol::report::state_error;
 use sha2::Digest;

@@ -45,7 +45,7 @@ pub fn set(mark: u8) -> Vec<u8> {
 }
 
 /// SHA-256 of the set in force, zeros for none.
-fn in_force(gate: &Gate<Process>) -> [u8; 32] {
+pub fn in_force(gate: &Gate<Process>) -> [u8; 32] {
     status(gate).set_sha256
 }
 
@@ -60,15 +60,15 @@ pub fn roll_back(gate: &Gate<Process>) -> PushOutcome {
 
 /// An event about a stored file.
 #[derive(Debug, PartialEq)]
-struct Told {
-    kind: Kind,
+pub struct Told {
+    pub kind: Kind,
     file: Option<u64>,
     error: Option<u64>,
     status: Option<u64>,
 }
 
 /// The events about stored files.
-fn told(gate: &Gate<Process>) -> Vec<Told> {
+pub fn told(gate: &Gate<Process>) -> Vec<Told> {
     let (_, bytes) = events_after(gate, 0);
     let mut rest = &bytes[..];
     let mut found = Vec::new();
@@ -92,7 +92,7 @@ fn told(gate: &Gate<Process>) -> Vec<Told> {
     found
 }
 
-fn failed(file: StoredFile, error: Option<u32>, status: Option<NtStatus>) -> Told {
+pub fn failed(file: StoredFile, error: Option<u32>, status: Option<NtStatus>) -> Told {
     Told {
         kind: Kind::RestoreFailed,
         file: Some(u64::from(file.number())),
@@ -101,7 +101,7 @@ fn failed(file: StoredFile, error: Option<u32>, status: Option<NtStatus>) -> Tol
     }
 }
 
-fn not_kept() -> Told {
+pub fn not_kept() -> Told {
     Told {
         kind: Kind::StateNotKept,
         file: Some(u64::from(StoredFile::State.number())),
@@ -116,7 +116,7 @@ pub fn ended(gate: &Gate<Process>) -> Files {
     gate.host().stored()
 }
 
-fn restored(file: StoredFile) -> Told {
+pub fn restored(file: StoredFile) -> Told {
     Told {
         kind: Kind::PolicyRestored,
         file: Some(u64::from(file.number())),
@@ -170,121 +170,8 @@ fn a_rollback_goes_one_step_back_and_is_kept() {
     assert_eq!(roll_back(&gate).set_sha256, sha256(&set(1)));
 }
 
-/// The files that are read.
-fn in_place(files: &Files) -> Files {
-    let mut files = files.clone();
-    let names = StoredFile::ALL.map(StoredFile::name);
-    files.retain(|name, _| names.contains(&name.as_str()));
-    files
-}
-
-/// Cuts power at every step of `change` and of the restart after it, and hands each restarted gate to `check`.
-pub fn at_every_cut(
-    before: &Files,
-    change: impl Fn(&Gate<Process>),
-    mut check: impl FnMut(&Gate<Process>),
-) -> usize {
-    let gate = restarted(before.clone());
-    gate.host().record_cuts(64);
-    change(&gate);
-    let cuts = gate.host().cuts();
-    let mut tried = 0;
-    for files in cuts {
-        let mut seen = in_place(&files);
-        let again = Gate::try_new(Process::with_stored(files)).expect("memory");
-        again.host().record_cuts(2);
-        again.restore();
-        let second_cuts = again.host().cuts();
-        check(&again);
-        tried += 1;
-        // What power leaves that fails again while the first failure is made good. New files that did not take their place are written
-        // over whatever they hold; that was tried above, with the same in place.
-        for files in second_cuts {
-            let found = in_place(&files);
-            if found != seen {
-                seen = found;
-                check(&restarted(files));
-                tried += 1;
-            }
-        }
-    }
-    tried
-}
-
-#[test]
-fn whenever_power_fails_the_old_set_or_the_new_one_is_found() {
-    let [first, second, third] = [1, 2, 3].map(set);
-    let zeros = [0; 32];
-    let empty = Files::new();
-    let one = {
-        let gate = restarted(Files::new());
-        push(&gate, &first);
-        gate.host().stored()
-    };
-    let two = {
-        let gate = restarted(one.clone());
-        push(&gate, &second);
-        gate.host().stored()
-    };
-    let pushed = |new: Vec<u8>| move |gate: &Gate<Process>| assert_eq!(push(gate, &new).persisted.get(), 0);
-    let rolled = |gate: &Gate<Process>| assert_eq!(roll_back(gate).persisted.get(), 0);
-    let mut tried = 0;
-    let mut run = |before: &Files, change: &dyn Fn(&Gate<Process>), old: [u8; 32], new: [u8; 32]| {
-        let (mut olds, mut news) = (0, 0);
-        tried += at_every_cut(before, change, |gate| {
-            let found = in_force(gate);
-            assert!(
-                found == old || found == new,
-                "neither the old set nor the new one: {found:x?}"
-            );
-            olds += usize::from(found == old);
-            news += usize::from(found == new);
-            assert_eq!(gate.state().mode.asked, Mode::Evaluate);
-            // The gate is whole: what is pushed next is kept.
-            push(gate, &third);
-            assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&third));
-        });
-        assert!(olds > 0 && news > 0, "both outcomes were met");
-    };
-    run(&empty, &pushed(first.clone()), zeros, sha256(&first));
-    run(&one, &pushed(second.clone()), sha256(&first), sha256(&second));
-    run(&two, &pushed(set(4)), sha256(&second), sha256(&set(4)));
-    run(&two, &rolled, sha256(&second), sha256(&first));
-    assert!(tried > 500, "{tried}");
-}
-
-#[test]
-fn whenever_power_fails_the_old_state_or_the_new_one_is_found() {
-    let gate = restarted(Files::new());
-    push(&gate, &set(1));
-    let old = gate.state().mode;
-    let new = ModeKept {
-        asked: Mode::Enforce,
-        until: 1 << 60,
-    };
-    let (mut olds, mut news) = (0, 0);
-    at_every_cut(
-        &gate.host().stored(),
-        |gate| gate.keep_mode(new).expect("kept"),
-        |gate| {
-            let found = gate.state().mode;
-            assert!(found == old || found == new);
-            olds += usize::from(found == old);
-            news += usize::from(found == new);
-            assert_eq!(
-                in_force(gate),
-                sha256(&set(1)),
-                "the set has nothing to do with it"
-            );
-            let amiss = [restored(StoredFile::Active), not_kept()];
-            assert_eq!(told(gate), amiss, "and nothing but the end is amiss");
-        },
-    );
-    assert!(olds > 100 && news > 0);
-}
-
 /// Files of a run in which `set(1)` and then `set(2)` were pushed.
-fn two_sets() -> Files {
+pub fn two_sets() -> Files {
     let gate = restarted(Files::new());
     push(&gate, &set(1));
     push(&gate, &set(2));
@@ -392,57 +279,6 @@ fn an_altered_state_is_told_and_nothing_of_it_believed() {
     );
 }
 
-/// The disk takes so many changes and no more: what is pushed is in force all the same, it is told, and neither a restart nor a
-/// rollback finds anything but a set that was in force.
-#[test]
-fn without_room_on_the_disk_the_driver_goes_on_and_says_so() {
-    for room in 0..6 {
-        let gate = restarted(two_sets());
-        gate.host().limit_changes(Some(room));
-        let outcome = push(&gate, &set(3));
-        assert_eq!((outcome.error.get(), outcome.set_sha256), (0, sha256(&set(3))));
-        let is_kept = outcome.persisted.get() == 0;
-        assert_eq!(is_kept, room >= 5, "a push is five changes");
-        assert_eq!(
-            told(&gate).iter().any(|told| told.kind == Kind::PersistFailed),
-            !is_kept
-        );
-        let found = in_force(&restarted(gate.host().stored()));
-        assert!([2, 3].map(|mark| sha256(&set(mark))).contains(&found));
-        gate.host().limit_changes(None);
-        let back = roll_back(&gate);
-        assert_eq!((back.error.get(), back.set_sha256), (0, sha256(&set(2))));
-        assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&set(2)));
-        assert_eq!(push(&gate, &set(4)).persisted.get(), 0);
-        assert_eq!(in_force(&restarted(gate.host().stored())), sha256(&set(4)));
-        assert_eq!(roll_back(&gate).set_sha256, sha256(&set(2)));
-    }
-}
-
-#[test]
-fn failures_to_write_are_told_once_in_a_row() {
-    let gate = restarted(two_sets());
-    let failures = |gate: &Gate<Process>| {
-        let told = told(gate);
-        told.iter()
-            .filter(|told| told.kind == Kind::PersistFailed)
-            .count()
-    };
-    gate.host().limit_changes(Some(0));
-    for mark in 3..6 {
-        assert_eq!(
-            push(&gate, &set(mark)).persisted.get(),
-            NtStatus::DISK_FULL.bits()
-        );
-    }
-    assert_eq!(failures(&gate), 1);
-    gate.host().limit_changes(None);
-    push(&gate, &set(6));
-    gate.host().limit_changes(Some(0));
-    push(&gate, &set(7));
-    assert_eq!(failures(&gate), 2);
-}
-
 #[test]
 fn a_stop_before_the_restore_overwrites_nothing() {
     let files = two_sets();
@@ -478,24 +314,6 @@ fn a_run_that_does_not_end_as_it_should_is_told_by_the_next() {
     gate.restore();
     assert_eq!(told(&gate)[1].kind, Kind::PersistFailed);
     assert_eq!(status(&gate).failures.keeping.get(), 1);
-}
-
-#[test]
-fn whenever_power_fails_at_a_stop_the_next_start_knows() {
-    let (mut unkept, mut kept) = (0, 0);
-    at_every_cut(&two_sets(), Gate::save_at_stop, |gate| {
-        match told(gate).as_slice() {
-            [one, other] => {
-                assert_eq!([one, other], [&restored(StoredFile::Active), &not_kept()]);
-                unkept += 1;
-            }
-            all => {
-                assert_eq!(all, [restored(StoredFile::Active)]);
-                kept += 1;
-            }
-        }
-    });
-    assert!(unkept > 100 && (1..20).contains(&kept), "{unkept} {kept}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What the tests of this crate share: a gate over files in memory, the smallest image, sets of hash rules.
 
+use crate::driver_image::driver_image;
 use crate::gate::Gate;
 use crate::host::NtStatus;
 use crate::process::Process;
-use crate::process::driver_image;
 use protocol::ioctl;
 use protocol::message::Events;
 use protocol::message::EventsRequest;

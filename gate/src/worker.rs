@@ -1,5 +1,6 @@
 //! The worker: takes image loads out of the intake, reads the files, weighs them and records what it found.
 
+use crate::assessment::Assessment;
 use crate::cache::FileKey;
 use crate::cache::Hit;
 use crate::gate::Gate;
@@ -13,16 +14,11 @@ use crate::host::NoMemory;
 use crate::host::NtStatus;
 use crate::intake::Capture;
 use crate::intake::Path;
-use crate::judge::Judgement;
-use crate::judge::judge;
 use crate::memory::filled;
 use crate::path::openable;
-use crate::record::encode;
 use crate::weigh::Read;
 use crate::weigh::Stoppable;
-use crate::weigh::Weighed;
 use crate::weigh::read;
-use crate::weigh::unread;
 use crate::weigh::weigh;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -30,7 +26,6 @@ use evidence::CatalogIndex;
 use evidence::Findings;
 use evidence::Unreadable;
 use evidence::Workspace;
-use policy::Decision;
 use protocol::event::Kind;
 use protocol::event::MAX_RECORD;
 use protocol::event::tag;
@@ -64,105 +59,6 @@ impl Bench {
             fields: filled(MAX_RECORD.saturating_sub(BESIDE_FIELDS), || 0)?,
             record: filled(MAX_RECORD, || 0)?,
         })
-    }
-}
-
-/// What weighing a file came to. The fields for its record are in the bench.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Assessment {
-    /// Bytes of fields in the bench.
-    pub(crate) bytes: usize,
-    cut: bool,
-    decision: Decision,
-    /// What enforcement makes of it.
-    pub(crate) judgement: Judgement,
-    /// Whether the file was read whole and stayed as it was meanwhile.
-    pub(crate) is_readable: bool,
-    is_cached: bool,
-    /// Authenticode SHA-256.
-    sha256: Option<[u8; 32]>,
-    /// Whether the file was proved to be the loaded one, or why it could not be opened.
-    opened: Option<Result<bool, NtStatus>>,
-}
-
-impl Assessment {
-    #[inline(never)]
-    fn of(
-        weighed: &Weighed<'_, '_>,
-        generation: Option<&Generation>,
-        own: Option<&[u8; 32]>,
-        now: i64,
-        fields: &mut [u8],
-    ) -> Self {
-        let encoded = encode(fields, weighed, now);
-        let digests = weighed.evidence.digests.as_ref().present();
-        Self {
-            bytes: encoded.bytes,
-            cut: encoded.cut,
-            decision: weighed.verdict.decision,
-            judgement: judge(weighed, generation, own),
-            is_readable: weighed.error.is_none() && digests.is_some(),
-            is_cached: false,
-            sha256: digests.and_then(|digests| digests.sha256),
-            opened: None,
-        }
-    }
-
-    /// What a file that could not be opened comes to.
-    #[inline(never)]
-    fn unopened<H: Host>(in_force: Option<&InForce<H>>, status: NtStatus, fields: &mut [u8]) -> Self {
-        let reason = if status == NtStatus::NAME_TOO_LONG {
-            Unreadable::PathTooLong
-        } else {
-            Unreadable::Io
-        };
-        let generation = in_force.map(|in_force| &*in_force.generation);
-        let mut assessed = Self::unread(generation, reason, fields);
-        assessed.opened = Some(Err(status));
-        assessed
-    }
-
-    /// What a file of which nothing is known comes to.
-    #[inline(never)]
-    fn unread(generation: Option<&Generation>, reason: Unreadable, fields: &mut [u8]) -> Self {
-        let weighed = unread(generation, reason);
-        let mut assessed = Self::of(&weighed, generation, None, 0, fields);
-        assessed.is_readable = false;
-        assessed
-    }
-
-    fn from_cache(hit: &Hit) -> Self {
-        Self {
-            bytes: hit.bytes,
-            cut: hit.cut,
-            decision: hit.decision,
-            judgement: hit.judgement,
-            is_readable: true,
-            is_cached: true,
-            sha256: None,
-            opened: None,
-        }
-    }
-
-    /// Whether the file is there and could not be weighed all the same.
-    pub(crate) const fn is_unknown(&self) -> bool {
-        let is_missing = matches!(
-            self.opened,
-            Some(Err(NtStatus::NOT_FOUND
-                | NtStatus::PATH_NOT_FOUND
-                | NtStatus::NO_SUCH_FILE))
-        );
-        !self.is_readable && !is_missing
-    }
-
-    /// As the cache keeps it.
-    pub(crate) const fn hit(&self) -> Hit {
-        Hit {
-            bytes: self.bytes,
-            cut: self.cut,
-            decision: self.decision,
-            judgement: self.judgement,
-        }
     }
 }
 

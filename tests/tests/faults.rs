@@ -8,6 +8,8 @@
 
 #[path = "faults/scenario.rs"]
 mod scenario;
+#[path = "faults/seen.rs"]
+mod seen;
 
 use std::time::Instant;
 
@@ -17,10 +19,10 @@ use lab::faults::Plan;
 use lab::faults::Site;
 use lab::faults::cover;
 use protocol::message::Failures;
-use scenario::COUNTERS;
-use scenario::Seen;
 use scenario::Session;
 use scenario::Wait;
+use seen::COUNTERS;
+use seen::Seen;
 
 /// What a run and the next start look like without a fault.
 struct Without {

@@ -1,5 +1,7 @@
 //! Commands against the driver's own dispatch.
 
+use protocol::field::Writer;
+use protocol::message::features;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use crate::support::policy;
 
 #[path = "control_tests.rs"]
 mod control;
+#[path = "report_tests.rs"]
+mod report;
 
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -117,6 +121,39 @@ impl Desk {
         });
         while self.driver.gate.work() {}
     }
+
+    /// From now on this request is answered so, with these fields after the head.
+    fn script(&mut self, code: u32, head: &[u8], fields: impl FnOnce(&mut Writer<'_>)) {
+        let mut buffer = [0; 4096];
+        let mut writer = Writer::new(&mut buffer);
+        writer.raw(head);
+        fields(&mut writer);
+        let used = writer.finish().expect("it fits");
+        self.scripted = Some(Scripted {
+            code,
+            answer: buffer[..used].to_vec(),
+        });
+    }
+
+    /// A policy that denies the image made from seed 2, in force; the filter is there, and these drivers are loaded.
+    fn ready(loaded: &[&str]) -> Self {
+        let desk = Self::new();
+        let hash = authenticode_sha256(&driver_image(2));
+        let document = desk.file("p.xml", policy(&[("ID_DENY_TWO", false, &hash)]));
+        desk.run(&["push", &document], Outcome::Done);
+        let host = desk.driver.gate.host();
+        host.set_features(features::FILTER);
+        host.set_in_use(Some(loaded));
+        desk
+    }
+}
+
+fn utf16(writer: &mut Writer<'_>, tag: u16, text: &str) {
+    writer.group(tag, |writer| {
+        for unit in text.encode_utf16() {
+            writer.raw(&unit.to_le_bytes());
+        }
+    });
 }
 
 /// Puts the image made from this seed where the driver finds it.
