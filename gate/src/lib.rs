@@ -53,6 +53,8 @@ mod generation;
 pub mod host;
 mod intake;
 mod judge;
+#[cfg(test)]
+mod judge_tests;
 mod key;
 mod memory;
 mod metrics;
