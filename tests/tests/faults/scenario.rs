@@ -1,4 +1,4 @@
-//! The scenario: start, push, load, check, enforce, load what is allowed, have refused what is denied, pass what is prefetched,
+//! The scenario: start, push, load, check, enforce, load what is allowed, pass what is prefetched, have refused what is denied,
 //! evaluate, pull, stop; and what somebody who looks at the driver from outside gets to see of it.
 
 use crate::seen::COUNTERS;
@@ -226,9 +226,10 @@ impl Session {
 
         self.ask_mode("enforce", Mode::Enforce, going)?;
         self.load("load-allowed", "allowed", true, going)?;
-        self.load("load-denied", "subject", false, going)?;
+        // Neither first nor last: what comes along with it is uncertain anyway, so that no fault in weighing it would tell.
         // While an open could not be marked, it is refused as a load would be.
         self.load("load-prefetched", "prefetched", false, going)?;
+        self.load("load-denied", "subject", false, going)?;
         self.ask_mode("evaluate", Mode::Evaluate, going)?;
 
         let pull = PullRequest {
