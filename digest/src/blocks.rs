@@ -22,6 +22,15 @@ impl<const N: usize> Blocks<N> {
 
     /// Takes `bytes` and hands on every block they fill.
     pub fn update(&mut self, bytes: &[u8], mut compress: impl FnMut(&[[u8; N]])) {
+        let blocks = self.cut(bytes, &mut compress);
+        if !blocks.is_empty() {
+            compress(blocks);
+        }
+    }
+
+    /// Takes `bytes`: hands on the block that was begun before, if they fill it, and returns the whole ones behind it, which come
+    /// next in the stream. What is left begins the block after those.
+    pub fn cut<'b>(&mut self, bytes: &'b [u8], mut compress: impl FnMut(&[[u8; N]])) -> &'b [[u8; N]] {
         self.length = self
             .length
             .wrapping_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -34,17 +43,15 @@ impl<const N: usize> Blocks<N> {
             bytes = tail;
             self.filled = self.filled.saturating_add(take);
             if self.filled < N {
-                return;
+                return &[];
             }
             compress(slice::from_ref(&self.buffer));
             self.filled = 0;
         }
         let (blocks, tail) = bytes.as_chunks::<N>();
-        if !blocks.is_empty() {
-            compress(blocks);
-        }
         copy(&mut self.buffer, tail);
         self.filled = tail.len();
+        blocks
     }
 
     /// Ends the stream: a 1 bit, zeros, and `length` in the last bytes of a block that leaves `reserve` bytes for it.
