@@ -75,7 +75,7 @@ pub fn examine_catalog<'w>(
         .ok_or(CatalogError::NotCatalog)?;
     let content = message.content.ok_or(CatalogError::NotCatalog)?;
     let members = members(&content).ok_or(CatalogError::Malformed)?;
-    let prover = workspace.prover().ok_or(CatalogError::NoMemory)?;
+    let (prover, _) = workspace.tools.prover().ok_or(CatalogError::NoMemory)?;
     let (signatures, raw_chains) = collect_catalog(bytes, prover, findings)?;
     Ok(Catalog {
         signatures,

@@ -9,26 +9,23 @@ use crate::bytes::filled;
 use crate::bytes::to_usize;
 use crate::catalog_index::CatalogIndex;
 use crate::certificate_table::Computed;
-use crate::certificate_table::Demands;
-use crate::chain::BUDGET;
-use crate::chain::Prover;
-use crate::chain::STEPS;
 use crate::error::ErrorKind;
 use crate::error::ExamineError;
 use crate::facts::Evidence;
 use crate::facts::Fact;
 use crate::facts::Unreadable;
-use crate::image_digest::Extras;
+use crate::image_digest::ImagePass;
 use crate::image_digest::digest_flat;
-use crate::image_digest::digest_image;
-use crate::pages::PageVerifier;
+use crate::image_digest::read_next;
 use crate::pe;
 use crate::pe::CertificateTable;
 use crate::pe::Headers;
-use crate::pe::Section;
 use crate::signatures::collect;
 use crate::source::Source;
+use crate::workspace::FileBuffers;
 use crate::workspace::Findings;
+use crate::workspace::Known;
+use crate::workspace::Tools;
 use crate::workspace::Workspace;
 
 /// What to find out about a file.
@@ -93,18 +90,37 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
     workspace: &'w mut Workspace,
     findings: &'w mut Findings<'w>,
 ) -> Result<Evidence<'w>, ExamineError> {
-    let size = source.size();
-    let Workspace {
+    let Workspace { file, tools } = workspace;
+    let begun = begin(source, options, file)?;
+    let (chunk, known) = file.split(begun.sections).ok_or(ErrorKind::NoMemory)?;
+    let computed = compute(source, &begun, chunk, known)?;
+    begun.conclude(source, &computed, known, catalogs, tools, findings)
+}
+
+/// An image whose bytes are still to go by.
+pub(crate) struct Begun {
+    headers: Headers,
+    /// How many sections it has.
+    pub(crate) sections: usize,
+    /// Whether the certificate table could be read.
+    table: Fact<()>,
+    flat: bool,
+}
+
+/// Reads headers and certificate table. A file that is no image is done with here.
+#[inline(never)]
+pub(crate) fn begin<S: Source + ?Sized>(
+    source: &mut S,
+    options: &Options,
+    file: &mut FileBuffers,
+) -> Result<Begun, ExamineError> {
+    let FileBuffers {
         chunk,
-        version,
         table,
         sections,
-        scratch,
-        links,
-    } = workspace;
-    let (Some(sections), Some(scratch), Some(links)) = (sections.get(), scratch.get(), links.get()) else {
-        return Err(ErrorKind::NoMemory.into());
-    };
+    } = file;
+    let sections = sections.get().ok_or(ErrorKind::NoMemory)?;
+    let size = source.size();
     if size > options.max_size {
         // Whether it is an image at all shows in its first bytes; a folder may hold large files of any kind.
         let kind = match pe::read_headers(source, sections) {
@@ -116,7 +132,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
         };
         return Err(kind.into());
     }
-    let (headers, count) = match pe::read_headers(source, sections) {
+    let (headers, sections) = match pe::read_headers(source, sections) {
         Ok(read) => read,
         Err(kind @ ErrorKind::NotPe(_)) if !options.flat_of_others => return Err(kind.into()),
         Err(kind @ (ErrorKind::NotPe(_) | ErrorKind::Malformed { .. })) => {
@@ -128,55 +144,64 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
         }
         Err(kind) => return Err(kind.into()),
     };
-    let sections = sections.get(..count).unwrap_or_default();
-    let table_state = read_table(source, &headers, options, table)?;
-    let table: &'w [u8] = table;
-    let demands = Demands::of(table);
-
-    let computed = compute(source, &headers, sections, &demands, options, chunk)?;
-    let version = pe::read_version(source, &headers, sections, version)?;
-    let prover = Prover {
-        scratch,
-        links,
-        budget: BUDGET,
-        steps: STEPS,
-    };
-    let digests = computed.digests;
-    let collected = collect(table, catalogs, &computed, prover, findings).map_err(ErrorKind::from)?;
-    let signatures = match table_state {
-        Fact::Unreadable(reason) => Fact::Unreadable(reason),
-        Fact::Absent | Fact::Present(()) => Fact::Present(collected),
-    };
-    Ok(Evidence {
-        image: Fact::Present(headers.image),
-        digests: Fact::Present(digests),
-        version,
-        signatures,
+    let table = read_table(source, &headers, options, table)?;
+    Ok(Begun {
+        flat: options.flat || !headers.image.conformant,
+        headers,
+        sections,
+        table,
     })
 }
 
-/// Reads the whole file and computes what its signatures ask for. Not inlined, so that its stack does not stand under theirs.
+impl Begun {
+    /// What is to be computed of the bytes.
+    pub(crate) fn pass(&self, known: Known<'_>) -> ImagePass {
+        ImagePass::new(&self.headers, self.flat, known)
+    }
+
+    /// Everything the image proves, once its bytes went by.
+    pub(crate) fn conclude<'w, S: Source + ?Sized>(
+        &self,
+        source: &mut S,
+        computed: &Computed<'w>,
+        known: Known<'w>,
+        catalogs: Option<&CatalogIndex<'w>>,
+        tools: &'w mut Tools,
+        findings: &'w mut Findings<'w>,
+    ) -> Result<Evidence<'w>, ExamineError> {
+        let (prover, version) = tools.prover().ok_or(ErrorKind::NoMemory)?;
+        let version = pe::read_version(source, &self.headers, known.sections, version)?;
+        let collected =
+            collect(known.table, catalogs, computed, prover, findings).map_err(ErrorKind::from)?;
+        let signatures = match self.table {
+            Fact::Unreadable(reason) => Fact::Unreadable(reason),
+            Fact::Absent | Fact::Present(()) => Fact::Present(collected),
+        };
+        Ok(Evidence {
+            image: Fact::Present(self.headers.image),
+            digests: Fact::Present(computed.digests),
+            version,
+            signatures,
+        })
+    }
+}
+
+/// Reads the whole file and computes what is asked for. Not inlined, so that its stack does not stand under that of the signatures.
 #[inline(never)]
 fn compute<'w, S: Source + ?Sized>(
     source: &mut S,
-    headers: &Headers,
-    sections: &'w [Section],
-    demands: &Demands<'w>,
-    options: &Options,
+    begun: &Begun,
     chunk: &mut [u8],
+    known: Known<'w>,
 ) -> Result<Computed<'w>, ErrorKind> {
-    let mut pages = demands
-        .pages
-        .map(|table| table.map(|table| PageVerifier::new(table, sections)));
-    let mut extras = Extras {
-        flat: options.flat || !headers.image.conformant,
-        sha384: demands.sha384,
-        sha512: demands.sha512,
-        pages: &mut pages,
-    };
-    let digests = digest_image(source, headers, &mut extras, chunk)?;
-    let pages = pages.map(|pages| pages.map(|pages| (pages.table(), pages.finish(&digests))));
-    Ok(Computed { digests, pages })
+    let mut pass = begun.pass(known);
+    loop {
+        let bytes = read_next(source, pass.offset(), chunk)?;
+        if bytes.is_empty() {
+            return Ok(pass.finish(known));
+        }
+        drop(pass.feed(bytes, known));
+    }
 }
 
 /// Reads the certificate table into `table`, or leaves it empty and says why.

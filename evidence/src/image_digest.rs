@@ -1,10 +1,15 @@
 //! The one sequential pass over an image: Authenticode, first-page and flat digests.
 
+use core::mem::take;
+
 use digest::Pair;
+use digest::Pending;
 
 use crate::bytes::fill;
 use crate::bytes::to_u64;
 use crate::bytes::to_usize;
+use crate::certificate_table::Computed;
+use crate::certificate_table::Demands;
 use crate::digest::Algorithm;
 use crate::digest::Hasher;
 use crate::error::ErrorKind;
@@ -15,6 +20,7 @@ use crate::pages::PageVerifier;
 use crate::pe::CertificateTable;
 use crate::pe::Headers;
 use crate::source::Source;
+use crate::workspace::Known;
 
 const ZEROS: [u8; 64] = [0; 64];
 
@@ -76,113 +82,168 @@ fn padding(headers: &Headers) -> usize {
     }
 }
 
-/// What to compute beside SHA-1 and SHA-256 of image and first page.
-pub(crate) struct Extras<'p, 'a> {
-    pub(crate) flat: bool,
-    pub(crate) sha384: bool,
-    pub(crate) sha512: bool,
-    pub(crate) pages: &'p mut [Option<PageVerifier<'a>>],
+/// An image on its way: what was computed of the bytes that went by. They come in file order, and all of them.
+pub(crate) struct ImagePass {
+    holes: Holes,
+    /// Where the next bytes stand in the file.
+    offset: u64,
+    first_page_end: u64,
+    padding: usize,
+    image: Pair,
+    first_page: Pair,
+    whole: Option<Pair>,
+    sha384: Option<Hasher>,
+    sha512: Option<Hasher>,
+    pages: [Option<PageVerifier>; 2],
 }
 
-/// Reads the whole file once, `chunk` by `chunk`.
-///
-/// # Errors
-/// [`ErrorKind::Io`], or [`ErrorKind::Changed`] if the file is shorter than it was.
-#[inline(never)]
-pub(crate) fn digest_image<S: Source + ?Sized>(
-    source: &mut S,
-    headers: &Headers,
-    extras: &mut Extras<'_, '_>,
-    chunk: &mut [u8],
-) -> Result<Digests, ErrorKind> {
-    let holes = Holes::of(headers);
-    let first_page_end = u64::from(headers.declared_size).min(PAGE).min(headers.image.size);
-    let mut image = Pair::new();
-    let mut first_page = Pair::new();
-    let mut whole = extras.flat.then(Pair::new);
-    let mut sha384 = extras.sha384.then(|| Hasher::new(Algorithm::Sha384));
-    let mut sha512 = extras.sha512.then(|| Hasher::new(Algorithm::Sha512));
-    read_all(source, chunk, |offset, bytes| {
-        if offset < first_page_end {
-            let inside = to_usize(first_page_end.saturating_sub(offset)).min(bytes.len());
-            let head = bytes.get(..inside).unwrap_or_default();
-            holes.outside(offset, head, |piece| first_page.update(piece));
+impl ImagePass {
+    /// Computes what every image needs, what its signatures ask for, and on request the flat digests.
+    #[inline(never)]
+    pub(crate) fn new(headers: &Headers, flat: bool, file: Known<'_>) -> Self {
+        let demands = Demands::of(file.table);
+        let mut pass = Self {
+            holes: Holes::of(headers),
+            offset: 0,
+            first_page_end: u64::from(headers.declared_size).min(PAGE).min(headers.image.size),
+            padding: padding(headers),
+            image: Pair::new(),
+            first_page: Pair::new(),
+            whole: flat.then(Pair::new),
+            sha384: demands.sha384.then(|| Hasher::new(Algorithm::Sha384)),
+            sha512: demands.sha512.then(|| Hasher::new(Algorithm::Sha512)),
+            pages: [None, None],
+        };
+        // One after the other in its place: a kernel's stack has no room for several on their way.
+        for (place, pages) in pass.pages.iter_mut().zip(demands.pages) {
+            *place = pages.and_then(|pages| PageVerifier::new(pages, file));
         }
-        holes.outside(offset, bytes, |piece| {
-            image.update(piece);
-            sha384
-                .iter_mut()
-                .chain(&mut sha512)
-                .for_each(|hasher| hasher.update(piece));
-        });
-        extras
-            .pages
-            .iter_mut()
-            .flatten()
-            .for_each(|pages| pages.feed(offset, bytes));
-        if let Some(whole) = &mut whole {
-            whole.update(bytes);
-        }
-    })?;
-    let padding = ZEROS.get(..padding(headers)).unwrap_or_default();
-    image.update(padding);
-    sha384
-        .iter_mut()
-        .chain(&mut sha512)
-        .for_each(|hasher| hasher.update(padding));
-    let mut missing = to_usize(PAGE.saturating_sub(first_page_end));
-    while missing > 0 {
-        let zeros = ZEROS.get(..missing.min(ZEROS.len())).unwrap_or_default();
-        first_page.update(zeros);
-        missing = missing.saturating_sub(zeros.len());
+        pass
     }
 
-    let (sha1, sha256) = image.finish();
-    let (first_page_sha1, first_page_sha256) = first_page.finish();
-    let whole = whole.map(Pair::finish);
-    Ok(Digests {
-        sha1: Some(sha1),
-        sha256: Some(sha256),
-        sha384: sha384.and_then(|hasher| hasher.finish().as_bytes().try_into().ok()),
-        sha512: sha512.and_then(|hasher| hasher.finish().as_bytes().try_into().ok()),
-        first_page_sha1: Some(first_page_sha1),
-        first_page_sha256: Some(first_page_sha256),
-        flat_sha1: whole.map(|(sha1, _)| sha1),
-        flat_sha256: whole.map(|(_, sha256)| sha256),
-    })
+    /// Where the next bytes stand in the file.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Takes the next bytes of the file, but for what the digests of the image and the flat ones leave to be compressed later.
+    /// `file` is always the same.
+    pub(crate) fn feed<'p>(&'p mut self, bytes: &'p [u8], file: Known<'_>) -> [Option<Pending<'p>>; 2] {
+        let Self {
+            holes,
+            offset,
+            first_page_end,
+            image,
+            first_page,
+            whole,
+            sha384,
+            sha512,
+            pages,
+            ..
+        } = self;
+        if *offset < *first_page_end {
+            let inside = to_usize(first_page_end.saturating_sub(*offset)).min(bytes.len());
+            let head = bytes.get(..inside).unwrap_or_default();
+            holes.outside(*offset, head, |piece| first_page.update(piece));
+        }
+        // Only the last piece can be left for later: the others come before it in the digest.
+        let mut last: &[u8] = &[];
+        holes.outside(*offset, bytes, |piece| {
+            sha384
+                .iter_mut()
+                .chain(&mut *sha512)
+                .for_each(|hasher| hasher.update(piece));
+            if !piece.is_empty() {
+                image.update(last);
+                last = piece;
+            }
+        });
+        pages
+            .iter_mut()
+            .flatten()
+            .for_each(|pages| pages.feed(*offset, bytes, file));
+        *offset = offset.saturating_add(to_u64(bytes.len()));
+        [
+            Some(image.update_later(last)),
+            whole.as_mut().map(|whole| whole.update_later(bytes)),
+        ]
+    }
+
+    /// The digests, once the whole file went by, and of each page-hash table whether it is the file's. Nothing can be fed then.
+    #[inline(never)]
+    pub(crate) fn finish<'f>(&mut self, file: Known<'f>) -> Computed<'f> {
+        let padding = ZEROS.get(..self.padding).unwrap_or_default();
+        self.image.update(padding);
+        self.sha384
+            .iter_mut()
+            .chain(&mut self.sha512)
+            .for_each(|hasher| hasher.update(padding));
+        let mut missing = to_usize(PAGE.saturating_sub(self.first_page_end));
+        while missing > 0 {
+            let zeros = ZEROS.get(..missing.min(ZEROS.len())).unwrap_or_default();
+            self.first_page.update(zeros);
+            missing = missing.saturating_sub(zeros.len());
+        }
+        let (sha1, sha256) = take(&mut self.image).finish();
+        let (first_page_sha1, first_page_sha256) = take(&mut self.first_page).finish();
+        let whole = self.whole.take().map(Pair::finish);
+        let finished = |hasher: &mut Option<Hasher>| hasher.take().map(Hasher::finish);
+        let digests = Digests {
+            sha1: Some(sha1),
+            sha256: Some(sha256),
+            sha384: finished(&mut self.sha384).and_then(|hash| hash.as_bytes().try_into().ok()),
+            sha512: finished(&mut self.sha512).and_then(|hash| hash.as_bytes().try_into().ok()),
+            first_page_sha1: Some(first_page_sha1),
+            first_page_sha256: Some(first_page_sha256),
+            flat_sha1: whole.map(|(sha1, _)| sha1),
+            flat_sha256: whole.map(|(_, sha256)| sha256),
+        };
+        let pages = self.pages.each_mut().map(|pages| {
+            let pages = pages.as_mut()?;
+            Some((pages.table(file), pages.finish(&digests, file)))
+        });
+        Computed { digests, pages }
+    }
+}
+
+/// Reads the next bytes of a file from `offset` on, into as much of `chunk` as they fill: none at the end of the file.
+///
+/// # Errors
+/// [`ErrorKind::Io`], [`ErrorKind::Changed`] if the file is shorter than it was, or [`ErrorKind::NoMemory`] if there is no chunk.
+pub(crate) fn read_next<'c, S: Source + ?Sized>(
+    source: &mut S,
+    offset: u64,
+    chunk: &'c mut [u8],
+) -> Result<&'c [u8], ErrorKind> {
+    let left = source.size().saturating_sub(offset);
+    let length = to_usize(left).min(chunk.len());
+    let bytes = chunk.get_mut(..length).unwrap_or_default();
+    if bytes.is_empty() && left > 0 {
+        return Err(ErrorKind::NoMemory);
+    }
+    fill(source, offset, bytes)?;
+    Ok(bytes)
 }
 
 /// The flat digests of a file that is no image, read in one pass.
 ///
 /// # Errors
-/// As [`digest_image`].
+/// As [`read_next`].
 #[inline(never)]
 pub(crate) fn digest_flat<S: Source + ?Sized>(
     source: &mut S,
     chunk: &mut [u8],
 ) -> Result<FlatDigests, ErrorKind> {
     let mut whole = Pair::new();
-    read_all(source, chunk, |_, bytes| whole.update(bytes))?;
+    let mut offset = 0_u64;
+    loop {
+        let bytes = read_next(source, offset, chunk)?;
+        if bytes.is_empty() {
+            break;
+        }
+        whole.update(bytes);
+        offset = offset.saturating_add(to_u64(bytes.len()));
+    }
     let (sha1, sha256) = whole.finish();
     Ok(FlatDigests { sha1, sha256 })
-}
-
-fn read_all<S: Source + ?Sized>(
-    source: &mut S,
-    chunk: &mut [u8],
-    mut take: impl FnMut(u64, &[u8]),
-) -> Result<(), ErrorKind> {
-    let size = source.size();
-    let mut offset = 0;
-    while offset < size {
-        let length = to_usize(size.saturating_sub(offset)).min(chunk.len());
-        let bytes = chunk.get_mut(..length).unwrap_or_default();
-        if bytes.is_empty() {
-            return Err(ErrorKind::NoMemory);
-        }
-        fill(source, offset, bytes)?;
-        take(offset, bytes);
-        offset = offset.saturating_add(to_u64(length));
-    }
-    Ok(())
 }

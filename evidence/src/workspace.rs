@@ -21,11 +21,31 @@ use crate::pe::Section;
 /// The buffers of an examination, to be used for one file after the other.
 #[derive(Debug)]
 pub struct Workspace {
+    pub(crate) file: FileBuffers,
+    pub(crate) tools: Tools,
+}
+
+/// What is kept of a file while its bytes go by.
+#[derive(Debug)]
+pub(crate) struct FileBuffers {
     pub(crate) chunk: Vec<u8>,
-    pub(crate) version: Vec<u8>,
+    /// The certificate table.
     pub(crate) table: Vec<u8>,
-    /// One of each, kept off the stack.
     pub(crate) sections: Large<[Section; MAX_SECTIONS]>,
+}
+
+/// What is known of an image before its bytes go by.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'f> {
+    /// The certificate table.
+    pub(crate) table: &'f [u8],
+    pub(crate) sections: &'f [Section],
+}
+
+/// What is needed once they have: whatever number of files goes by at the same time, one of each is enough.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    pub(crate) version: Vec<u8>,
     pub(crate) scratch: Large<RsaScratch>,
     pub(crate) links: Large<ProvenLinks>,
 }
@@ -40,24 +60,60 @@ impl Workspace {
     /// [`NoMemory`]; nothing is kept then.
     pub fn try_new(chunk: usize) -> Result<Self, NoMemory> {
         Ok(Self {
+            file: FileBuffers::try_new(chunk)?,
+            tools: Tools::try_new()?,
+        })
+    }
+}
+
+impl FileBuffers {
+    /// Buffers for reading `chunk` bytes at a time, 4096 at least.
+    pub(crate) fn try_new(chunk: usize) -> Result<Self, NoMemory> {
+        Ok(Self {
             chunk: filled(chunk.max(4096), 0)?,
-            version: filled(MAX_VERSION, 0)?,
             table: Vec::new(),
             sections: Large::try_new()?,
+        })
+    }
+
+    /// The chunk to read into, and what is known of the file, of which `sections` says how many it has.
+    pub(crate) fn split(&mut self, sections: usize) -> Option<(&mut [u8], Known<'_>)> {
+        let Self {
+            chunk,
+            table,
+            sections: places,
+        } = self;
+        let known = Known {
+            table,
+            sections: places.get()?.get(..sections)?,
+        };
+        Some((chunk, known))
+    }
+}
+
+impl Tools {
+    pub(crate) fn try_new() -> Result<Self, NoMemory> {
+        Ok(Self {
+            version: filled(MAX_VERSION, 0)?,
             scratch: Large::try_new()?,
             links: Large::try_new()?,
         })
     }
 
-    /// A prover with the budget of one file.
-    pub(crate) fn prover(&mut self) -> Option<Prover<'_>> {
-        let Self { scratch, links, .. } = self;
-        Some(Prover {
+    /// A prover with the budget of one file, and the buffer for its version resource.
+    pub(crate) fn prover(&mut self) -> Option<(Prover<'_>, &mut [u8])> {
+        let Self {
+            version,
+            scratch,
+            links,
+        } = self;
+        let prover = Prover {
             scratch: scratch.get()?,
             links: links.get()?,
             budget: BUDGET,
             steps: STEPS,
-        })
+        };
+        Some((prover, version))
     }
 }
 
