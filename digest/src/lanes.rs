@@ -198,6 +198,7 @@ fn sha1_block(state: [__m512i; 5], words: Words) -> [__m512i; 5] {
 }
 
 /// One round, which names the state's words anew.
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 fn sha1_round<const FUNCTION: i32>(state: [__m512i; 5], word: __m512i, k: u32) -> [__m512i; 5] {

@@ -28,6 +28,10 @@
     )
 )]
 
+#[cfg(feature = "batch")]
+mod batch;
+#[cfg(all(test, feature = "batch"))]
+mod batch_tests;
 mod bytes;
 mod catalog;
 mod catalog_index;
@@ -81,6 +85,8 @@ mod trust_tests;
 mod workspace;
 mod x509;
 
+#[cfg(feature = "batch")]
+pub use batch::Batch;
 pub use catalog::Catalog;
 pub use catalog::CatalogError;
 pub use catalog::examine_catalog;
