@@ -4,19 +4,17 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use evidence::CatalogIndex;
+use evidence::ErrorKind;
 use evidence::Evidence;
-use evidence::Findings;
 use evidence::Options;
-use evidence::Workspace;
-use evidence::examine_with_catalogs;
 
-use crate::commands::scan::Candidate;
-use crate::commands::scan::candidates;
-use crate::commands::scan::examine_all;
-use crate::commands::scan::jobs;
 use crate::error::Error;
 use crate::error::Outcome;
-use crate::files::FileSource;
+use crate::examination::Candidate;
+use crate::examination::Examination;
+use crate::examination::Examined;
+use crate::examination::candidates;
+use crate::examination::jobs;
 use crate::output::Output;
 use crate::recorded;
 
@@ -51,81 +49,66 @@ impl Inventory<'_> {
         mut take: impl FnMut(&mut Output, &str, R) -> Result<(), Error> + Send,
     ) -> Result<Outcome, Error> {
         let mut outcome = Outcome::Done;
-        examine_all(
-            candidates(self.paths),
-            jobs(None),
-            |candidate, workspace| self.examine(candidate, workspace, &weigh),
-            |found| {
-                let (candidate, read) = match found {
-                    Ok(read) => read,
-                    Err(failure) => {
-                        output.failure(failure);
-                        outcome = Outcome::Failed;
-                        return Ok(());
-                    }
-                };
-                let name = candidate.path.display().to_string();
-                match read {
-                    Read::Failed(problem) => {
-                        output.failure(format_args!("cannot read {name}: {problem}"));
-                        outcome = Outcome::Failed;
-                    }
-                    Read::NotImage(problem) => {
-                        if candidate.named {
-                            output.note(format_args!("{name}: {problem}; it was passed over"));
-                        }
-                    }
-                    Read::Weighed(result, problem) => {
-                        if let Some(problem) = problem {
-                            output.failure(format_args!("{name}: {problem}"));
-                        }
-                        take(output, &name, result)?;
+        let examination = Examination {
+            catalogs: self.catalogs.as_ref(),
+            jobs: jobs(None),
+            options: |_: &Candidate| Options {
+                flat: true,
+                flat_of_others: false,
+                ..Options::default()
+            },
+            tell: |candidate: &Candidate, examined: &Examined<'_>| read(candidate, examined, &weigh),
+        };
+        examination.all(candidates(self.paths), |found| {
+            let (candidate, read) = match found {
+                Ok(read) => read,
+                Err(failure) => {
+                    output.failure(failure);
+                    outcome = Outcome::Failed;
+                    return Ok(());
+                }
+            };
+            let name = candidate.path.display().to_string();
+            match read {
+                Read::Failed(problem) => {
+                    output.failure(format_args!("cannot read {name}: {problem}"));
+                    outcome = Outcome::Failed;
+                }
+                Read::NotImage(problem) => {
+                    if candidate.named {
+                        output.note(format_args!("{name}: {problem}; it was passed over"));
                     }
                 }
-                Ok(())
-            },
-        )?;
+                Read::Weighed(result, problem) => {
+                    if let Some(problem) = problem {
+                        output.failure(format_args!("{name}: {problem}"));
+                    }
+                    take(output, &name, result)?;
+                }
+            }
+            Ok(())
+        })?;
         for path in self.records {
             recorded(path, |name, evidence| take(output, name, weigh(name, evidence)))?;
         }
         Ok(outcome)
     }
+}
 
-    /// Examines one file and weighs its evidence.
-    fn examine<R>(
-        &self,
-        candidate: &Candidate,
-        workspace: &mut Option<Workspace>,
-        weigh: &impl Fn(&str, &Evidence<'_>) -> R,
-    ) -> Read<R> {
-        let name = candidate.path.display().to_string();
-        let mut source = match FileSource::open(&candidate.path) {
-            Ok(source) => source,
-            Err(error) => return Read::Failed(error.to_string()),
-        };
-        let workspace = match workspace {
-            Some(workspace) => workspace,
-            None => match Workspace::try_new(Workspace::DEFAULT_CHUNK) {
-                Ok(made) => workspace.insert(made),
-                Err(error) => return Read::Failed(error.to_string()),
-            },
-        };
-        let options = Options {
-            flat: true,
-            flat_of_others: false,
-            ..Options::default()
-        };
-        let mut findings = Findings::new();
-        let catalogs = self.catalogs.as_ref();
-        match examine_with_catalogs(&mut source, &options, catalogs, workspace, &mut findings) {
-            Ok(evidence) => Read::Weighed(weigh(&name, &evidence), None),
-            Err(error) if matches!(error.kind, evidence::ErrorKind::NotPe(_)) => {
-                Read::NotImage(error.to_string())
-            }
-            Err(error) => {
-                let problem = Some(error.to_string());
-                Read::Weighed(weigh(&name, &error.evidence()), problem)
-            }
+/// Weighs the evidence of one file.
+fn read<R>(
+    candidate: &Candidate,
+    examined: &Examined<'_>,
+    weigh: &impl Fn(&str, &Evidence<'_>) -> R,
+) -> Read<R> {
+    let name = candidate.path.display().to_string();
+    match examined {
+        Err(problem) => Read::Failed(problem.clone()),
+        Ok((_, Ok(evidence))) => Read::Weighed(weigh(&name, evidence), None),
+        Ok((_, Err(error))) if matches!(error.kind, ErrorKind::NotPe(_)) => Read::NotImage(error.to_string()),
+        Ok((_, Err(error))) => {
+            let problem = Some(error.to_string());
+            Read::Weighed(weigh(&name, &error.evidence()), problem)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It decides nothing itself: what a file proves comes from `evidence`, what becomes of it from `policy` or from the driver.
 //!
 //! * `args`: the command line. `commands`: one file for each command.
+//! * `examination`: what files prove, many at a time.
 //! * `driver`: the conversation with the driver. `service`: installing, starting and stopping it.
 //! * `records`: what is reported, as JSON has it. `output`: how it is shown.
 
@@ -13,6 +14,7 @@ mod commands;
 mod doctor;
 mod driver;
 mod error;
+mod examination;
 mod files;
 mod inventory;
 mod keys;

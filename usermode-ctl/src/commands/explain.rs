@@ -8,10 +8,10 @@ use evidence::Options;
 use crate::args::Explain;
 use crate::catalogs;
 use crate::commands::Context;
-use crate::commands::scan::examine_file;
 use crate::commands::tried;
 use crate::error::Error;
 use crate::error::Outcome;
+use crate::examination::examine_file;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
@@ -30,12 +30,7 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
         flat: true,
         ..Options::default()
     };
-    let record = examine_file(
-        &arguments.file,
-        &options,
-        catalogs::read_index(&index).as_ref(),
-        &mut None,
-    );
+    let record = examine_file(&arguments.file, &options, catalogs::read_index(&index).as_ref());
     if record.is_unreadable() {
         let why = record.error.as_deref().unwrap_or_default();
         context

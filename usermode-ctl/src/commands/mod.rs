@@ -14,7 +14,6 @@ mod metrics;
 mod mode;
 mod pull;
 mod push;
-mod queue;
 mod readiness;
 mod rollback;
 pub mod scan;

@@ -3,28 +3,19 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::thread;
 
-use evidence::CatalogIndex;
-use evidence::Findings;
 use evidence::Options;
-use evidence::Source;
-use evidence::Workspace;
-use evidence::examine_with_catalogs;
-use walkdir::WalkDir;
 
 use crate::args::Scan;
 use crate::catalogs;
 use crate::commands::Context;
-use crate::commands::queue::Queue;
 use crate::error::Error;
 use crate::error::Outcome;
-use crate::files::FileSource;
+use crate::examination::Candidate;
+use crate::examination::Examination;
+use crate::examination::Examined;
+use crate::examination::candidates;
+use crate::examination::jobs;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
@@ -33,14 +24,6 @@ use crate::records::EvidenceRecord;
 use crate::records::EvidenceStatus;
 use crate::records::SignatureRecord;
 use crate::records::TrustRecord;
-
-/// A file to examine.
-pub struct Candidate {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Whether the user named it, rather than a folder above it.
-    pub named: bool,
-}
 
 /// Examines everything named and reports it in the order named, folders sorted.
 pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
@@ -55,39 +38,43 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
     let mut report = Report::new(output);
     let mut passed_over = 0_u64;
     let mut done = 0_usize;
-    examine_all(
-        candidates(&arguments.paths),
-        jobs(arguments.jobs),
-        |candidate, workspace| {
-            let options = Options {
-                flat_of_others: candidate.named,
-                ..options
-            };
-            examine_file(&candidate.path, &options, index.as_ref(), workspace)
+    let examination = Examination {
+        catalogs: index.as_ref(),
+        jobs: jobs(arguments.jobs),
+        options: |candidate: &Candidate| Options {
+            flat_of_others: candidate.named,
+            ..options
         },
-        |found| {
-            let (candidate, record) = match found {
-                Ok(read) => read,
-                Err(failure) => {
-                    output.failure(failure);
-                    outcome = Outcome::Failed;
-                    return Ok(());
-                }
-            };
-            done = done.saturating_add(1);
-            output.progress(done);
-            if record.status == EvidenceStatus::NotPe && !candidate.named {
-                passed_over = passed_over.saturating_add(1);
+        tell: |candidate: &Candidate, examined: &Examined<'_>| {
+            let name = candidate.path.display().to_string();
+            match examined {
+                Ok((size, evidence)) => EvidenceRecord::of_file(name, *size, evidence, index.as_ref()),
+                Err(problem) => EvidenceRecord::unreadable(name, problem.clone()),
+            }
+        },
+    };
+    examination.all(candidates(&arguments.paths), |found| {
+        let (candidate, record) = match found {
+            Ok(read) => read,
+            Err(failure) => {
+                output.failure(failure);
+                outcome = Outcome::Failed;
                 return Ok(());
             }
-            if record.is_unreadable() {
-                let why = record.error.as_deref().unwrap_or_default();
-                output.failure(format_args!("cannot read {}: {why}", record.path));
-                outcome = Outcome::Failed;
-            }
-            report.add(output, record)
-        },
-    )?;
+        };
+        done = done.saturating_add(1);
+        output.progress(done);
+        if record.status == EvidenceStatus::NotPe && !candidate.named {
+            passed_over = passed_over.saturating_add(1);
+            return Ok(());
+        }
+        if record.is_unreadable() {
+            let why = record.error.as_deref().unwrap_or_default();
+            output.failure(format_args!("cannot read {}: {why}", record.path));
+            outcome = Outcome::Failed;
+        }
+        report.add(output, record)
+    })?;
     output.progress_done();
     report.finish(output)?;
     if passed_over > 0 {
@@ -96,116 +83,6 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
         ));
     }
     Ok(outcome)
-}
-
-/// The files that the paths lead to, found as they are asked for: there may be more of them than memory for their names. What cannot
-/// be looked into comes as words.
-pub fn candidates(paths: &[PathBuf]) -> impl Iterator<Item = Result<Candidate, String>> + Send {
-    let entries = paths.iter().flat_map(|path| {
-        WalkDir::new(path)
-            .sort_by_file_name()
-            .into_iter()
-            .map(move |entry| (path, entry))
-    });
-    entries.filter_map(|(path, entry)| match entry {
-        Ok(entry) => {
-            let named = entry.depth() == 0;
-            // A link is followed when it is named, so that a walk always ends.
-            let is_file = if named {
-                entry.path().is_file()
-            } else {
-                entry.file_type().is_file()
-            };
-            (is_file || (named && !entry.path().is_dir())).then(|| {
-                Ok(Candidate {
-                    path: entry.into_path(),
-                    named,
-                })
-            })
-        }
-        Err(error) => Some(Err(format!(
-            "cannot look into {}: {}",
-            path.display(),
-            cause(&error)
-        ))),
-    })
-}
-
-fn cause(error: &walkdir::Error) -> String {
-    let place = error.path().unwrap_or_else(|| Path::new("")).display();
-    match error.io_error() {
-        Some(cause) => format!("{place}: {cause}"),
-        None => error.to_string(),
-    }
-}
-
-/// Works through the candidates on several threads, and hands on what `examine` makes of each, in the order of the candidates.
-/// A thread keeps a workspace from one file to the next.
-pub fn examine_all<R: Send>(
-    candidates: impl Iterator<Item = Result<Candidate, String>> + Send,
-    jobs: usize,
-    examine: impl Fn(&Candidate, &mut Option<Workspace>) -> R + Sync,
-    done: impl FnMut(Result<(Candidate, R), String>) -> Result<(), Error> + Send,
-) -> Result<(), Error> {
-    let candidates = Mutex::new(candidates.enumerate());
-    let queue = Queue::new(done);
-    let work = || {
-        let _watch = queue.watch();
-        let mut workspace = None;
-        while let Some((index, candidate)) = take(&candidates) {
-            let found = candidate.map(|candidate| {
-                let result = examine(&candidate, &mut workspace);
-                (candidate, result)
-            });
-            if !queue.hand_in(index, found) {
-                break;
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..jobs {
-            scope.spawn(work);
-        }
-        work();
-    });
-    queue.outcome()
-}
-
-/// The next one. In a function of its own, so that the lock is given back before it is looked at.
-fn take<T>(from: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    from.lock().unwrap_or_else(PoisonError::into_inner).next()
-}
-
-/// As many threads as were asked for, or as the machine has.
-pub fn jobs(asked: Option<NonZeroUsize>) -> usize {
-    asked
-        .or(thread::available_parallelism().ok())
-        .map_or(1, NonZeroUsize::get)
-}
-
-/// The evidence of one file. The workspace is made for the first file and used again for the next.
-pub fn examine_file(
-    path: &Path,
-    options: &Options,
-    catalogs: Option<&CatalogIndex<'_>>,
-    workspace: &mut Option<Workspace>,
-) -> EvidenceRecord {
-    let name = path.display().to_string();
-    let mut source = match FileSource::open(path) {
-        Ok(source) => source,
-        Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
-    };
-    let workspace = match workspace {
-        Some(workspace) => workspace,
-        None => match Workspace::try_new(Workspace::DEFAULT_CHUNK) {
-            Ok(made) => workspace.insert(made),
-            Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
-        },
-    };
-    let mut findings = Findings::new();
-    let size = source.size();
-    let examined = examine_with_catalogs(&mut source, options, catalogs, workspace, &mut findings);
-    EvidenceRecord::of_file(name, size, &examined, catalogs)
 }
 
 /// JSON goes out as it comes; a table is shown when it is whole.

@@ -19,9 +19,9 @@ use protocol::install::LOAD_ORDER_GROUP;
 use protocol::install::VALUES;
 
 use crate::args::Install;
-use crate::commands::scan::examine_file;
 use crate::driver::SystemError;
 use crate::error::Error;
+use crate::examination::examine_file;
 use crate::files;
 use crate::records::EvidenceStatus;
 use crate::records::ServiceRecord;
@@ -236,7 +236,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
 
 /// Refuses to register what cannot be a driver of this machine: a wrong file is found out here rather than at start.
 fn must_be_a_driver(path: &Path) -> Result<(), Error> {
-    let evidence = examine_file(path, &evidence::Options::default(), None, &mut None);
+    let evidence = examine_file(path, &evidence::Options::default(), None);
     if evidence.is_unreadable() {
         return Err(Error::Read {
             path: path.to_owned(),

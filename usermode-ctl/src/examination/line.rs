@@ -1,0 +1,194 @@
+//! Things that several threads work off, and their results, which come out in the things' order.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::thread;
+
+use crate::error::Error;
+
+/// How far ahead of the first missing result things are taken up: bounds what is held, whatever their number.
+const AHEAD: usize = 1024;
+/// How many more things are looked at each time one is taken up.
+const LOOK: usize = 32;
+/// From this size on a thing counts as large.
+const LARGE: u64 = 1 << 20;
+
+/// Gives out things of different sizes, and brings the results into order by whichever thread closes a gap: no thread only waits
+/// for the others.
+///
+/// While there are large things in sight, every other one given out is a large one. So they are begun early and done side by side;
+/// what is left at the end is small.
+pub struct Line<I, T, R, F> {
+    state: Mutex<State<I, T, R, F>>,
+    moved: Condvar,
+    size: fn(&T) -> u64,
+}
+
+struct State<I, T, R, F> {
+    /// What was not looked at yet; `None` once there is no more.
+    source: Option<I>,
+    /// The index of what comes next from there.
+    next: usize,
+    large: VecDeque<(usize, T)>,
+    rest: VecDeque<(usize, T)>,
+    /// Whether a large thing is the next to be given out.
+    prefer_large: bool,
+    /// The index of the result that is handed on next.
+    expected: usize,
+    waiting: BTreeMap<usize, Result<(T, R), String>>,
+    hand_on: F,
+    failure: Option<Error>,
+    stopped: bool,
+}
+
+impl<I, T, R, F> Line<I, T, R, F>
+where
+    I: Iterator<Item = Result<T, String>>,
+    F: FnMut(Result<(T, R), String>) -> Result<(), Error>,
+{
+    /// A line of what `source` yields, whose results go to `hand_on`. What the source could not make a thing of goes there too, in its
+    /// place.
+    pub const fn new(source: I, size: fn(&T) -> u64, hand_on: F) -> Self {
+        Self {
+            state: Mutex::new(State {
+                source: Some(source),
+                next: 0,
+                large: VecDeque::new(),
+                rest: VecDeque::new(),
+                prefer_large: true,
+                expected: 0,
+                waiting: BTreeMap::new(),
+                hand_on,
+                failure: None,
+                stopped: false,
+            }),
+            moved: Condvar::new(),
+            size,
+        }
+    }
+
+    /// The next thing, with its index; `None` if there is none right now.
+    pub fn take(&self) -> Option<(usize, T)> {
+        self.lock().take(self.size)
+    }
+
+    /// The next thing, with its index. Waits while results are missing too far behind; `None` if there are no more things.
+    ///
+    /// Only for a thread that has handed in all it took: else it may wait for itself.
+    pub fn wait(&self) -> Option<(usize, T)> {
+        let mut state = self.lock();
+        loop {
+            let taken = state.take(self.size);
+            if taken.is_some() || state.source.is_none() || state.stopped {
+                return taken;
+            }
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes the result of the thing of this index.
+    pub fn hand_in(&self, index: usize, result: Result<(T, R), String>) {
+        let mut state = self.lock();
+        state.waiting.insert(index, result);
+        state.hand_on_all();
+        self.moved.notify_all();
+    }
+
+    /// Whether no more results are wanted.
+    pub fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    /// How it ended.
+    pub fn outcome(self) -> Result<(), Error> {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        state.failure.map_or(Ok(()), Err)
+    }
+
+    /// To be held by each thread while it works: when one panics the others stop, instead of waiting for its result for ever.
+    pub const fn watch(&self) -> Watch<'_, I, T, R, F> {
+        Watch(self)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<I, T, R, F>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I, T, R, F> State<I, T, R, F>
+where
+    I: Iterator<Item = Result<T, String>>,
+    F: FnMut(Result<(T, R), String>) -> Result<(), Error>,
+{
+    fn take(&mut self, size: fn(&T) -> u64) -> Option<(usize, T)> {
+        if self.stopped {
+            return None;
+        }
+        self.look_ahead(size);
+        let (first, second) = if self.prefer_large {
+            (&mut self.large, &mut self.rest)
+        } else {
+            (&mut self.rest, &mut self.large)
+        };
+        self.prefer_large = !self.prefer_large;
+        first.pop_front().or_else(|| second.pop_front())
+    }
+
+    /// Looks at a few more of the things, as far ahead as may be.
+    fn look_ahead(&mut self, size: fn(&T) -> u64) {
+        for _ in 0..LOOK {
+            if self.next.saturating_sub(self.expected) >= AHEAD {
+                break;
+            }
+            let Some(found) = self.source.as_mut().and_then(Iterator::next) else {
+                self.source = None;
+                break;
+            };
+            let index = self.next;
+            self.next = self.next.saturating_add(1);
+            match found {
+                Ok(thing) if size(&thing) >= LARGE => self.large.push_back((index, thing)),
+                Ok(thing) => self.rest.push_back((index, thing)),
+                Err(problem) => {
+                    self.waiting.insert(index, Err(problem));
+                    self.hand_on_all();
+                }
+            }
+        }
+    }
+
+    fn hand_on_all(&mut self) {
+        while !self.stopped
+            && let Some(result) = self.waiting.remove(&self.expected)
+        {
+            self.expected = self.expected.saturating_add(1);
+            if let Err(failure) = (self.hand_on)(result) {
+                self.failure = Some(failure);
+                self.stopped = true;
+            }
+        }
+    }
+}
+
+/// See [`Line::watch`].
+pub struct Watch<'l, I, T, R, F>(&'l Line<I, T, R, F>)
+where
+    I: Iterator<Item = Result<T, String>>,
+    F: FnMut(Result<(T, R), String>) -> Result<(), Error>;
+
+impl<I, T, R, F> Drop for Watch<'_, I, T, R, F>
+where
+    I: Iterator<Item = Result<T, String>>,
+    F: FnMut(Result<(T, R), String>) -> Result<(), Error>,
+{
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.lock().stopped = true;
+            self.0.moved.notify_all();
+        }
+    }
+}
