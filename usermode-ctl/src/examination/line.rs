@@ -1,5 +1,6 @@
 //! Things that several threads work off, and their results, which come out in the things' order.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Condvar;
@@ -13,14 +14,14 @@ use crate::error::Error;
 /// How far ahead of the first missing result things are taken up: bounds what is held, whatever their number.
 const AHEAD: usize = 1024;
 /// How many more things are looked at each time one is taken up.
-const LOOK: usize = 32;
+const LOOK: usize = 128;
 /// From this size on a thing counts as large.
 const LARGE: u64 = 1 << 20;
 
 /// Gives out things of different sizes, and brings the results into order by whichever thread closes a gap: no thread only waits
 /// for the others.
 ///
-/// While there are large things in sight, every other one given out is a large one. So they are begun early and done side by side;
+/// While there are large things in sight, every other one given out is the largest. So these are begun early and done side by side, and
 /// what is left at the end is small.
 pub struct Line<I, T, R, F> {
     state: Mutex<State<I, T, R, F>>,
@@ -33,9 +34,10 @@ struct State<I, T, R, F> {
     source: Option<I>,
     /// The index of what comes next from there.
     next: usize,
-    large: VecDeque<(usize, T)>,
+    /// By size, the largest first.
+    large: BTreeMap<(Reverse<u64>, usize), T>,
     rest: VecDeque<(usize, T)>,
-    /// Whether a large thing is the next to be given out.
+    /// Whether a large thing was wanted last; the next one is from the rest then.
     prefer_large: bool,
     /// The index of the result that is handed on next.
     expected: usize,
@@ -57,9 +59,9 @@ where
             state: Mutex::new(State {
                 source: Some(source),
                 next: 0,
-                large: VecDeque::new(),
+                large: BTreeMap::new(),
                 rest: VecDeque::new(),
-                prefer_large: true,
+                prefer_large: false,
                 expected: 0,
                 waiting: BTreeMap::new(),
                 hand_on,
@@ -129,13 +131,14 @@ where
             return None;
         }
         self.look_ahead(size);
-        let (first, second) = if self.prefer_large {
-            (&mut self.large, &mut self.rest)
-        } else {
-            (&mut self.rest, &mut self.large)
-        };
         self.prefer_large = !self.prefer_large;
-        first.pop_front().or_else(|| second.pop_front())
+        let rest = if self.prefer_large {
+            None
+        } else {
+            self.rest.pop_front()
+        };
+        rest.or_else(|| self.large.pop_first().map(|((_, index), thing)| (index, thing)))
+            .or_else(|| self.rest.pop_front())
     }
 
     /// Looks at a few more of the things, as far ahead as may be.
@@ -151,7 +154,9 @@ where
             let index = self.next;
             self.next = self.next.saturating_add(1);
             match found {
-                Ok(thing) if size(&thing) >= LARGE => self.large.push_back((index, thing)),
+                Ok(thing) if size(&thing) >= LARGE => {
+                    self.large.insert((Reverse(size(&thing)), index), thing);
+                }
                 Ok(thing) => self.rest.push_back((index, thing)),
                 Err(problem) => {
                     self.waiting.insert(index, Err(problem));
