@@ -197,3 +197,138 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::panic::AssertUnwindSafe;
+    use std::panic::catch_unwind;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::AHEAD;
+    use super::LARGE;
+    use super::Line;
+    use crate::error::Error;
+
+    /// Things are their own sizes.
+    fn size(thing: &u64) -> u64 {
+        *thing
+    }
+
+    fn things(count: usize) -> impl Iterator<Item = Result<u64, String>> + Send {
+        // Every seventh is large, every hundredth cannot be looked at.
+        (0..count).map(|at| match at {
+            at if at % 100 == 99 => Err(at.to_string()),
+            at if at % 7 == 3 => Ok(LARGE + u64::try_from(at).expect("fits")),
+            at => Ok(u64::try_from(at).expect("fits")),
+        })
+    }
+
+    #[test]
+    fn results_come_out_in_order_however_many_threads_there_are() {
+        let count = AHEAD * 5;
+        let mut seen = Vec::new();
+        let line = Line::new(things(count), size, |result: Result<(u64, usize), String>| {
+            seen.push(result);
+            Ok(())
+        });
+        thread::scope(|scope| {
+            for held in 1..=6 {
+                let line = &line;
+                scope.spawn(move || {
+                    let mut taken = Vec::new();
+                    loop {
+                        while taken.len() < held
+                            && let Some(next) = if taken.is_empty() {
+                                line.wait()
+                            } else {
+                                line.take()
+                            }
+                        {
+                            taken.push(next);
+                        }
+                        let Some((index, thing)) = taken.pop() else { break };
+                        line.hand_in(index, Ok((thing, index)));
+                    }
+                });
+            }
+        });
+        assert!(line.outcome().is_ok());
+        let expected = things(count).enumerate();
+        let expected: Vec<_> = expected
+            .map(|(index, thing)| thing.map(|thing| (thing, index)))
+            .collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn every_other_thing_is_the_largest_in_sight() {
+        let sizes = [1, LARGE, 2, LARGE + 2, 3, LARGE + 1, 4, 5];
+        let line = Line::new(sizes.into_iter().map(Ok), size, |_: Result<(u64, ()), String>| {
+            Ok(())
+        });
+        let taken: Vec<u64> = std::iter::from_fn(|| line.take())
+            .map(|(_, thing)| thing)
+            .collect();
+        assert_eq!(taken, [LARGE + 2, 1, LARGE + 1, 2, LARGE, 3, 4, 5]);
+    }
+
+    #[test]
+    fn nothing_is_taken_up_too_far_ahead_of_a_missing_result() {
+        let line = Line::new((0..).map(Ok), size, |_: Result<(u64, ()), String>| Ok(()));
+        let first = line.take().expect("a thing");
+        let mut taken = 1;
+        while let Some((index, thing)) = line.take() {
+            line.hand_in(index, Ok((thing, ())));
+            taken += 1;
+        }
+        assert_eq!(taken, AHEAD);
+        line.hand_in(first.0, Ok((first.1, ())));
+        assert!(line.take().is_some(), "and on once it is there");
+    }
+
+    #[test]
+    fn the_first_failure_ends_it_and_is_told() {
+        let mut handed_on = 0;
+        let line = Line::new(things(50), size, |result: Result<(u64, ()), String>| {
+            handed_on += 1;
+            match result {
+                Ok((2, ())) => Err(Error::Output(io::Error::other("full"))),
+                _ => Ok(()),
+            }
+        });
+        while let Some((index, thing)) = line.take() {
+            line.hand_in(index, Ok((thing, ())));
+        }
+        assert!(line.is_stopped());
+        assert!(line.wait().is_none(), "no more are given out");
+        assert!(
+            line.outcome()
+                .is_err_and(|error| error.to_string().contains("full"))
+        );
+        assert_eq!(handed_on, 3);
+    }
+
+    #[test]
+    fn a_thread_that_panics_leaves_nobody_waiting() {
+        let line = Line::new((0..).map(Ok), size, |_: Result<(u64, ()), String>| Ok(()));
+        let _missing = line.take().expect("a thing");
+        while let Some((index, thing)) = line.take() {
+            line.hand_in(index, Ok((thing, ())));
+        }
+        thread::scope(|scope| {
+            let (done, ended) = mpsc::channel();
+            let waiting = &line;
+            scope.spawn(move || done.send(waiting.wait().is_none()));
+            assert!(ended.recv_timeout(Duration::from_millis(50)).is_err(), "it waits");
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                let _watch = line.watch();
+                panic!("before its result");
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(ended.recv(), Ok(true));
+        });
+    }
+}
