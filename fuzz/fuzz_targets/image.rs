@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|file: &[u8]| gatehouse_fuzz::check(file, None));
+libfuzzer_sys::fuzz_target!(|file: &[u8]| {
+    gatehouse_fuzz::check(file, None);
+    gatehouse_fuzz::check_side_by_side(file);
+});

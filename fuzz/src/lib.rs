@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use evidence::Batch;
 use evidence::CatalogIndex;
 use evidence::Evidence;
 use evidence::Fact;
@@ -13,6 +14,8 @@ use evidence::TrustClass;
 use evidence::Workspace;
 use evidence::examine_with_catalogs;
 
+/// As many as are worth the lanes.
+const COPIES: usize = 9;
 const NT: usize = 0x80;
 const OPTIONAL: usize = NT + 24;
 const SECTIONS: usize = OPTIONAL + 240;
@@ -68,6 +71,26 @@ pub fn check(file: &[u8], catalogs: Option<&CatalogIndex<'_>>) {
             assert!(error.kind.code() >= 10);
             assert!(!error.to_string().is_empty());
         }
+    }
+}
+
+/// Examines copies of a file side by side and holds what is found against what is found of it alone, read in smaller pieces.
+pub fn check_side_by_side(file: &[u8]) {
+    let mut workspace = Workspace::try_new(4096).expect("memory");
+    let mut findings = Findings::new();
+    let options = Options::default();
+    let alone = examine_with_catalogs(&mut { file }, &options, None, &mut workspace, &mut findings);
+    let alone = format!("{alone:?}");
+    let mut batch = Batch::try_new(COPIES).expect("memory");
+    let mut left = COPIES;
+    while left > 0 || !batch.is_empty() {
+        while left > 0 && batch.has_room() {
+            left -= 1;
+            if let Err(((), error)) = batch.add(file, (), &options) {
+                assert_eq!(format!("{:?}", Err::<(), _>(error)), alone);
+            }
+        }
+        batch.advance(None, |(), evidence| assert_eq!(format!("{evidence:?}"), alone));
     }
 }
 
