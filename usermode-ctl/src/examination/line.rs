@@ -213,9 +213,7 @@ mod tests {
     use crate::error::Error;
 
     /// Things are their own sizes.
-    fn size(thing: &u64) -> u64 {
-        *thing
-    }
+    const SIZE: fn(&u64) -> u64 = |thing| *thing;
 
     fn things(count: usize) -> impl Iterator<Item = Result<u64, String>> + Send {
         // Every seventh is large, every hundredth cannot be looked at.
@@ -230,7 +228,7 @@ mod tests {
     fn results_come_out_in_order_however_many_threads_there_are() {
         let count = AHEAD * 5;
         let mut seen = Vec::new();
-        let line = Line::new(things(count), size, |result: Result<(u64, usize), String>| {
+        let line = Line::new(things(count), SIZE, |result: Result<(u64, usize), String>| {
             seen.push(result);
             Ok(())
         });
@@ -266,7 +264,7 @@ mod tests {
     #[test]
     fn every_other_thing_is_the_largest_in_sight() {
         let sizes = [1, LARGE, 2, LARGE + 2, 3, LARGE + 1, 4, 5];
-        let line = Line::new(sizes.into_iter().map(Ok), size, |_: Result<(u64, ()), String>| {
+        let line = Line::new(sizes.into_iter().map(Ok), SIZE, |_: Result<(u64, ()), String>| {
             Ok(())
         });
         let taken: Vec<u64> = std::iter::from_fn(|| line.take())
@@ -277,7 +275,7 @@ mod tests {
 
     #[test]
     fn nothing_is_taken_up_too_far_ahead_of_a_missing_result() {
-        let line = Line::new((0..).map(Ok), size, |_: Result<(u64, ()), String>| Ok(()));
+        let line = Line::new((0..).map(Ok), SIZE, |_: Result<(u64, ()), String>| Ok(()));
         let first = line.take().expect("a thing");
         let mut taken = 1;
         while let Some((index, thing)) = line.take() {
@@ -292,7 +290,7 @@ mod tests {
     #[test]
     fn the_first_failure_ends_it_and_is_told() {
         let mut handed_on = 0;
-        let line = Line::new(things(50), size, |result: Result<(u64, ()), String>| {
+        let line = Line::new(things(50), SIZE, |result: Result<(u64, ()), String>| {
             handed_on += 1;
             match result {
                 Ok((2, ())) => Err(Error::Output(io::Error::other("full"))),
@@ -313,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_panics_leaves_nobody_waiting() {
-        let line = Line::new((0..).map(Ok), size, |_: Result<(u64, ()), String>| Ok(()));
+        let line = Line::new((0..).map(Ok), SIZE, |_: Result<(u64, ()), String>| Ok(()));
         let _missing = line.take().expect("a thing");
         while let Some((index, thing)) = line.take() {
             line.hand_in(index, Ok((thing, ())));
