@@ -64,6 +64,7 @@ fn seeds_reach_their_readers() {
         }
         .build();
         save("image", name, &file);
+        save("side_by_side", name, &file);
         let mut findings = Findings::new();
         let evidence = examine(&mut &file[..], &Options::default(), &mut workspace, &mut findings).unwrap();
         let signatures = evidence.signatures.present().unwrap();
@@ -72,7 +73,9 @@ fn seeds_reach_their_readers() {
             "{name}"
         );
     }
-    save("image", "unsigned", &Pe::default().build());
+    let unsigned = Pe::default().build();
+    save("image", "unsigned", &unsigned);
+    save("side_by_side", "unsigned", &unsigned);
 
     let members = [Member::Text([1; 20]), Member::Raw([2; 32]), Member::Bare([3; 20])];
     let bytes = Message::catalog(&members, &leaf, &certificates).build(&[]);

@@ -14,6 +14,13 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
      -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address";
 const HOST: &str = "x86_64-unknown-linux-gnu";
+/// The tests that write the first inputs: without those it takes hours to get past the first tag.
+const SEEDS: [(&str, &str); 2] = [
+    ("gatehouse-evidence", "seeds_reach_their_readers"),
+    ("gatehouse-sipolicy", "generated_policies_are_seeds_in_every_form"),
+];
+/// Inputs are at most this long, in bytes: room for an image with a signature.
+const LONGEST: u32 = 32 << 10;
 /// Seconds for each target where none are given.
 const SECONDS: u32 = 60;
 
@@ -29,9 +36,18 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no such fuzz target; there are {}", all.join(", "));
     }
+    let corpora = folder.join("corpus");
+    for (package, test) in SEEDS {
+        let mut seeds = command::clean("cargo");
+        seeds
+            .args(["test", "--quiet", "--package", package, test])
+            .env("GATEHOUSE_CORPUS", &corpora)
+            .current_dir(repository::root());
+        command::output(&mut seeds).context("the tests did not write the first inputs")?;
+    }
     for name in chosen {
         eprintln!("fuzz: {name} for {seconds} s");
-        let corpus = folder.join("corpus").join(name);
+        let corpus = corpora.join(name);
         std::fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
         let mut fuzz = command::clean("cargo");
         fuzz.args([
@@ -46,6 +62,7 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode> {
             "--",
         ])
         .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_len={LONGEST}"))
         .arg(&corpus)
         .env("RUSTFLAGS", FLAGS)
         .current_dir(&folder);
