@@ -8,7 +8,6 @@
 //! * `records`: what is reported, as JSON has it. `output`: how it is shown.
 
 mod args;
-mod catalog_cache;
 mod catalogs;
 mod commands;
 mod doctor;

@@ -19,7 +19,7 @@ use serde::Serialize;
 use sha2::Digest;
 use sha2::Sha256;
 
-use crate::catalogs::Listed;
+use super::list::Listed;
 use crate::files;
 
 const MAGIC: &[u8; 8] = b"GHCATCCH";

@@ -1,34 +1,26 @@
 //! Catalogues for the commands that weigh files: folders of them, read once into an index that is kept for the next time.
 
+mod cache;
+mod list;
+
 use std::fs;
-use std::path::Path;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use evidence::CatalogIndex;
 use evidence::CatalogIndexBuilder;
 use evidence::Findings;
 use evidence::Workspace;
 use evidence::examine_catalog;
-use walkdir::WalkDir;
 
-use crate::catalog_cache::Cache;
-use crate::catalog_cache::Kept;
+use self::cache::Cache;
+use self::cache::Kept;
+use self::list::Listed;
+use self::list::list;
 use crate::error::Error;
 use crate::output::Output;
 
 /// Larger catalogues are passed over. Windows' own largest have about 10 MB.
 const MAX_CATALOG: u64 = 64 << 20;
-
-/// A catalogue before it is read, by what tells that it changed.
-pub struct Listed {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was changed last.
-    pub modified: SystemTime,
-}
 
 /// The index over every catalogue in these folders, or these files; empty for none. Its bytes are read as [`CatalogIndex`].
 pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
@@ -62,37 +54,6 @@ pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
 /// The index in these bytes, if there is anything in it.
 pub fn read_index(bytes: &[u8]) -> Option<CatalogIndex<'_>> {
     CatalogIndex::read(bytes).filter(|index| !index.is_empty())
-}
-
-/// The catalogues that the paths lead to, folders sorted.
-fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
-    let mut listed = Vec::new();
-    for path in paths {
-        for entry in WalkDir::new(path).sort_by_file_name() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    failed(format!("cannot look into {}: {error}", path.display()));
-                    continue;
-                }
-            };
-            let named = entry.depth() == 0;
-            if !named && !is_catalog(entry.path()) {
-                continue;
-            }
-            // Follows links, as reading does.
-            match fs::metadata(entry.path()).and_then(|found| Ok((found.modified()?, found))) {
-                Ok((_, found)) if found.is_dir() => {}
-                Ok((modified, found)) => listed.push(Listed {
-                    path: entry.into_path(),
-                    size: found.len(),
-                    modified,
-                }),
-                Err(error) => failed(format!("cannot read {}: {error}", entry.path().display())),
-            }
-        }
-    }
-    listed
 }
 
 /// Reads and proves every catalogue. `complete` becomes false if one could not be read this time.
@@ -131,9 +92,4 @@ fn build(listed: &[Listed], output: &mut Output, complete: &mut bool) -> Result<
         problems,
         index: builder.finish().map_err(out_of_memory)?,
     })
-}
-
-fn is_catalog(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("cat"))
 }

@@ -1,0 +1,54 @@
+//! The catalogues that paths lead to, before they are read.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use walkdir::WalkDir;
+
+/// A catalogue before it is read, by what tells that it changed.
+pub struct Listed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was changed last.
+    pub modified: SystemTime,
+}
+
+/// The catalogues that the paths lead to, folders sorted.
+pub fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
+    let mut listed = Vec::new();
+    for path in paths {
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    failed(format!("cannot look into {}: {error}", path.display()));
+                    continue;
+                }
+            };
+            let named = entry.depth() == 0;
+            if !named && !is_catalog(entry.path()) {
+                continue;
+            }
+            // Follows links, as reading does.
+            match fs::metadata(entry.path()).and_then(|found| Ok((found.modified()?, found))) {
+                Ok((_, found)) if found.is_dir() => {}
+                Ok((modified, found)) => listed.push(Listed {
+                    path: entry.into_path(),
+                    size: found.len(),
+                    modified,
+                }),
+                Err(error) => failed(format!("cannot read {}: {error}", entry.path().display())),
+            }
+        }
+    }
+    listed
+}
+
+fn is_catalog(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("cat"))
+}
