@@ -17,11 +17,11 @@ use windows_sys::Win32::System::Memory::PAGE_EXECUTE_READWRITE;
 use windows_sys::Win32::System::Memory::VirtualAlloc;
 
 use crate::catalogue;
-use crate::catalogue::Effect;
 use crate::catalogue::Failure;
 use crate::catalogue::Function;
 use crate::catalogue::Known;
-use crate::catalogue::Place;
+use crate::effects::Effect;
+use crate::effects::Place;
 use crate::image::Image;
 use crate::run::Run;
 use crate::run::Use;

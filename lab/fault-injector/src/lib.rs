@@ -17,6 +17,7 @@
 
 mod call;
 mod catalogue;
+mod effects;
 mod image;
 mod ledger;
 mod plan;

@@ -34,11 +34,9 @@ use windows_sys::Win32::Foundation::STATUS_INVALID_PARAMETER;
 use windows_sys::Win32::Foundation::STATUS_OBJECT_NAME_NOT_FOUND;
 use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 use windows_sys::Win32::Storage::InstallableFileSystems::FLT_FSTYPE_NTFS;
-use windows_sys::Win32::System::Registry::HKEY_LOCAL_MACHINE;
-use windows_sys::Win32::System::Registry::RRF_RT_REG_SZ;
-use windows_sys::Win32::System::Registry::RegGetValueW;
 use windows_sys::core::PCSTR;
 
+use crate::altitude::altitude;
 use crate::kernel::exported;
 use crate::names::text;
 use crate::print;
@@ -388,34 +386,4 @@ unsafe fn contexts(list: *const FLT_CONTEXT_REGISTRATION) -> Vec<(u16, usize)> {
 /// Altitudes are decimal numbers of any length; those of one lab are told apart well enough as floating point.
 fn height(filter: &Filter) -> f64 {
     filter.altitude.parse().unwrap_or(0.0)
-}
-
-/// The altitude of a service's default instance. Since Windows 11 24H2 instances stand below `Parameters`; before, below the service.
-fn altitude(service: &str) -> Option<String> {
-    [r"\Parameters", ""].iter().find_map(|below| {
-        let instances = format!(r"SYSTEM\CurrentControlSet\Services\{service}{below}\Instances");
-        let default = registry_text(&instances, "DefaultInstance")?;
-        registry_text(&format!(r"{instances}\{default}"), "Altitude")
-    })
-}
-
-fn registry_text(key: &str, value: &str) -> Option<String> {
-    let wide = |text: &str| text.encode_utf16().chain([0]).collect::<Vec<u16>>();
-    let (key, value) = (wide(key), wide(value));
-    let mut units = [0_u16; 128];
-    let mut bytes = u32::try_from(size_of_val(&units)).ok()?;
-    // SAFETY: both names are terminated, and the buffer is as large as said.
-    let error = unsafe {
-        RegGetValueW(
-            HKEY_LOCAL_MACHINE,
-            key.as_ptr(),
-            value.as_ptr(),
-            RRF_RT_REG_SZ,
-            null_mut(),
-            units.as_mut_ptr().cast(),
-            &raw mut bytes,
-        )
-    };
-    let length = units.iter().position(|&unit| unit == 0)?;
-    (error == 0).then(|| String::from_utf16_lossy(units.get(..length).unwrap_or_default()))
 }

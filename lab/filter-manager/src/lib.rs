@@ -21,6 +21,7 @@
     reason = "the exported functions' contracts are those of Microsoft's reference for the same names"
 )]
 
+mod altitude;
 mod contexts;
 mod create;
 mod files;
