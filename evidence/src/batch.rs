@@ -39,7 +39,7 @@ const TABLES: usize = 4 << 20;
 ///     println!("{ticket}: {error}");
 /// }
 /// while !batch.is_empty() {
-///     batch.advance(None, |ticket, evidence| println!("{ticket}: {evidence:?}"));
+///     batch.advance(None, |ticket, evidence, _| println!("{ticket}: {evidence:?}"));
 /// }
 /// ```
 pub struct Batch<S, T> {
@@ -128,11 +128,12 @@ impl<S: Source, T> Batch<S, T> {
         }
     }
 
-    /// Takes every file on by a piece, and calls `done` with those that are through, or that could not be read.
+    /// Takes every file on by a piece, and calls `done` with those that are through, or that could not be read. With each comes the
+    /// size of its certificate table in bytes: what is made of its evidence may be about as large.
     pub fn advance(
         &mut self,
         catalogs: Option<&CatalogIndex<'_>>,
-        mut done: impl FnMut(T, Result<Evidence<'_>, ExamineError>),
+        mut done: impl FnMut(T, Result<Evidence<'_>, ExamineError>, usize),
     ) {
         self.read(&mut done);
         self.compress();
@@ -150,6 +151,7 @@ impl<S: Source, T> Batch<S, T> {
                 mut pass,
                 ..
             } = self.files.swap_remove(place);
+            let table = buffers.table.len();
             let mut findings = Findings::new();
             let evidence = match buffers.split(begun.sections) {
                 Some((_, known)) => {
@@ -159,20 +161,20 @@ impl<S: Source, T> Batch<S, T> {
                 }
                 None => Err(ErrorKind::NoMemory.into()),
             };
-            done(ticket, evidence);
+            done(ticket, evidence, table);
             self.keep(buffers);
         }
     }
 
     /// Reads the next piece of each file. Those that cannot be read are done.
-    fn read(&mut self, done: &mut impl FnMut(T, Result<Evidence<'_>, ExamineError>)) {
+    fn read(&mut self, done: &mut impl FnMut(T, Result<Evidence<'_>, ExamineError>, usize)) {
         let mut place = 0_usize;
         while let Some(file) = self.files.get_mut(place) {
             match file.read() {
                 Ok(()) => place = place.saturating_add(1),
                 Err(error) => {
                     let file = self.files.swap_remove(place);
-                    done(file.ticket, Err(error.into()));
+                    done(file.ticket, Err(error.into()), 0);
                     self.keep(file.buffers);
                 }
             }

@@ -49,7 +49,7 @@ fn together<'f>(files: &[&'f [u8]], options: &Options, most: usize) -> Vec<Strin
         if batch.is_empty() {
             break;
         }
-        batch.advance(None, |place, evidence| {
+        batch.advance(None, |place, evidence, _| {
             assert!(found[place].is_empty(), "each is done once");
             found[place] = format!("{evidence:?}");
         });
@@ -133,7 +133,7 @@ fn a_file_that_fails_on_its_way_leaves_the_others_alone() {
     }
     let mut found = Vec::new();
     while !batch.is_empty() {
-        batch.advance(None, |place, evidence| {
+        batch.advance(None, |place, evidence, _| {
             found.push((place, evidence.map(|_| ()).map_err(|error| error.kind.code())));
         });
     }
@@ -159,7 +159,9 @@ fn large_certificate_tables_fill_a_batch() {
     }
     assert!(taken <= 2);
     while !batch.is_empty() {
-        batch.advance(None, |(), evidence| assert!(evidence.is_ok()));
+        batch.advance(None, |(), evidence, table| {
+            assert!(evidence.is_ok() && table == 3 << 20);
+        });
     }
     assert!(batch.has_room());
 }

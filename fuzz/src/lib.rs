@@ -90,7 +90,7 @@ pub fn check_side_by_side(file: &[u8]) {
                 assert_eq!(format!("{:?}", Err::<(), _>(error)), alone);
             }
         }
-        batch.advance(None, |(), evidence| assert_eq!(format!("{evidence:?}"), alone));
+        batch.advance(None, |(), evidence, _| assert_eq!(format!("{evidence:?}"), alone));
     }
 }
 

@@ -13,10 +13,15 @@ use crate::error::Error;
 
 /// How far ahead of the first missing result things are taken up: bounds what is held, whatever their number.
 const AHEAD: usize = 1024;
+/// How much the results that wait for an earlier one may weigh before nothing more is taken up, in bytes.
+const HELD: usize = 16 << 20;
 /// How many more things are looked at each time one is taken up.
 const LOOK: usize = 128;
 /// From this size on a thing counts as large.
 const LARGE: u64 = 1 << 20;
+
+/// A thing and what was made of it, or why there is no such thing.
+pub type Found<T, R> = Result<(T, R), String>;
 
 /// Gives out things of different sizes, and brings the results into order by whichever thread closes a gap: no thread only waits
 /// for the others.
@@ -41,7 +46,10 @@ struct State<I, T, R, F> {
     prefer_large: bool,
     /// The index of the result that is handed on next.
     expected: usize,
-    waiting: BTreeMap<usize, Result<(T, R), String>>,
+    /// Results, and what each weighs.
+    waiting: BTreeMap<usize, (Found<T, R>, usize)>,
+    /// What those weigh together.
+    held: usize,
     hand_on: F,
     failure: Option<Error>,
     stopped: bool,
@@ -50,7 +58,7 @@ struct State<I, T, R, F> {
 impl<I, T, R, F> Line<I, T, R, F>
 where
     I: Iterator<Item = Result<T, String>>,
-    F: FnMut(Result<(T, R), String>) -> Result<(), Error>,
+    F: FnMut(Found<T, R>) -> Result<(), Error>,
 {
     /// A line of what `source` yields, whose results go to `hand_on`. What the source could not make a thing of goes there too, in its
     /// place.
@@ -64,6 +72,7 @@ where
                 prefer_large: false,
                 expected: 0,
                 waiting: BTreeMap::new(),
+                held: 0,
                 hand_on,
                 failure: None,
                 stopped: false,
@@ -92,10 +101,11 @@ where
         }
     }
 
-    /// Takes the result of the thing of this index.
-    pub fn hand_in(&self, index: usize, result: Result<(T, R), String>) {
+    /// Takes the result of the thing of this index, and about how many bytes it holds.
+    pub fn hand_in(&self, index: usize, result: Found<T, R>, weight: usize) {
         let mut state = self.lock();
-        state.waiting.insert(index, result);
+        state.waiting.insert(index, (result, weight));
+        state.held = state.held.saturating_add(weight);
         state.hand_on_all();
         self.moved.notify_all();
     }
@@ -124,13 +134,16 @@ where
 impl<I, T, R, F> State<I, T, R, F>
 where
     I: Iterator<Item = Result<T, String>>,
-    F: FnMut(Result<(T, R), String>) -> Result<(), Error>,
+    F: FnMut(Found<T, R>) -> Result<(), Error>,
 {
     fn take(&mut self, size: fn(&T) -> u64) -> Option<(usize, T)> {
         if self.stopped {
             return None;
         }
         self.look_ahead(size);
+        if self.held >= HELD {
+            return self.take_expected();
+        }
         self.prefer_large = !self.prefer_large;
         let rest = if self.prefer_large {
             None
@@ -139,6 +152,21 @@ where
         };
         rest.or_else(|| self.large.pop_first().map(|((_, index), thing)| (index, thing)))
             .or_else(|| self.rest.pop_front())
+    }
+
+    /// The thing whose result is missing first, if nobody took it yet: the one thing that lets those that wait go on.
+    fn take_expected(&mut self) -> Option<(usize, T)> {
+        let is_expected = |index: usize| index == self.expected;
+        if self.rest.front().is_some_and(|(index, _)| is_expected(*index)) {
+            return self.rest.pop_front();
+        }
+        let place = self
+            .large
+            .keys()
+            .copied()
+            .find(|(_, index)| is_expected(*index))?;
+        let thing = self.large.remove(&place)?;
+        Some((self.expected, thing))
     }
 
     /// Looks at a few more of the things, as far ahead as may be.
@@ -159,7 +187,7 @@ where
                 }
                 Ok(thing) => self.rest.push_back((index, thing)),
                 Err(problem) => {
-                    self.waiting.insert(index, Err(problem));
+                    self.waiting.insert(index, (Err(problem), 0));
                     self.hand_on_all();
                 }
             }
@@ -168,8 +196,9 @@ where
 
     fn hand_on_all(&mut self) {
         while !self.stopped
-            && let Some(result) = self.waiting.remove(&self.expected)
+            && let Some((result, weight)) = self.waiting.remove(&self.expected)
         {
+            self.held = self.held.saturating_sub(weight);
             self.expected = self.expected.saturating_add(1);
             if let Err(failure) = (self.hand_on)(result) {
                 self.failure = Some(failure);
@@ -183,12 +212,12 @@ where
 pub struct Watch<'l, I, T, R, F>(&'l Line<I, T, R, F>)
 where
     I: Iterator<Item = Result<T, String>>,
-    F: FnMut(Result<(T, R), String>) -> Result<(), Error>;
+    F: FnMut(Found<T, R>) -> Result<(), Error>;
 
 impl<I, T, R, F> Drop for Watch<'_, I, T, R, F>
 where
     I: Iterator<Item = Result<T, String>>,
-    F: FnMut(Result<(T, R), String>) -> Result<(), Error>,
+    F: FnMut(Found<T, R>) -> Result<(), Error>,
 {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -208,6 +237,7 @@ mod tests {
     use std::time::Duration;
 
     use super::AHEAD;
+    use super::HELD;
     use super::LARGE;
     use super::Line;
     use crate::error::Error;
@@ -248,7 +278,7 @@ mod tests {
                             taken.push(next);
                         }
                         let Some((index, thing)) = taken.pop() else { break };
-                        line.hand_in(index, Ok((thing, index)));
+                        line.hand_in(index, Ok((thing, index)), 1 << 20);
                     }
                 });
             }
@@ -279,12 +309,33 @@ mod tests {
         let first = line.take().expect("a thing");
         let mut taken = 1;
         while let Some((index, thing)) = line.take() {
-            line.hand_in(index, Ok((thing, ())));
+            line.hand_in(index, Ok((thing, ())), 0);
             taken += 1;
         }
         assert_eq!(taken, AHEAD);
-        line.hand_in(first.0, Ok((first.1, ())));
+        line.hand_in(first.0, Ok((first.1, ())), 0);
         assert!(line.take().is_some(), "and on once it is there");
+    }
+
+    #[test]
+    fn while_heavy_results_wait_only_the_missing_one_is_given_out() {
+        let line = Line::new(things(50), SIZE, |_: Result<(u64, ()), String>| Ok(()));
+        // Another thread's.
+        line.hand_in(40, Ok((40, ())), HELD);
+        for missing in 0..40 {
+            let (index, thing) = line.take().expect("the missing one");
+            assert_eq!(index, missing);
+            assert!(line.take().is_none(), "and no other");
+            line.hand_in(index, Ok((thing, ())), 0);
+        }
+        let taken: Vec<usize> = std::iter::from_fn(|| line.take())
+            .map(|(index, _)| index)
+            .collect();
+        assert_eq!(
+            taken.len(),
+            10,
+            "and all the rest once the heavy one is gone: {taken:?}"
+        );
     }
 
     #[test]
@@ -298,7 +349,7 @@ mod tests {
             }
         });
         while let Some((index, thing)) = line.take() {
-            line.hand_in(index, Ok((thing, ())));
+            line.hand_in(index, Ok((thing, ())), 0);
         }
         assert!(line.is_stopped());
         assert!(line.wait().is_none(), "no more are given out");
@@ -314,7 +365,7 @@ mod tests {
         let line = Line::new((0..).map(Ok), SIZE, |_: Result<(u64, ()), String>| Ok(()));
         let _missing = line.take().expect("a thing");
         while let Some((index, thing)) = line.take() {
-            line.hand_in(index, Ok((thing, ())));
+            line.hand_in(index, Ok((thing, ())), 0);
         }
         thread::scope(|scope| {
             let (done, ended) = mpsc::channel();

@@ -75,16 +75,16 @@ where
         I: Iterator<Item = Result<Candidate, String>>,
         F: FnMut(Result<(Candidate, R), String>) -> Result<(), Error>,
     {
-        let hand_in = |(index, candidate): (usize, Candidate), examined: &Examined<'_>| {
+        let hand_in = |(index, candidate): (usize, Candidate), examined: &Examined<'_>, table: usize| {
             let told = (self.tell)(&candidate, examined);
-            line.hand_in(index, Ok((candidate, told)));
+            line.hand_in(index, Ok((candidate, told)), table);
         };
         let room = OPEN_FILES.checked_div(self.jobs).unwrap_or_default();
         let mut batch = match Batch::try_new(room) {
             Ok(batch) => batch,
             Err(error) => {
                 while let Some(taken) = line.wait() {
-                    hand_in(taken, &Err(error.to_string()));
+                    hand_in(taken, &Err(error.to_string()), 0);
                 }
                 return;
             }
@@ -104,17 +104,17 @@ where
                     Ok(source) => {
                         let size = source.size();
                         if let Err(((taken, size), error)) = batch.add(source, (taken, size), &options) {
-                            hand_in(taken, &Ok((size, Err(error))));
+                            hand_in(taken, &Ok((size, Err(error))), 0);
                         }
                     }
-                    Err(error) => hand_in(taken, &Err(error.to_string())),
+                    Err(error) => hand_in(taken, &Err(error.to_string()), 0),
                 }
             }
             if batch.is_empty() || line.is_stopped() {
                 return;
             }
-            batch.advance(self.catalogs, |(taken, size), evidence| {
-                hand_in(taken, &Ok((size, evidence)));
+            batch.advance(self.catalogs, |(taken, size), evidence, table| {
+                hand_in(taken, &Ok((size, evidence)), table);
             });
         }
     }
