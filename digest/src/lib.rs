@@ -31,13 +31,15 @@ mod interleaved;
 #[cfg(all(feature = "side-by-side", target_arch = "x86_64"))]
 mod lanes;
 mod pending;
+#[cfg(feature = "side-by-side")]
+mod together;
 
 pub use blocks::Blocks;
 pub use pending::Pending;
 #[cfg(feature = "side-by-side")]
-pub use pending::compress_all;
+pub use together::compress_all;
 #[cfg(feature = "side-by-side")]
-pub use pending::side_by_side;
+pub use together::side_by_side;
 
 use compress::compress;
 
@@ -99,8 +101,8 @@ impl Pair {
     /// streams are at hand too.
     pub fn update_later<'p>(&'p mut self, bytes: &'p [u8]) -> Pending<'p> {
         let Self { blocks, sha1, sha256 } = self;
-        let whole = blocks.cut(bytes, |blocks| compress(sha1, sha256, blocks));
-        Pending::new(sha1, sha256, whole)
+        let blocks = blocks.cut(bytes, |blocks| compress(sha1, sha256, blocks));
+        Pending { sha1, sha256, blocks }
     }
 
     /// Both digests of everything taken.
