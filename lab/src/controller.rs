@@ -50,6 +50,8 @@ pub fn build_program(package: &str, program: &str) -> Result<PathBuf> {
 
 /// Runs clippy over everything of the workspace that runs on Windows, for Windows; anything it says is an error.
 pub fn lint_for_windows() -> Result<()> {
+    // Libraries to link against are made while compiling, so even looking needs the tool for it.
+    host::require(&host::CONTROLLER_BUILD)?;
     let toolchain = Toolchain::for_target(TARGET)?;
     let mut lint = toolchain.lint(LIBRARY)?;
     lint.args([

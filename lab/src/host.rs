@@ -20,7 +20,6 @@ pub const PIP: [&str; 1] = ["python3-pip"];
 pub const WINE_ROOT: [&str; 2] = ["mmdebstrap", "mount"];
 /// Debian's Rust with the sources of its standard library, for machines whose toolchain lacks the Windows targets.
 pub const DEBIAN_RUST: [&str; 3] = ["cargo-web", "rust-web-src", "rustc-web"];
-
 /// The lints of Debian's Rust.
 pub const DEBIAN_CLIPPY: [&str; 1] = ["rust-web-clippy"];
 
