@@ -118,6 +118,31 @@ fn scan_goes_through_folders_in_order_and_passes_over_other_files() {
 }
 
 #[test]
+fn many_files_prove_what_each_proves_alone_in_their_order() {
+    let run = Run::new();
+    let names: Vec<String> = (0..40).map(|number| format!("tree/{number:02}.sys")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let mut file = driver_image(1);
+        // Large ones are begun before their turn.
+        let tail = if number % 9 == 4 { 3 << 20 } else { number * 7001 };
+        file.extend((0..tail).map(|at| (at ^ (at >> 8) ^ number).to_le_bytes()[0]));
+        run.file(name, file);
+    }
+    let mut together = run
+        .run(&["scan", "tree", "--json", "--jobs", "3"])
+        .code(0)
+        .records();
+    assert_eq!(together.len(), names.len());
+    for (name, record) in names.iter().zip(&mut together) {
+        let mut alone = run.run(&["scan", name, "--json"]).code(0).records();
+        let path = record["path"].take();
+        assert_eq!(path.as_str().expect("text").replace('\\', "/"), *name);
+        alone[0]["path"].take();
+        assert_eq!(*record, alone[0], "{name}");
+    }
+}
+
+#[test]
 fn scan_reports_a_named_file_whatever_it_is() {
     let run = Run::new();
     run.file("notes.txt", "no image");
