@@ -114,9 +114,18 @@ def by_signify(path):
         }
 
 
+def offline_options():
+    """Those that keep osslsigncode off the network, of which 2.5 has none and needs none."""
+    told = subprocess.run(["osslsigncode", "verify", "--help"], capture_output=True, check=False)
+    return [option for option in ["-ignore-cdp", "-ignore-crl"] if option.encode() in told.stdout + told.stderr]
+
+
+OFFLINE = offline_options()
+
+
 def by_osslsigncode(path):
     """A catalogue is looked at through a file that it may list: `FILE.sys` beside `FILE.cat`."""
-    command = ["osslsigncode", "verify", "-ignore-cdp", "-ignore-crl", "-CAfile", ROOTS, "-TSA-CAfile", ROOTS]
+    command = ["osslsigncode", "verify", *OFFLINE, "-CAfile", ROOTS, "-TSA-CAfile", ROOTS]
     if path.endswith(".cat"):
         command += ["-catalog", path, "-in", path[:-4] + ".sys"]
     else:
@@ -131,7 +140,7 @@ def by_osslsigncode(path):
 
         subject = field(r"Subject: (.*)").encode()
         subject = re.sub(rb"\\x([0-9A-F]{2})", lambda byte: bytes([int(byte[1], 16)]), subject).decode()
-        stamp = field(r"Timestamp time: (.*) GMT")
+        stamp = field(r"(?:Timestamp time|The signature is timestamped): (.*) GMT")
         moment = stamp and datetime.datetime.strptime(stamp, "%b %d %H:%M:%S %Y").replace(tzinfo=datetime.timezone.utc)
         signatures.append({
             "digest_algorithm": field(r"Message digest algorithm  : (.*)").lower(),
