@@ -2,6 +2,8 @@
 
 mod candidates;
 mod line;
+#[cfg(test)]
+mod line_tests;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
