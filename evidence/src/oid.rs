@@ -141,6 +141,19 @@ pub(crate) struct Scheme {
     pub(crate) kind: Kind,
 }
 
+impl Scheme {
+    /// The algorithm as a PKCS#9 countersignature may use it: RSA over the bare digest too.
+    pub(crate) const fn of_countersignature(self) -> Self {
+        match self.kind {
+            Kind::Rsa(Padding::Pkcs1) => Self {
+                kind: Kind::Rsa(Padding::Pkcs1OrBareDigest),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
 /// What kind of key makes the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -154,7 +154,10 @@ impl<'a> SignerInfo<'a> {
         scratch: &mut RsaScratch,
     ) -> Result<(), SignatureFault> {
         let algorithm = self.digest_algorithm()?;
-        let scheme = self.scheme.signature().ok_or(SignatureFault::UnknownAlgorithm)?;
+        let mut scheme = self.scheme.signature().ok_or(SignatureFault::UnknownAlgorithm)?;
+        if content_type.is_none() {
+            scheme = scheme.of_countersignature();
+        }
         if !certificate.key.is_supported() {
             return Err(SignatureFault::UnsupportedKey);
         }

@@ -29,6 +29,9 @@ pub(crate) struct PublicKey<'a> {
 pub(crate) enum Padding {
     /// RSASSA-PKCS1-v1_5.
     Pkcs1,
+    /// The same, or its padding around the bare digest, without a `DigestInfo`. Only countersignatures may be made so: those of
+    /// VeriSign's and Symantec's time stamping services are, and Windows takes them.
+    Pkcs1OrBareDigest,
     /// RSASSA-PSS with this digest in the mask generation function, and this length of salt in bytes.
     Pss {
         /// The digest of MGF1.
@@ -82,6 +85,9 @@ pub(crate) fn verify(
     };
     match padding {
         Padding::Pkcs1 => is_pkcs1(message, hash.as_bytes(), algorithm),
+        Padding::Pkcs1OrBareDigest => {
+            is_pkcs1(message, hash.as_bytes(), algorithm) || is_padded(message, hash.as_bytes(), &[])
+        }
         Padding::Pss { mask, salt } => is_pss(message, bits, hash.as_bytes(), algorithm, mask, salt),
     }
 }
@@ -162,15 +168,19 @@ fn exponent(bytes: &[u8]) -> Option<u64> {
 
 /// Whether the message is `00 01 FF.. 00 DigestInfo`, with the digest algorithm's parameters NULL or left out.
 fn is_pkcs1(message: &[u8], digest: &[u8], algorithm: Algorithm) -> bool {
-    let Some(rest) = message.strip_suffix(digest) else {
-        return false;
-    };
-    digest_info_heads(algorithm).iter().any(|head| {
-        rest.strip_suffix(*head)
-            .and_then(|rest| rest.strip_prefix(&[0x00, 0x01]))
-            .and_then(|rest| rest.strip_suffix(&[0x00]))
-            .is_some_and(|fill| fill.len() >= 8 && fill.iter().all(|byte| *byte == 0xff))
-    })
+    digest_info_heads(algorithm)
+        .iter()
+        .any(|head| is_padded(message, digest, head))
+}
+
+/// Whether the message is `00 01 FF.. 00`, `head` and the digest, and nothing else.
+fn is_padded(message: &[u8], digest: &[u8], head: &[u8]) -> bool {
+    message
+        .strip_suffix(digest)
+        .and_then(|rest| rest.strip_suffix(head))
+        .and_then(|rest| rest.strip_prefix(&[0x00, 0x01]))
+        .and_then(|rest| rest.strip_suffix(&[0x00]))
+        .is_some_and(|fill| fill.len() >= 8 && fill.iter().all(|byte| *byte == 0xff))
 }
 
 /// What precedes the digest in a `DigestInfo`: with parameters NULL, and without parameters.

@@ -39,6 +39,13 @@ pub(super) fn sign(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
         .unwrap()
 }
 
+/// The same without the DigestInfo around the digest.
+pub(super) fn sign_bare(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
+    let digest = Algorithm::Sha256.digest(&[message]);
+    key.sign(Pkcs1v15Sign::new_unprefixed(), digest.as_bytes())
+        .unwrap()
+}
+
 /// What a certificate will say. Holders are told apart by the length of their keys.
 #[derive(Clone)]
 pub(crate) struct Spec {
