@@ -73,7 +73,7 @@ pub fn examine_catalog<'w>(
     let message = SignedData::read(bytes)
         .filter(|message| message.content_type == oid::TRUST_LIST)
         .ok_or(CatalogError::NotCatalog)?;
-    let content = message.content.ok_or(CatalogError::NotCatalog)?;
+    let content = message.structure().ok_or(CatalogError::NotCatalog)?;
     let members = members(&content).ok_or(CatalogError::Malformed)?;
     let (prover, _) = workspace.tools.prover().ok_or(CatalogError::NoMemory)?;
     let (signatures, raw_chains) = collect_catalog(bytes, prover, findings)?;

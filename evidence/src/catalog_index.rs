@@ -28,11 +28,13 @@ use crate::facts::Certificate;
 use crate::facts::Digests;
 use crate::facts::Fact;
 use crate::facts::Hash;
+use crate::facts::Identity;
 use crate::facts::Root;
 use crate::facts::Signature;
 use crate::facts::SignatureSource;
 use crate::facts::Timestamp;
 use crate::facts::Unreadable;
+use crate::signatures::Draft;
 use crate::text::Text;
 use crate::x509::X509;
 
@@ -120,7 +122,7 @@ impl<'i> CatalogIndex<'i> {
         &self,
         digests: &Digests,
         certificates: &mut Vec<Certificate<'w>>,
-        drafts: &mut Vec<(Signature<'w>, usize, usize)>,
+        drafts: &mut Vec<Draft<'w>>,
     ) -> Result<(), NoMemory>
     where
         'i: 'w,
@@ -142,7 +144,13 @@ impl<'i> CatalogIndex<'i> {
                 signature.signed_digest = hash;
                 signature.catalog = Some(catalog);
                 let length = certificates.len().saturating_sub(start);
-                push(drafts, (signature, start, length))?;
+                let draft = Draft {
+                    signature,
+                    start,
+                    chain: length,
+                    claimed: 0,
+                };
+                push(drafts, draft)?;
             }
         }
         Ok(())
@@ -227,6 +235,10 @@ fn decode_head(bytes: &[u8]) -> Option<(Signature<'_>, &[u8], u16)> {
         signature_valid: false,
         page_hashes: false,
         chain: &[],
+        // Only proven ones are taken into an index.
+        identity: Identity::Proven,
+        claimed: &[],
+        claimed_roots: 0,
         root: Root {
             wellknown: (wellknown != 0).then_some(wellknown),
             verified: has(VERIFIED),

@@ -45,6 +45,8 @@ impl ExamineError {
             }),
             version: image_facts.map_or(Fact::Absent, Fact::Unreadable),
             signatures: image_facts.map_or(Fact::Present(&[]), Fact::Unreadable),
+            more_signatures: None,
+            weighed_at: None,
         }
     }
 }

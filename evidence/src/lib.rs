@@ -5,7 +5,8 @@
 //!
 //! * [`examine`] is the front door; [`Evidence`] what comes out. `pe`, `image_digest`, `pages`: the image itself.
 //! * `signatures` judges what hangs on it: `pkcs7` and `spc` are the messages, `x509` and `chain` who signed them, `roots` where a chain
-//!   may end, `timestamp` when it was. `der` and `crypto` are underneath.
+//!   may end, `timestamp` when it was; `claims` what they name beyond what they prove, `work` how much they may ask for. `der` and
+//!   `crypto` are underneath.
 //! * [`examine_catalog`] and [`CatalogIndex`]: signatures that stand in a list beside the file.
 //! * [`Trust`] sorts files by what the Windows driver policy makes of them.
 //!
@@ -42,6 +43,7 @@ mod certificate_table;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
+mod claims;
 mod crypto;
 mod der;
 mod digest;
@@ -82,6 +84,7 @@ mod timestamp_tests;
 mod trust;
 #[cfg(test)]
 mod trust_tests;
+mod work;
 mod workspace;
 mod x509;
 
@@ -110,6 +113,7 @@ pub use facts::Ekus;
 pub use facts::Evidence;
 pub use facts::Fact;
 pub use facts::Hash;
+pub use facts::Identity;
 pub use facts::Image;
 pub use facts::Key;
 pub use facts::Root;
@@ -125,6 +129,7 @@ pub use source::SourceError;
 pub use text::Text;
 pub use trust::Trust;
 pub use trust::TrustClass;
+pub use trust::has_ended;
 pub use trust::usage;
 pub use workspace::Findings;
 pub use workspace::Workspace;

@@ -20,6 +20,7 @@ use crate::der::Reader;
 use crate::der::SEQUENCE;
 use crate::der::SET;
 use crate::der::context;
+use crate::der::context_primitive;
 use crate::digest::Algorithm;
 use crate::error::NoMemory;
 use crate::facts;
@@ -60,6 +61,10 @@ pub(crate) struct X509<'a> {
     /// Whether its key usage, if it has one, lets it sign certificates.
     pub(crate) may_sign_certificates: bool,
     pub(crate) key_id: Option<&'a [u8]>,
+    /// The key that it says to be signed with, as [`X509::key_id`] of its issuer.
+    pub(crate) issuer_key_id: Option<&'a [u8]>,
+    /// SHA-256 of the whole certificate, once it stands in a pool.
+    pub(crate) id: [u8; 32],
 }
 
 impl<'a> X509<'a> {
@@ -102,6 +107,8 @@ impl<'a> X509<'a> {
             first_version,
             may_sign_certificates: true,
             key_id: None,
+            issuer_key_id: None,
+            id: [0; 32],
         };
         for field in fields {
             if field.tag == context(3) {
@@ -120,6 +127,10 @@ impl<'a> X509<'a> {
             match id {
                 oid::EXTENDED_KEY_USAGE => self.ekus = Some(Ekus(value?.tagged(SEQUENCE)?.content)),
                 oid::SUBJECT_KEY_ID => self.key_id = value?.octets(),
+                oid::AUTHORITY_KEY_ID => {
+                    let mut fields = value?.tagged(SEQUENCE)?.reader();
+                    self.issuer_key_id = fields.optional(context_primitive(0)).map(|field| field.content);
+                }
                 oid::KEY_USAGE => {
                     // Bit 5 is keyCertSign.
                     let flags = bit_string(&value?)?;
@@ -186,13 +197,12 @@ impl<'a> X509<'a> {
             issuer_cn: self.issuer.common_name(),
             serial: self.serial,
             thumbprint_sha1,
-            tbs: self
-                .tbs_hash()
-                .map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
+            // App Control knows no hash of a certificate whose algorithm nobody knows.
+            tbs: self.tbs_hash().map_or(Fact::Absent, Fact::Present),
             ekus: self.ekus.unwrap_or_default(),
             not_before: self.not_before,
             not_after: self.not_after,
-            key: self.key.kind.facts(),
+            key: self.key.facts(),
         }
     }
 }
@@ -255,7 +265,9 @@ pub(crate) struct PublicKey<'a> {
 enum KeyKind<'a> {
     Rsa(RsaKey<'a>),
     Ecdsa(Curve, &'a [u8]),
+    /// Of a known kind, and never used.
     Unsupported,
+    Unknown,
 }
 
 impl KeyKind<'_> {
@@ -263,7 +275,7 @@ impl KeyKind<'_> {
         match self {
             Self::Rsa(key) => Key::Rsa(u16::try_from(crypto::modulus_bits(key.modulus)).unwrap_or(u16::MAX)),
             Self::Ecdsa(curve, _) => Key::Ecdsa(curve.bits()),
-            Self::Unsupported => Key::Unsupported,
+            Self::Unsupported | Self::Unknown => Key::Unsupported,
         }
     }
 }
@@ -293,9 +305,19 @@ impl<'a> PublicKey<'a> {
                     _ => KeyKind::Unsupported,
                 }
             }
-            _ => KeyKind::Unsupported,
+            _ => KeyKind::Unknown,
         };
         Some(Self { raw: info.raw, kind })
+    }
+
+    /// What kind of key it is.
+    pub(crate) fn facts(&self) -> Key {
+        self.kind.facts()
+    }
+
+    /// Whether nobody here knows what kind of key it is.
+    pub(crate) const fn is_of_unknown_kind(&self) -> bool {
+        matches!(self.kind, KeyKind::Unknown)
     }
 
     /// Whether a key of this kind and length is ever used.
@@ -305,7 +327,7 @@ impl<'a> PublicKey<'a> {
                 (crypto::RSA_MIN_BITS..=crypto::RSA_MAX_BITS).contains(&crypto::modulus_bits(key.modulus))
             }
             KeyKind::Ecdsa(..) => true,
-            KeyKind::Unsupported => false,
+            KeyKind::Unsupported | KeyKind::Unknown => false,
         }
     }
 
@@ -331,20 +353,67 @@ impl<'a> PublicKey<'a> {
     }
 }
 
-/// Certificates kept of one signature, its timestamps included.
+/// Certificates kept of one signature, and again of each timestamp.
 pub(crate) const MAX_CERTIFICATES: usize = 64;
+/// The largest certificate that is read, in bytes. Those with the largest signatures in use have less than a tenth.
+const MAX_CERTIFICATE: usize = 64 << 10;
+/// The longest name, in bytes: names are compared with each other.
+const MAX_NAME: usize = 4 << 10;
+/// Elements of a set that are looked at, repeated certificates included.
+const MAX_ELEMENTS: usize = 256;
 
-/// Appends the certificates of a set, up to the cap; `false` if there were more. What is no certificate (an attribute certificate, or
-/// something broken) is passed over: it can only be missed in a chain.
-pub(crate) fn push_certificates<'a>(pool: &mut Vec<X509<'a>>, set: Reader<'a>) -> Result<bool, NoMemory> {
-    for element in set {
-        let Some(certificate) = X509::read(&element) else {
+/// Whether a pool holds all certificates of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Completeness {
+    /// All.
+    Whole,
+    /// But for what does not parse as a certificate.
+    Unparsed,
+    /// A cap was reached.
+    Capped,
+}
+
+/// Appends the certificates of a set to those of a pool that has `MAX_CERTIFICATES` more places, each once. Attribute certificates
+/// are passed over: they are no part of a chain.
+pub(crate) fn push_certificates<'a>(
+    pool: &mut Vec<X509<'a>>,
+    set: Reader<'a>,
+) -> Result<Completeness, NoMemory> {
+    let most = pool.len().saturating_add(MAX_CERTIFICATES);
+    let mut found = Completeness::Whole;
+    let mut rest = set;
+    for (count, element) in rest.by_ref().enumerate() {
+        if count >= MAX_ELEMENTS {
+            return Ok(Completeness::Capped);
+        }
+        if element.tag != SEQUENCE {
+            continue;
+        }
+        if element.raw.len() > MAX_CERTIFICATE {
+            found = found.max(Completeness::Capped);
+            continue;
+        }
+        let Some(mut certificate) = X509::read(&element) else {
+            found = found.max(Completeness::Unparsed);
             continue;
         };
-        if pool.len() >= MAX_CERTIFICATES {
-            return Ok(false);
+        if certificate.issuer.0.len().max(certificate.subject.0.len()) > MAX_NAME {
+            found = found.max(Completeness::Capped);
+            continue;
+        }
+        if let Ok(id) = Algorithm::Sha256.digest(&[certificate.raw]).as_bytes().try_into() {
+            certificate.id = id;
+        }
+        if pool.iter().any(|other| other.id == certificate.id) {
+            continue;
+        }
+        if pool.len() >= most {
+            return Ok(Completeness::Capped);
         }
         push(pool, certificate)?;
     }
-    Ok(true)
+    if !rest.is_empty() {
+        found = found.max(Completeness::Unparsed);
+    }
+    Ok(found)
 }
