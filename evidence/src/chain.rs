@@ -82,6 +82,7 @@ impl<'s> Prover<'s> {
         // A problem on the way explains a chain that ends nowhere; one that found its root stands.
         if best.end == End::Nowhere {
             best.fault = search.problem;
+            best.is_doubtful = best.certificates(pool).last().is_some_and(|top| names_a_key(top, pool));
         }
         best
     }
@@ -92,6 +93,15 @@ impl<'s> Prover<'s> {
 fn link_id(certificate: &X509<'_>, key: &PublicKey<'_>) -> Option<[u8; 32]> {
     let hash = Algorithm::Sha256.digest(&[&certificate.id, key.raw]);
     hash.as_bytes().try_into().ok()
+}
+
+/// Whether a certificate says that it was signed with a key that is at hand, under a name that is not: one of the two was changed.
+fn names_a_key(certificate: &X509<'_>, pool: &[X509<'_>]) -> bool {
+    certificate.issuer_key_id.is_some_and(|id| {
+        certificate.key_id != Some(id)
+            && (pool.iter().any(|other| other.key_id == Some(id))
+                || known_roots().any(|root| root.key().is_some_and(|key| key.has_id(id))))
+    })
 }
 
 /// What a chain is wanted for.
@@ -124,6 +134,8 @@ pub(crate) struct Chain {
     length: u8,
     /// Whether the last place is the file's copy of a known root, whose power is the table's to say and not the file's.
     ends_in_copy: bool,
+    /// Whether it ends nowhere although the key that its top names is at hand.
+    pub(crate) is_doubtful: bool,
     pub(crate) end: End,
     pub(crate) root: Root,
     pub(crate) fault: Option<SignatureFault>,
@@ -135,6 +147,7 @@ impl Chain {
             places: [0; MAX_CHAIN],
             length: 0,
             ends_in_copy: false,
+            is_doubtful: false,
             end: End::Nowhere,
             root: Root {
                 wellknown: None,

@@ -317,7 +317,8 @@ pub struct Signature<'a> {
 pub enum Identity {
     /// The leaf's key made the signature, and every link from the leaf to a root or to a certificate that signed itself holds.
     Proven,
-    /// The signature and the leaf's key are of a kind that this reader does not know: the signer is who it says.
+    /// Nothing speaks against the signer being who it says: every link holds, and ends in an authority whose issuer nobody knows
+    /// (most private authorities' roots are in no file); or signature and key are of a kind that this reader does not know.
     Claimed,
     /// It could be anybody's: the signature, a certificate or a link does not hold or is missing, or a cap was reached.
     Unproven,

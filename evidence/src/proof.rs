@@ -49,13 +49,11 @@ pub(crate) fn prove<'a>(
     let (place, verified) = find_signer(message, signer, pool, prover);
     let chain = place.map(|place| prover.build(pool, place, Purpose::CodeSigning));
     let claims = place.map_or(Claims::NONE, |place| Claims::of(pool, place, chain.as_ref()));
-    let is_anchored = chain.is_some_and(|chain| chain.end > End::Nowhere);
-    let identity = if verified.is_ok() && is_anchored && completeness == Completeness::Whole {
-        Identity::Proven
-    } else if place.is_some_and(|place| is_of_unknown_kind(signer, pool.get(place))) {
-        Identity::Claimed
-    } else {
-        Identity::Unproven
+    let is_of_unknown_kind = place.is_some_and(|place| is_of_unknown_kind(signer, pool.get(place)));
+    let identity = match &chain {
+        Some(chain) if verified.is_ok() && completeness == Completeness::Whole => identity(chain),
+        _ if is_of_unknown_kind => Identity::Claimed,
+        _ => Identity::Unproven,
     };
     let outcome = if signer.is_weak() {
         Err(SignatureFault::WeakAlgorithm)
@@ -81,6 +79,20 @@ pub(crate) fn prove<'a>(
         timestamp: prove_time(signer, pool, prover)?,
         opus: OpusInfo::read(signer.signed_attribute(oid::SPC_OPUS_INFO)),
     })
+}
+
+/// How far it is proven that the leaf of a chain, whose key made the signature, is who it says.
+///
+/// A leaf whose issuer is not in the file says nothing: the key may have been put into any certificate. One with an authority over
+/// it that ends nowhere is what most private authorities issue, whose roots are in no file.
+fn identity(chain: &Chain) -> Identity {
+    if chain.end > End::Nowhere {
+        Identity::Proven
+    } else if chain.fault.is_none() && !chain.is_doubtful && chain.places().count() > 1 {
+        Identity::Claimed
+    } else {
+        Identity::Unproven
+    }
 }
 
 /// The place of the signer's certificate, and whether its key made the signature. Several may bear the name: the one whose key did is

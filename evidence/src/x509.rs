@@ -315,6 +315,16 @@ impl<'a> PublicKey<'a> {
         self.kind.facts()
     }
 
+    /// Whether this is the identifier of the key as most authorities make it: the SHA-1 of its bits (RFC 5280, 4.2.1.2).
+    pub(crate) fn has_id(&self, id: &[u8]) -> bool {
+        let bits = Element::split(self.raw).and_then(|(info, _)| {
+            let mut fields = info.reader();
+            let _algorithm = fields.any()?;
+            bit_string(&fields.any()?)
+        });
+        bits.is_some_and(|bits| Algorithm::Sha1.digest(&[bits]).as_bytes() == id)
+    }
+
     /// Whether nobody here knows what kind of key it is.
     pub(crate) const fn is_of_unknown_kind(&self) -> bool {
         matches!(self.kind, KeyKind::Unknown)
