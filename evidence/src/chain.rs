@@ -82,7 +82,10 @@ impl<'s> Prover<'s> {
         // A problem on the way explains a chain that ends nowhere; one that found its root stands.
         if best.end == End::Nowhere {
             best.fault = search.problem;
-            best.is_doubtful = best.certificates(pool).last().is_some_and(|top| names_a_key(top, pool));
+            best.is_doubtful = best
+                .certificates(pool)
+                .last()
+                .is_some_and(|top| names_a_key(top, pool));
         }
         best
     }
@@ -211,7 +214,8 @@ impl Chain {
                     .filter(|certificate| !certificate.is_self_issued());
                 self.end >= End::Known
                     && self.allows(pool, oid::EKU_TIME_STAMPING)
-                    && dated.all(|certificate| (certificate.not_before..=certificate.not_after).contains(&time))
+                    && dated
+                        .all(|certificate| (certificate.not_before..=certificate.not_after).contains(&time))
             }
         }
     }

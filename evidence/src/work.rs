@@ -88,7 +88,11 @@ fn cost(key: Key) -> u32 {
         }
         Key::Ecdsa(bits) => {
             let blocks = u32::from(bits).div_ceil(64);
-            blocks.saturating_mul(blocks).saturating_mul(blocks).div_ceil(2).max(1)
+            blocks
+                .saturating_mul(blocks)
+                .saturating_mul(blocks)
+                .div_ceil(2)
+                .max(1)
         }
         // Never verified, but looked at.
         Key::Unsupported => 1,

@@ -51,8 +51,8 @@ pub(crate) fn names<'e>(evidence: &Evidence<'e>) -> [Fact<Text<'e>>; NAME_KINDS]
 #[derive(Clone, Copy)]
 pub(crate) struct NameKeys {
     keys: [u32; NAME_KINDS],
-    /// Why a name that rules are looked up by is not known.
-    pub(crate) unread: Option<Unreadable>,
+    /// Why a name that rules are looked up by is not known, if one is not.
+    pub(crate) missing: Option<Unreadable>,
 }
 
 impl NameKeys {
@@ -60,13 +60,13 @@ impl NameKeys {
     pub(crate) fn of(evidence: &Evidence<'_>, kinds: u32) -> Self {
         let mut found = Self {
             keys: [0; NAME_KINDS],
-            unread: None,
+            missing: None,
         };
         for ((kind, name), key) in names(evidence).into_iter().enumerate().zip(&mut found.keys) {
             let used = u32::try_from(kind).is_ok_and(|kind| kinds.checked_shr(kind).unwrap_or(0) & 1 != 0);
             match name {
                 Fact::Present(text) if used => *key = name_key(kind, text),
-                Fact::Unreadable(reason) if used => found.unread = found.unread.or(Some(reason)),
+                Fact::Unreadable(reason) if used => found.missing = found.missing.or(Some(reason)),
                 _ => {}
             }
         }
@@ -103,7 +103,7 @@ pub(crate) fn grants_by_authenticode(evidence: &Evidence<'_>) -> bool {
     match evidence.image {
         Fact::Present(image) => image.conformant,
         // Nothing is known of the layout where a record does not hold it, and then of nothing else of the image.
-        Fact::Unreadable(_) => true,
+        Fact::Unreadable(reason) => !reason.is_from_file(),
         Fact::Absent => false,
     }
 }

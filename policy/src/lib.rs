@@ -22,6 +22,7 @@
     )
 )]
 
+pub mod bounds;
 pub mod bucket_index;
 mod decide;
 mod error;
@@ -37,6 +38,7 @@ pub mod records;
 mod rules;
 mod set;
 mod truth;
+mod unread;
 mod validate;
 mod verdict;
 mod weighing;

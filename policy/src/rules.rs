@@ -1,5 +1,6 @@
 //! Whether one rule holds for one file.
 
+use crate::bounds::MAX_TRIED_ATTRIBUTES;
 use crate::facts::NameKeys;
 use crate::facts::ends_in;
 use crate::facts::flat_counts;
@@ -163,13 +164,10 @@ impl<'s, 'e> Rules<'s, 'e> {
 
     /// Whether the file has one of the file attributes of a signer that is used for this action, or the signer asks for none.
     pub(crate) fn attributes_of(&self, signer: &SignerRecord, action: Action) -> Truth {
-        let count = as_index(signer.attribute_count.get());
-        if count == 0 {
+        if signer.attribute_count.get() == 0 {
             return Truth::Yes;
         }
-        let all: &[AttributeRef] = self.set.table(Table::AttributeRefs);
-        let first = as_index(signer.attribute_first.get());
-        let refs = all.get(first..first.saturating_add(count)).unwrap_or_default();
+        let refs = self.set.attribute_refs(signer);
         let any = |refs: &[AttributeRef]| {
             let mut truth = Truth::No;
             for reference in refs {
@@ -180,13 +178,16 @@ impl<'s, 'e> Rules<'s, 'e> {
             }
             truth
         };
-        // A name that cannot be had is one that is looked for only where it may be any.
-        let looked_up = match self.keys.unread {
-            None => true,
-            Some(reason) => Truth::unread(reason, action) == Truth::No,
-        };
-        if !looked_up {
-            return any(refs);
+        // A name that cannot be had is looked for only where it may be any.
+        if let Some(reason) = self.keys.missing
+            && Truth::unread(reason, action) != Truth::No
+        {
+            // Of very many, one of the rest may be meant.
+            let (tried, rest) = refs.split_at(refs.len().min(MAX_TRIED_ATTRIBUTES));
+            return match any(tried) {
+                Truth::No if !rest.is_empty() => Truth::unread(reason, action),
+                truth => truth,
+            };
         }
         let mut truth = Truth::No;
         for key in self.keys.iter() {
@@ -229,10 +230,7 @@ impl<'s, 'e> Rules<'s, 'e> {
         action: Action,
     ) -> (Truth, Anchor) {
         if signer.tbs.get() == NONE {
-            return (
-                ends_in(signature, signer.wellknown, action).into(),
-                Anchor::Above,
-            );
+            return (ends_in(signature, signer.wellknown, action).into(), Anchor::Above);
         }
         let wanted = self.set.pooled(signer.tbs.get());
         let mut truth = Truth::No;
