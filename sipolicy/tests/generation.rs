@@ -106,6 +106,8 @@ fn file<'s>(content: u8, name: &'static str, version: u64, signatures: &'s [Sign
             product_name: Fact::Absent,
         }),
         signatures: Fact::Present(signatures),
+        more_signatures: None,
+        weighed_at: None,
     }
 }
 
