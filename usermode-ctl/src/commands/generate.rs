@@ -50,7 +50,7 @@ pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Erro
         Ok(())
     })?;
     let document = generator.finish(&arguments.name);
-    files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
+    files::write_document(output, &arguments.output, &document)?;
     let levels: Vec<String> = levels
         .iter()
         .map(|(level, count)| format!("{count} by {level}"))
