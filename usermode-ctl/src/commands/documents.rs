@@ -153,7 +153,7 @@ fn certificate_name<'k>(known: &'k Knowledge, text: &str) -> Option<&'k str> {
 /// A compiled set: its policies, then what each says as far as the set holds it.
 fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
     let set = policies::validate(&file.path, &file.bytes)?;
-    let record = SetRecord::new(file.path.display().to_string(), &file.bytes, &set);
+    let record = SetRecord::new(files::name(&file.path), &file.bytes, &set);
     compile::report(output, &record)?;
     for document in sipolicy::decompile(&set) {
         if !output.is_json() {
@@ -280,10 +280,10 @@ const MAX_LIST: usize = 256 << 20;
 
 /// Makes a blocklist policy of a LOLDrivers list.
 pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
-    let bytes = files::read(&arguments.file, MAX_LIST)?;
-    let name = arguments.file.display().to_string();
-    let imported =
-        sipolicy::import_loldrivers(&name, &bytes).map_err(|error| Error::Document(error.to_string()))?;
+    let text = files::read_text(&arguments.file, MAX_LIST)?;
+    let name = files::name(&arguments.file);
+    let imported = sipolicy::import_loldrivers(&name, text.as_bytes())
+        .map_err(|error| Error::Document(error.to_string()))?;
     let output = &mut context.output;
     files::write_document(output, &arguments.output, &imported.document)?;
     // One rule allows everything else.

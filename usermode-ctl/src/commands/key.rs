@@ -101,7 +101,7 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
     let key = keys::read_private(&arguments.key)?;
     let signed = keys::sign(set, arguments.sequence, &key);
     files::write_result(&mut context.output, &arguments.output, &signed)?;
-    if arguments.output.as_os_str() == "-" {
+    if files::is_standard_output(&arguments.output) {
         return Ok(Outcome::Done);
     }
     let public = key.verifying_key();
@@ -113,7 +113,7 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
         "signed with key {}, sequence number {}: {}",
         keys::fingerprint(public.as_bytes()),
         arguments.sequence,
-        arguments.output.display()
+        files::name(&arguments.output)
     );
     record.report(context, &says)
 }
