@@ -326,8 +326,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "NAME               SIZE",
-                "a                     1",
+                "NAME             SIZE",
+                "a                   1",
                 r"longer\u{a}name    20"
             ]
         );

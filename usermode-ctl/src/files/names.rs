@@ -4,6 +4,7 @@
 //! had back. On Unix a byte that is no UTF-8 is `\x` and two digits; in such a name each backslash is doubled, and so it is in a name that
 //! holds what looks like such a byte. On Windows half of a surrogate pair is four digits in angle brackets, which names there cannot hold.
 
+use std::fmt::Write;
 use std::path::Path;
 
 /// The name of a file for records, tables and messages.
@@ -30,7 +31,8 @@ fn of_bytes(name: &[u8]) -> String {
     for chunk in name.utf8_chunks() {
         shown.push_str(&chunk.valid().replace('\\', r"\\"));
         for byte in chunk.invalid() {
-            shown.push_str(&format!(r"\x{byte:02x}"));
+            // Writing to a string does not fail.
+            let _ = write!(shown, r"\x{byte:02x}");
         }
     }
     shown
@@ -51,7 +53,8 @@ fn of_units(name: impl Iterator<Item = u16>) -> String {
     for found in char::decode_utf16(name) {
         match found {
             Ok(character) => shown.push(character),
-            Err(half) => shown.push_str(&format!("<{:04X}>", half.unpaired_surrogate())),
+            // Writing to a string does not fail.
+            Err(half) => _ = write!(shown, "<{:04X}>", half.unpaired_surrogate()),
         }
     }
     shown
