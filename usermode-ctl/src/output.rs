@@ -202,7 +202,17 @@ fn shown(words: &dyn fmt::Display, style: Style) -> String {
 /// Says what the command line parser has to say. It quotes words of the command line, which may be names of files.
 pub fn usage(told: &clap::Error) {
     let plain = told.render().to_string();
-    let said = printable_lines(&plain);
+    let mut said = plain.clone();
+    for word in std::env::args_os() {
+        let word = word.to_string_lossy();
+        let value = word.split_once('=').map_or("", |(_, value)| value);
+        for quoted in [&*word, value] {
+            if printable(quoted) != quoted {
+                said = said.replace(quoted, &printable(quoted));
+            }
+        }
+    }
+    let said = printable_lines(&said);
     // Nothing can be done when even that cannot be shown.
     if said == plain {
         let _ = told.print();

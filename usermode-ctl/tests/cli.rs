@@ -1,5 +1,6 @@
 //! The command as users and scripts see it: exit codes, where words go, the shape of JSON.
 
+#[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;

@@ -1,7 +1,6 @@
 //! What is no regular file, and names that are no text: on the command line, in folders and as places for results.
 #![cfg(unix)]
 
-#[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;

@@ -1,5 +1,6 @@
 //! `scan` and `explain` as users and scripts see them: what is reported of files, and where words go.
 
+#[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
