@@ -198,7 +198,7 @@ fn a_reader_that_leaves_is_no_error() {
     use std::io::BufRead;
     let run = Run::new();
     for number in 0..300 {
-        run.file(&format!("{}{number}.sys", "long".repeat(40)), driver_image(1));
+        run.file(format!("{}{number}.sys", "long".repeat(40)), driver_image(1));
     }
     let mut child = run
         .command(&["scan", "--json", "."])

@@ -5,6 +5,8 @@ mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
 
+use std::fmt::Write;
+
 use run::Run;
 use serde_json::json;
 use support::authenticode_sha256;
@@ -51,9 +53,10 @@ fn hostile(allowed: impl Fn(char) -> bool) -> String {
 /// What XML can hold, escaped so that a document keeps it.
 fn in_xml() -> String {
     let text = hostile(|found| !matches!(found, '\0'..='\x1f') || matches!(found, '\t' | '\n' | '\r'));
-    text.chars()
-        .map(|found| format!("&#{};", u32::from(found)))
-        .collect()
+    text.chars().fold(String::new(), |mut escaped, found| {
+        write!(escaped, "&#{};", u32::from(found)).expect("memory");
+        escaped
+    })
 }
 
 /// Fails unless all of it is printable, but for line ends and for the colours that the command itself gives.
@@ -231,13 +234,13 @@ fn no_name_of_a_file_lets_a_character_out_that_steers() {
         .expect("linked");
     }
     let tree = run.path().join("tree");
-    let mut named: Vec<std::path::PathBuf> = vec![tree.clone()];
-    named.extend(
+    let mut paths: Vec<std::path::PathBuf> = vec![tree.clone()];
+    paths.extend(
         names
             .iter()
             .map(|name| tree.join(std::ffi::OsStr::from_bytes(name))),
     );
-    named.extend(names.iter().map(|name| {
+    paths.extend(names.iter().map(|name| {
         tree.join(std::ffi::OsStr::from_bytes(name))
             .with_extension("link")
     }));
@@ -251,7 +254,7 @@ fn no_name_of_a_file_lets_a_character_out_that_steers() {
         &["policy", "lint"],
         &["policy", "compile", "-o"],
     ] {
-        for path in &named {
+        for path in &paths {
             for (json, colour) in [(false, "NO_COLOR"), (false, "CLICOLOR_FORCE"), (true, "NO_COLOR")] {
                 let mut command = run.command(words);
                 command.arg(path).env(colour, "1");
@@ -270,7 +273,7 @@ fn no_name_of_a_file_lets_a_character_out_that_steers() {
     // And what a record escapes is the name itself.
     let path = &run
         .command(&["scan", "--json"])
-        .arg(&named[1])
+        .arg(&paths[1])
         .output()
         .expect("started")
         .stdout;

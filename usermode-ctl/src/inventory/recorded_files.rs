@@ -29,7 +29,7 @@ pub fn records(path: &Path, mut each: impl FnMut(&Record) -> Result<(), Error>) 
     loop {
         let before = values.byte_offset();
         let Some(value) = values.next() else { break };
-        let value = value.map_err(|error| malformed(not_json(&text, &error)))?;
+        let value = value.map_err(|error| malformed(not_json(&text, before, &error)))?;
         let list = match value {
             Value::Array(list) => list,
             value => vec![value],
@@ -56,14 +56,15 @@ pub fn records(path: &Path, mut each: impl FnMut(&Record) -> Result<(), Error>) 
     }
 }
 
-fn not_json(text: &str, error: &serde_json::Error) -> String {
-    let place = error.line();
+/// What a text is that is no JSON from this byte on.
+fn not_json(text: &str, at: usize, error: &serde_json::Error) -> String {
     let looks_like = if text.starts_with("ElfFile\0") {
         "a log of Windows' events"
     } else if text.trim_start().starts_with('<') {
         "XML"
     } else {
-        return format!("line {place}: this is not JSON: {error}; {INSTEAD}");
+        let number = line_number(text, at);
+        return format!("line {number}: this is not JSON: {error}; {INSTEAD}");
     };
     format!("this is {looks_like}, not JSON; {INSTEAD}")
 }
