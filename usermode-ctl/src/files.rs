@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 
 pub use self::kind::kind_of;
 pub use self::names::name;
+pub use self::names::name_of_units;
 pub use self::source::FileSource;
 pub use self::text::read_text;
 pub use self::writing::create;

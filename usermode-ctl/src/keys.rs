@@ -77,41 +77,44 @@ fn public_text(key: &VerifyingKey) -> String {
 
 /// The private key in a file.
 pub fn read_private(path: &Path) -> Result<SigningKey, Error> {
-    let seed = read(
-        path,
-        PRIVATE,
-        "a private key, as `gatehouse policy key new` writes it",
-    )?;
-    Ok(SigningKey::from_bytes(&seed))
+    match parse(&files::read(path, MAX_BYTES)?) {
+        Some(Parsed::Private(seed)) => Ok(SigningKey::from_bytes(&seed)),
+        _ => Err(Error::Malformed {
+            path: path.to_owned(),
+            problem: "this is not a private key, as `gatehouse policy key new` writes it".to_owned(),
+        }),
+    }
 }
 
 /// The public key in a file; that of a private key, too.
 pub fn read_public(path: &Path) -> Result<VerifyingKey, Error> {
-    if let Ok(key) = read_private(path) {
-        return Ok(key.verifying_key());
-    }
-    let bytes = read(
-        path,
-        PUBLIC,
-        "a public key, as `gatehouse policy key new` writes it to a .pub file",
-    )?;
-    VerifyingKey::from_bytes(&bytes).map_err(|_| Error::Malformed {
+    let malformed = |problem: &str| Error::Malformed {
         path: path.to_owned(),
-        problem: "these are not the bytes of an Ed25519 key; make one with `gatehouse policy key new`"
-            .to_owned(),
-    })
+        problem: problem.to_owned(),
+    };
+    // Read once: it may be a pipe.
+    match parse(&files::read(path, MAX_BYTES)?) {
+        Some(Parsed::Private(seed)) => Ok(SigningKey::from_bytes(&seed).verifying_key()),
+        Some(Parsed::Public(bytes)) => VerifyingKey::from_bytes(&bytes).map_err(|_| {
+            malformed("these are not the bytes of an Ed25519 key; make one with `gatehouse policy key new`")
+        }),
+        None => Err(malformed(
+            "this is not a public key, as `gatehouse policy key new` writes it to a .pub file",
+        )),
+    }
 }
 
-fn read(path: &Path, kind: &str, what: &str) -> Result<[u8; 32], Error> {
-    let bytes = files::read(path, MAX_BYTES)?;
-    let digits = str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| text.trim().strip_prefix(kind))
-        .map(str::trim_ascii);
-    digits.and_then(key_bytes).ok_or_else(|| Error::Malformed {
-        path: path.to_owned(),
-        problem: format!("this is not {what}"),
-    })
+/// What is in a key file.
+enum Parsed {
+    Private([u8; 32]),
+    Public([u8; 32]),
+}
+
+fn parse(bytes: &[u8]) -> Option<Parsed> {
+    let text = str::from_utf8(bytes).ok()?.trim();
+    let digits = |kind: &str| text.strip_prefix(kind).map(str::trim_ascii).and_then(key_bytes);
+    let private = digits(PRIVATE).map(Parsed::Private);
+    private.or_else(|| digits(PUBLIC).map(Parsed::Public))
 }
 
 fn key_bytes(digits: &str) -> Option<[u8; 32]> {

@@ -18,7 +18,7 @@ pub fn name(path: &Path) -> String {
 #[cfg(windows)]
 pub fn name(path: &Path) -> String {
     use std::os::windows::ffi::OsStrExt;
-    of_units(path.as_os_str().encode_wide())
+    name_of_units(path.as_os_str().encode_wide())
 }
 
 #[cfg(any(unix, test))]
@@ -47,8 +47,8 @@ fn holds_escape(text: &str) -> bool {
         .any(|found| found.starts_with(br"\x") && found.iter().skip(2).all(is_digit))
 }
 
-#[cfg(any(windows, test))]
-fn of_units(name: impl Iterator<Item = u16>) -> String {
+/// The name of a file as Windows has it, for records, tables and messages.
+pub fn name_of_units(name: impl Iterator<Item = u16>) -> String {
     let mut shown = String::new();
     for found in char::decode_utf16(name) {
         match found {
@@ -70,11 +70,11 @@ mod tests {
     fn names_that_are_text_are_left_as_they_are() {
         for name in ["a.sys", "Zürich/ß.sys", r"C:\Windows\x.sys", r"\xg0 \X41", ""] {
             assert_eq!(of_bytes(name.as_bytes()), name);
-            assert_eq!(of_units(name.encode_utf16()), name);
+            assert_eq!(name_of_units(name.encode_utf16()), name);
         }
         assert_eq!(of_bytes(b"bad\xff\xfe.sys"), r"bad\xff\xfe.sys");
         assert_eq!(of_bytes(br"bad\xff\xfe.sys"), r"bad\\xff\\xfe.sys");
-        assert_eq!(of_units([0x61, 0xd83d, 0x62].into_iter()), "a<D83D>b");
+        assert_eq!(name_of_units([0x61, 0xd83d, 0x62].into_iter()), "a<D83D>b");
     }
 
     /// All names of a few parts that meet each other in the worst ways.
