@@ -27,13 +27,13 @@ use clap::ValueEnum;
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done, and nothing was refused
-   1  failure, or `doctor` found something
+   1  failure, `doctor` found something, or there was nothing to examine
    2  the command line is wrong
    3  an input file is malformed
    4  the driver cannot be reached
    5  access denied
    6  the driver rejected the policy
-  10  done, and something is or would be refused
+  10  done, and something is or would be refused; with --strict, or is unknown
 
 Results go to standard output, everything else to standard error. NO_COLOR is honoured.";
 
