@@ -77,9 +77,39 @@ mod tests {
         assert_eq!(name_of_units([0x61, 0xd83d, 0x62].into_iter()), "a<D83D>b");
     }
 
+    /// As `docs/files.md` says how to get a name back.
+    fn name_of_shown(shown: &str) -> Vec<u8> {
+        if !holds_escape(shown) {
+            return shown.as_bytes().to_vec();
+        }
+        let mut name = Vec::new();
+        let mut rest = shown.as_bytes();
+        while let Some((first, after)) = rest.split_first() {
+            let digits = after
+                .strip_prefix(b"x")
+                .and_then(|digits| digits.split_at_checked(2));
+            rest = match (first, after.strip_prefix(b"\\"), digits) {
+                (b'\\', Some(after), _) => {
+                    name.push(b'\\');
+                    after
+                }
+                (b'\\', None, Some((digits, after))) => {
+                    let digits = str::from_utf8(digits).expect("digits");
+                    name.push(u8::from_str_radix(digits, 16).expect("digits"));
+                    after
+                }
+                _ => {
+                    name.push(*first);
+                    after
+                }
+            };
+        }
+        name
+    }
+
     /// All names of a few parts that meet each other in the worst ways.
     #[test]
-    fn no_two_names_look_the_same() {
+    fn no_two_names_look_the_same_and_each_can_be_had_back() {
         let parts: [&[u8]; 8] = [b"\\", b"x", b"ff", b"\xff", b"\xc3", b"\xbc", b"\\xff", b"a"];
         let mut shown = HashMap::new();
         for choice in 0..8_usize.pow(5) {
@@ -87,6 +117,7 @@ mod tests {
             let name: Vec<u8> = digits.flat_map(|digit| parts[digit]).copied().collect();
             let other = shown.entry(of_bytes(&name)).or_insert_with(|| name.clone());
             assert_eq!(*other, name, "{}", of_bytes(&name));
+            assert_eq!(name_of_shown(&of_bytes(&name)), name, "{}", of_bytes(&name));
         }
     }
 }
