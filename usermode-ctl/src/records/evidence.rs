@@ -278,6 +278,13 @@ impl EvidenceRecord {
         signatures.get(self.best?)
     }
 
+    /// Whether it is of a kernel image, or does not say of what.
+    pub fn may_be_kernel_image(&self) -> bool {
+        self.subsystem
+            .as_deref()
+            .is_none_or(|subsystem| subsystem == "native")
+    }
+
     /// Whether the file could not be opened or read.
     pub fn is_unreadable(&self) -> bool {
         self.status == Status::Unreadable
@@ -330,8 +337,8 @@ impl VersionRecord {
     }
 }
 
-/// Seconds since 1970-01-01.
-fn now() -> i64 {
+/// The time, in seconds since 1970-01-01.
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
