@@ -262,6 +262,17 @@ pub enum SettingValue {
     String(String),
 }
 
+impl std::fmt::Display for SettingValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(formatter, "{value}"),
+            Self::DWord(value) => write!(formatter, "{value}"),
+            Self::Binary(value) => write!(formatter, "bytes {}", crate::hex::encode(value)),
+            Self::String(value) => write!(formatter, "{value:?}"),
+        }
+    }
+}
+
 /// The settings of one application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppSettings {

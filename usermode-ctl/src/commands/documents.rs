@@ -86,13 +86,7 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
         return show_set(&file, output);
     }
     let document = policies::document(&file)?;
-    for note in &document.notes {
-        output.note(format_args!(
-            "{}: {}",
-            document.place(note.position),
-            note.message
-        ));
-    }
+    policies::tell_notes(&document, output);
     show_statements(&document, None, output)
 }
 
@@ -212,14 +206,17 @@ pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Merges documents into the first.
 pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, &arguments.files)?;
     let documents = policies::documents(&arguments.files)?;
-    let Some(merged) = sipolicy::merge(&documents) else {
-        return Err(Error::Usage("give at least one document to merge".to_owned()));
-    };
-    for note in &merged.notes {
-        context.output.note(&note.message);
+    let output = &mut context.output;
+    for document in &documents {
+        policies::tell_notes(document, output);
     }
-    files::write_result(&mut context.output, &arguments.output, merged.to_xml().as_bytes())?;
+    let merged = sipolicy::merge(&documents).map_err(|error| Error::Document(error.to_string()))?;
+    for note in &merged.notes {
+        output.note(&note.message);
+    }
+    files::write_result(output, &arguments.output, merged.to_xml().as_bytes())?;
     Ok(Outcome::Done)
 }
 
@@ -253,15 +250,10 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Converts a document and says what was lost.
 pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.input))?;
     let document = policies::document(&PolicyFile::read(&arguments.input)?)?;
     let output = &mut context.output;
-    for note in &document.notes {
-        output.note(format_args!(
-            "{}: {}",
-            document.place(note.position),
-            note.message
-        ));
-    }
+    policies::tell_notes(&document, output);
     let to_xml = arguments
         .output
         .extension()
@@ -285,6 +277,7 @@ const MAX_LIST: usize = 256 << 20;
 
 /// Makes a blocklist policy of a LOLDrivers list.
 pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.file))?;
     let bytes = files::read(&arguments.file, MAX_LIST)?;
     let name = arguments.file.display().to_string();
     let imported =
