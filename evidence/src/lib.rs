@@ -70,6 +70,7 @@ mod sha512;
 mod signatures;
 #[cfg(test)]
 mod signatures_tests;
+mod signed_message;
 mod source;
 mod spc;
 #[cfg(test)]
@@ -119,6 +120,9 @@ pub use facts::SignatureSource;
 pub use facts::Timestamp;
 pub use facts::Unreadable;
 pub use facts::Version;
+pub use signed_message::SignedMessage;
+pub use signed_message::examine_signed_message;
+pub use signed_message::octet_string;
 pub use source::Source;
 pub use source::SourceError;
 pub use text::Text;

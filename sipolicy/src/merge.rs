@@ -63,6 +63,12 @@ pub fn merge(documents: &[Document]) -> Result<Document, MergeError> {
         references::check(document)?;
     }
     let mut notes = Vec::new();
+    for document in documents.iter().filter(|document| document.signature.is_some()) {
+        notes.push(format!(
+            "{}: its signature was left out; the result is not signed",
+            document.file
+        ));
+    }
     let mut first = first.clone();
     prepare::drop_denials_of_nobody(&mut first, &mut notes);
     if !others.is_empty() {

@@ -98,8 +98,11 @@ pub fn document(file: &PolicyFile) -> Result<Document, Error> {
     Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))
 }
 
-/// Tells what reading a document assumed or left out.
+/// Tells what reading a document assumed or left out, and who signed it.
 pub fn tell_notes(document: &Document, output: &mut Output) {
+    if let Some(signature) = &document.signature {
+        output.note(format_args!("{}: {signature}", document.file));
+    }
     for note in &document.notes {
         output.note(format_args!(
             "{}: {}",

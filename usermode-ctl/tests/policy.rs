@@ -213,10 +213,7 @@ fn a_blocklist_merged_into_an_allowlist_leaves_it_an_allowlist() {
             ("drivers/3.sys", "would-refuse")
         ]
     );
-    assert_eq!(
-        verdicts[0]["policies"][0]["name"],
-        "Drivers found by a scan"
-    );
+    assert_eq!(verdicts[0]["policies"][0]["name"], "Drivers found by a scan");
     // What refers to nothing is refused with its document, and nothing is written.
     desk.file(
         "dangling.xml",

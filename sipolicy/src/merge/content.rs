@@ -103,6 +103,7 @@ impl Merger {
             supplemental_policy_signers: Vec::new(),
             artifact_rules: Vec::new(),
             notes: Vec::new(),
+            signature: None,
             ..first.clone()
         };
         let mut merger = Self {

@@ -162,6 +162,13 @@ fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
 /// Looks for faults; exit code 10 when there are errors.
 pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
     let documents = policies::documents(&arguments.files)?;
+    for document in &documents {
+        if let Some(signature) = &document.signature {
+            context
+                .output
+                .note(format_args!("{}: {signature}", document.file));
+        }
+    }
     let findings = sipolicy::lint(&documents, &knowledge::load()?);
     let output = &mut context.output;
     let mut outcome = Outcome::Done;
@@ -216,6 +223,9 @@ pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error>
     for note in &merged.notes {
         output.note(&note.message);
     }
+    for loss in merged.xml_losses() {
+        output.note(loss);
+    }
     files::write_result(output, &arguments.output, merged.to_xml().as_bytes())?;
     Ok(Outcome::Done)
 }
@@ -224,6 +234,9 @@ pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error>
 pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
     let first = policies::document(&PolicyFile::read(&arguments.first)?)?;
     let second = policies::document(&PolicyFile::read(&arguments.second)?)?;
+    for document in [&first, &second] {
+        policies::tell_notes(document, &mut context.output);
+    }
     let difference = sipolicy::diff(&first, &second);
     let output = &mut context.output;
     for (statements, change, sign, tint) in [
@@ -259,6 +272,9 @@ pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Er
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
     if to_xml {
+        for loss in document.xml_losses() {
+            output.note(loss);
+        }
         files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
         return Ok(Outcome::Done);
     }
