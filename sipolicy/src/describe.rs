@@ -93,6 +93,9 @@ impl<'d> Describer<'d> {
         if let Some(platform) = document.platform_id.filter(|id| id.to_string() != PLATFORM) {
             self.add(format!("platform id: {platform}"), "", "", at);
         }
+        if let Some(signature) = &document.signature {
+            self.add(format!("signature: {signature}"), "", "", at);
+        }
         // Where there is a policy id, the type is one more that the single-policy form has in its place.
         let type_id = document.policy_type_id.filter(|_| document.policy_id.is_some());
         if let Some(type_id) = type_id.filter(|id| *id != document.base_id()) {
@@ -277,11 +280,8 @@ impl<'d> Describer<'d> {
             let rule = self.by_id.rule(id);
             rule.map_or_else(|| format!("{id} (not there)"), |rule| in_words(rule, None, None))
         });
-        in_words(
-            rule,
-            attributes.app_ids.as_deref().map(|ids| self.applications(ids)),
-            required,
-        )
+        let application = attributes.app_ids.as_deref().map(|ids| self.applications(ids));
+        in_words(rule, application.as_deref(), required.as_deref())
     }
 
     /// The applications of a rule, macros replaced: what they are called does not matter.

@@ -5,6 +5,7 @@
 
 mod content;
 mod head;
+mod names;
 mod prepare;
 mod references;
 
@@ -74,14 +75,14 @@ pub fn merge(documents: &[Document]) -> Result<Document, MergeError> {
     if !others.is_empty() {
         prepare::write_out_inheritance(&mut first, &mut notes);
     }
-    let mut merger = Merger::new(&first);
+    let mut result = Merger::new(&first);
     for other in others {
         if kinds_fit(&first, other)? {
             let mut other = other.clone();
             prepare::drop_denials_of_nobody(&mut other, &mut notes);
             prepare::write_out_inheritance(&mut other, &mut notes);
             prepare::drop_allowances_of_everything(&mut other, &mut notes);
-            merger.add(&other, &mut notes);
+            result.add(&other, &mut notes);
         } else {
             notes.push(format!(
                 "{}: an AppID tagging policy decides nothing about images; all of it was left out",
@@ -89,7 +90,7 @@ pub fn merge(documents: &[Document]) -> Result<Document, MergeError> {
             ));
         }
     }
-    let mut merged = merger.finish();
+    let mut merged = result.finish();
     merged.notes = notes
         .into_iter()
         .map(|message| Note {

@@ -20,26 +20,26 @@ pub(crate) fn file_rule(rule: &FileRule) -> String {
     let attributes = rule.attributes();
     in_words(
         rule,
-        attributes.app_ids.clone(),
-        attributes.require_hotpatch_id.clone(),
+        attributes.app_ids.as_deref(),
+        attributes.require_hotpatch_id.as_deref(),
     )
 }
 
 /// The same, `application` and the rule it requires as they are to be told.
-pub(super) fn in_words(rule: &FileRule, application: Option<String>, required: Option<String>) -> String {
+pub(super) fn in_words(rule: &FileRule, application: Option<&str>, required: Option<&str>) -> String {
     let attributes = rule.attributes();
     let mut parts = Vec::new();
     if !rule.hash.is_empty() {
         parts.push(format!("hash {}", hex::encode(&rule.hash)));
     }
     for (what, name) in [
-        ("file name", &attributes.file_name),
-        ("internal name", &attributes.internal_name),
-        ("description", &attributes.file_description),
-        ("product", &attributes.product_name),
-        ("package", &attributes.package_family_name),
-        ("path", &attributes.file_path),
-        ("application", &application),
+        ("file name", attributes.file_name.as_deref()),
+        ("internal name", attributes.internal_name.as_deref()),
+        ("description", attributes.file_description.as_deref()),
+        ("product", attributes.product_name.as_deref()),
+        ("package", attributes.package_family_name.as_deref()),
+        ("path", attributes.file_path.as_deref()),
+        ("application", application),
     ] {
         if let Some(name) = name {
             parts.push(format!("{what} {}", quoted(name)));

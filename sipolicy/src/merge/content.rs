@@ -1,8 +1,13 @@
 //! The rules and signers of several policies in one, under ids that mean one thing each.
 
 use super::head;
+use super::names::AllNames;
+use super::names::add_group;
+use super::names::add_references;
+use super::names::rename;
+use super::names::renamed;
+use super::names::with_names;
 use super::prepare::allows_anything;
-use super::references::with_macros;
 use crate::document::Document;
 use crate::document::Eku;
 use crate::document::FileRule;
@@ -10,34 +15,8 @@ use crate::document::Reference;
 use crate::document::Scenario;
 use crate::document::Signer;
 use crate::document::SignerGroup;
-use crate::document::SignerUse;
 use std::collections::HashMap;
 use std::collections::HashSet;
-
-/// What an id of a document is called in the merged policy. Every reference has a target: `references::check` saw to it.
-type Names = HashMap<String, String>;
-
-fn renamed(names: &Names, id: &str) -> String {
-    names.get(id).map_or_else(|| id.to_owned(), Clone::clone)
-}
-
-fn rename(names: &Names, reference: &Reference) -> Reference {
-    Reference {
-        position: reference.position,
-        id: renamed(names, &reference.id),
-    }
-}
-
-/// The names of one document's parts.
-#[derive(Default)]
-struct AllNames {
-    macros: Names,
-    ekus: Names,
-    rules: Names,
-    artifacts: Names,
-    signers: Names,
-    scenarios: Names,
-}
 
 pub(super) struct Merger {
     merged: Document,
@@ -375,53 +354,4 @@ impl Merger {
             }
         }
     }
-}
-
-/// A file rule with what it refers to as it is called in the merged policy; its own id stays.
-fn with_names(rule: &FileRule, names: &AllNames) -> FileRule {
-    let mut rule = rule.clone();
-    if let Some(attributes) = &mut rule.attributes {
-        if let Some(id) = &mut attributes.require_hotpatch_id {
-            *id = renamed(&names.rules, id);
-        }
-        if let Some(app_ids) = &mut attributes.app_ids {
-            *app_ids = with_macros(app_ids, |name| renamed(&names.macros, name));
-        }
-    }
-    rule
-}
-
-fn add_references(to: &mut Vec<Reference>, from: &[Reference], names: &Names) {
-    let mut known: HashSet<String> = to.iter().map(|reference| reference.id.clone()).collect();
-    for reference in from {
-        let reference = rename(names, reference);
-        if known.insert(reference.id.clone()) {
-            to.push(reference);
-        }
-    }
-}
-
-fn add_group(to: &mut SignerGroup, from: &SignerGroup, signers: &Names, rules: &Names) {
-    for (to, from) in [(&mut to.allowed, &from.allowed), (&mut to.denied, &from.denied)] {
-        let key = |found: &SignerUse| {
-            let mut exceptions: Vec<String> = found.exceptions.iter().map(|found| found.id.clone()).collect();
-            exceptions.sort_unstable();
-            (found.signer.id.clone(), exceptions)
-        };
-        let mut known: HashSet<_> = to.iter().map(key).collect();
-        for found in from {
-            let found = SignerUse {
-                signer: rename(signers, &found.signer),
-                exceptions: found
-                    .exceptions
-                    .iter()
-                    .map(|exception| rename(rules, exception))
-                    .collect(),
-            };
-            if known.insert(key(&found)) {
-                to.push(found);
-            }
-        }
-    }
-    add_references(&mut to.rules, &from.rules, rules);
 }
