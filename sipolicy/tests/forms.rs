@@ -120,17 +120,35 @@ fn a_tagging_policy_is_one_in_every_form() {
 }
 
 #[test]
-fn a_policy_becomes_no_tagging_policy_by_its_settings_alone() {
-    let body = "<Settings><Setting Provider=\"wdacappid\" Key=\"TaggingSettings\" ValueName=\"x\"><Value><Boolean>true</Boolean>\
-                </Value></Setting></Settings>";
-    let error = to_binary(&policy("Base", body), None).unwrap_err().to_string();
-    assert!(error.contains("AppID tagging policy"), "{error}");
+fn a_base_policy_with_tags_still_allows_and_denies() {
+    // It has tags, and may have kernel rules and refuse: no tagging policy in any form.
+    let document = policy("Base", TAGS);
+    let binary = back(&document);
+    assert_eq!(binary.kind, PolicyKind::Base);
+    assert_eq!(binary.scenarios[0].app_id_tags, document.scenarios[0].app_id_tags);
+    // One that the binary form could not tell from a tagging policy is not made one in silence.
+    let mark = "<Settings><Setting Provider=\"wdacappid\" Key=\"TaggingSettings\" ValueName=\"DefaultPolicy\"><Value>\
+                <Boolean>true</Boolean></Value></Setting></Settings>";
+    let mut audits = document.clone();
+    audits.options.0 |= Options::AUDIT_MODE.0;
+    for doubtful in [&policy("Base", mark), &audits] {
+        let error = to_binary(doubtful, None).unwrap_err().to_string();
+        assert!(error.contains("AppID tagging policy"), "{error}");
+    }
     // Another provider's settings are its own.
-    let other = policy("Base", &body.replace("wdacappid", "another"));
+    let other = policy("Base", &mark.replace("wdacappid", "another"));
     assert_eq!(back(&other).kind, PolicyKind::Base);
-    // Nor does a base policy lose tags without a word.
-    let losses = to_binary(&policy("Base", TAGS), None).unwrap().losses.join("\n");
-    assert!(losses.contains("the AppID tags were left out"), "{losses}");
+}
+
+#[test]
+fn a_binary_policy_with_tags_that_could_refuse_nothing_is_a_tagging_policy() {
+    let mut document = policy("Base", TAGS);
+    let mut bytes = to_binary(&document, None).unwrap().bytes;
+    document.options.0 |= Options::AUDIT_MODE.0;
+    bytes[0x24..0x28].copy_from_slice(&(document.options.0 | 1 << 31).to_le_bytes());
+    let binary = Document::read("policy.cip", &bytes).unwrap();
+    assert_eq!(binary.kind, PolicyKind::AppIdTagging);
+    assert!(to_binary(&binary, None).unwrap().bytes == bytes);
 }
 
 #[test]
@@ -168,6 +186,44 @@ fn option_bits_without_a_name_are_kept_or_told() {
             told
         );
     }
+}
+
+#[test]
+fn a_rule_never_loses_the_application_it_is_for() {
+    let with = |app_ids: &str| {
+        policy(
+            "Base",
+            &format!(
+                "<FileRules><Allow ID=\"ID_ALLOW_A\" FileName=\"*\" AppIDs=\"{app_ids}\"/></FileRules><SigningScenarios>\
+                 <SigningScenario Value=\"131\" ID=\"ID_SIGNINGSCENARIO_K\"><ProductSigners><FileRulesRef>\
+                 <FileRuleRef RuleID=\"ID_ALLOW_A\"/></FileRulesRef></ProductSigners></SigningScenario></SigningScenarios>\
+                 <Macros><Macro Id=\"one\" Value=\"a\"/><Macro Id=\"two\" Value=\"b\"/></Macros>"
+            ),
+        )
+    };
+    for (app_ids, count) in [("$(one)", 1), ("$(one)$(two)", 2), ("text", 1)] {
+        let document = with(app_ids);
+        let binary = back(&document);
+        assert!(binary.file_rules[0].attributes().is_user_mode_only());
+        assert_eq!(binary.macros.len(), if count == 1 { 0 } else { count });
+        // Whatever the macros are called.
+        let application = |document: &Document| {
+            let statements = sipolicy::statements(document).into_iter();
+            statements
+                .filter(|statement| statement.text.contains("application"))
+                .map(|statement| statement.text)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(application(&binary), application(&document));
+    }
+    // Without it the rule would allow every driver.
+    let mut document = with("$(one)$(two)");
+    document.macros.pop();
+    let error = to_binary(&document, None).unwrap_err().to_string();
+    assert!(
+        error.contains("ID_ALLOW_A") && error.contains("$(two)"),
+        "{error}"
+    );
 }
 
 #[test]

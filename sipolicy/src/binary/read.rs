@@ -301,7 +301,9 @@ impl Reader<'_> {
                     return Err(self.error(format!("{minimum} is no hash algorithm; the policy is damaged")));
                 }
             };
+            let repeated = self.document.scenarios.iter().any(|other| other.value == value);
             let id = match value {
+                _ if repeated => format!("ID_SIGNINGSCENARIO_S_{number}"),
                 131 => "ID_SIGNINGSCENARIO_DRIVERS_1".to_owned(),
                 12 => "ID_SIGNINGSCENARIO_WINDOWS".to_owned(),
                 _ => format!("ID_SIGNINGSCENARIO_S_{number}"),

@@ -8,6 +8,7 @@ use super::TAGGING_SETTINGS_KEY;
 use super::TAGS_KEY;
 use crate::document::AppIdTags;
 use crate::document::Document;
+use crate::document::KERNEL_SCENARIO;
 use crate::document::PolicyKind;
 use crate::document::Setting;
 use crate::document::SettingValue;
@@ -18,18 +19,42 @@ use policy::Options;
 const USER_SCENARIO: u8 = 12;
 
 /// Whether a setting is one of tagging.
-pub(super) fn is_tagging(setting: &Setting) -> bool {
+fn is_tagging(setting: &Setting) -> bool {
     let key = setting.key.get(..TAGS_KEY.len());
     setting.provider.eq_ignore_ascii_case(TAGGING_PROVIDER)
         && key.is_some_and(|key| key.eq_ignore_ascii_case(TAGS_KEY))
 }
 
-/// Makes the tagging policy of a document that its settings say it is: the tags go where XML has them.
+/// Whether this setting is the one that every tagging policy has.
+fn is_mark(setting: &Setting) -> bool {
+    is_tagging(setting)
+        && setting.value_name.eq_ignore_ascii_case(DEFAULT_POLICY)
+        && setting.value == SettingValue::Boolean(true)
+}
+
+/// Whether a policy is read from the binary form as a tagging policy: it has the mark of one; or it has tags and could refuse no
+/// driver as a base policy either, for it audits and has no kernel scenario. A base policy may have tags too, and then it still
+/// allows and denies.
+pub(super) fn is_tagging_policy(document: &Document) -> bool {
+    let kernel = document
+        .scenarios
+        .iter()
+        .any(|scenario| scenario.value == KERNEL_SCENARIO);
+    let tags = document
+        .scenarios
+        .iter()
+        .any(|scenario| scenario.app_id_tags.is_some());
+    document.settings.iter().any(is_mark)
+        || (document.options.contains(Options::AUDIT_MODE)
+            && !kernel
+            && (tags || document.settings.iter().any(is_tagging)))
+}
+
+/// Makes the tagging policy of a document that its settings say it is, and puts the tags where XML has them.
 pub(super) fn recognise(document: &mut Document) {
-    if document.kind != PolicyKind::Base || !document.settings.iter().any(is_tagging) {
-        return;
+    if document.kind == PolicyKind::Base && is_tagging_policy(document) {
+        document.kind = PolicyKind::AppIdTagging;
     }
-    document.kind = PolicyKind::AppIdTagging;
     let scenarios = &mut document.scenarios;
     let user = scenarios
         .iter()
@@ -57,12 +82,9 @@ pub(super) fn recognise(document: &mut Document) {
     }
 }
 
-/// The settings that hold the tags of a tagging policy.
+/// The settings that hold the tags of a policy.
 pub(super) fn settings(document: &Document) -> Vec<([&str; 3], SettingValue)> {
     let mut settings = Vec::new();
-    if document.kind != PolicyKind::AppIdTagging {
-        return settings;
-    }
     let all = || {
         let scenarios = document.scenarios.iter();
         scenarios.filter_map(|scenario| scenario.app_id_tags.as_ref())
@@ -82,7 +104,10 @@ pub(super) fn settings(document: &Document) -> Vec<([&str; 3], SettingValue)> {
     }
     let default = [TAGGING_PROVIDER, TAGGING_SETTINGS_KEY, DEFAULT_POLICY];
     let there = |setting: &Setting| default == [&*setting.provider, &*setting.key, &*setting.value_name];
-    if is_of_xml(document) && !document.settings.iter().any(there) {
+    if document.kind == PolicyKind::AppIdTagging
+        && is_of_xml(document)
+        && !document.settings.iter().any(there)
+    {
         settings.push((default, SettingValue::Boolean(true)));
     }
     settings
@@ -112,15 +137,6 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
         .filter(|scenario| scenario.app_id_tags.is_some());
     let tagged = tagged.count();
     let mut losses = Vec::new();
-    if document.kind != PolicyKind::AppIdTagging {
-        if tagged > 0 {
-            losses.push(format!(
-                "the AppID tags were left out: a {} has none in the binary form",
-                document.kind.name()
-            ));
-        }
-        return losses;
-    }
     if tagged > 0 && document.scenarios.len() > 1 {
         losses.push("AppID tags are the whole policy's in the binary form, not a scenario's".to_owned());
     }

@@ -83,18 +83,12 @@ pub fn to_binary(document: &Document, format: Option<u32>) -> Result<Binary, Wri
             ),
         });
     }
-    let marks = document
-        .settings
-        .iter()
-        .find(|setting| tagging::is_tagging(setting));
-    if let Some(setting) = marks.filter(|_| document.kind == PolicyKind::Base) {
+    if document.kind == PolicyKind::Base && tagging::is_tagging_policy(document) {
         return Err(WriteError {
             place: document.place(document.position),
-            message: format!(
-                "the setting {}/{}/{} makes an AppID tagging policy of it in the binary form, which allows and denies \
-                 nothing; write PolicyType=\"AppID Tagging Policy\" if it is meant to be one, or remove the setting",
-                setting.provider, setting.key, setting.value_name
-            ),
+            message: "its WDACAppId settings or AppID tags make an AppID tagging policy of it in the binary form, which allows \
+                      and denies nothing; write PolicyType=\"AppID Tagging Policy\" if it is meant to be one, or remove them"
+                .to_owned(),
         });
     }
     let mut order: Vec<usize> = (0..document.file_rules.len()).collect();

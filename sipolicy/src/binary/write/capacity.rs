@@ -7,6 +7,7 @@ use crate::document::FileRuleKind;
 use crate::document::Scenario;
 use crate::forms::SIGNATURE_LOSS;
 use crate::options::CERTIFICATE_REMAPPING;
+use std::collections::HashSet;
 
 /// As many denied signers of one scenario as Microsoft's compiler takes: above that `ConvertFrom-CIPolicy` fails
 /// (MicrosoftDocs/WDAC-Toolkit issue 269, magicsword-io/LOLDrivers issue 334).
@@ -40,9 +41,12 @@ pub(super) fn needed_format(document: &Document) -> u32 {
         9
     } else if any_rule(&|rule| rule.attributes().file_path.is_some()) {
         7
-    } else if document.policy_id.is_some() {
+    } else if document.policy_id.is_some() || !document.supplemental_policy_signers.is_empty() {
         6
-    } else if any_rule(&|rule| rule.attributes().package_family_name.is_some()) {
+    } else if any_rule(&|rule| {
+        let attributes = rule.attributes();
+        attributes.package_family_name.is_some() || attributes.package_version.is_some()
+    }) {
         5
     } else if any_rule(&|rule| rule.attributes().names()[1..].iter().any(Option::is_some)) {
         4
@@ -82,6 +86,23 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
         .any(|eku| eku.value.is_some() && eku.oid.is_some())
     {
         losses.push("of EKUs with both Value and OID only the Value is kept".to_owned());
+    }
+    let required: HashSet<&str> = document
+        .file_rules
+        .iter()
+        .filter_map(|rule| rule.attributes().require_hotpatch_id.as_deref())
+        .collect();
+    for rule in &document.file_rules {
+        let attributes = rule.attributes();
+        let sequence = attributes
+            .minimum_hotpatch_sequence
+            .or(attributes.maximum_hotpatch_sequence);
+        if sequence.is_some() && !required.contains(rule.id.as_str()) {
+            losses.push(format!(
+                "the hotpatch sequences of {} were left out: no rule requires it",
+                rule.id
+            ));
+        }
     }
     let maximum_alone = |rule: &FileRule| {
         let attributes = rule.attributes();
