@@ -72,6 +72,7 @@ mod sha512;
 mod signatures;
 #[cfg(test)]
 mod signatures_tests;
+mod signed_message;
 mod source;
 mod spc;
 #[cfg(test)]
@@ -124,6 +125,9 @@ pub use facts::Timestamp;
 pub use facts::Unreadable;
 pub use facts::Version;
 pub use roots::wellknown_roots_with_keys;
+pub use signed_message::SignedMessage;
+pub use signed_message::examine_signed_message;
+pub use signed_message::octet_string;
 pub use source::Source;
 pub use source::SourceError;
 pub use text::Text;

@@ -83,6 +83,9 @@ codes! {
         "Names are compared whole with the version resource's, such as OriginalFilename: no folder, no pattern but \
          \"*\" alone."
         "Write the name that `gatehouse explain` shows as original name.";
+    BrokenSignature "GH011" "broken-signature" Error
+        "The policy is not the one that was signed: it was changed afterwards, and Windows will not take it."
+        "Get the policy again from who signed it, or sign it anew.";
     BadTbs "GH006" "tbs-length" Warning
         "No hash algorithm makes a TBS hash of this length, so that no certificate matches."
         "Write the TBS hash of the certificate: 32, 40, 64, 96 or 128 hexadecimal digits.";
@@ -166,6 +169,9 @@ codes! {
     BlocklistAge "GH124" "old-blocklist" Warning
         "Drivers found vulnerable since then are not on the list; a policy does not update itself."
         "Get Microsoft's current list and compile anew.";
+    UnprovenSignature "GH130" "unproven-signature" Warning
+        "What cannot be verified proves nothing about who made the policy."
+        "Sign with a code-signing certificate of RSA 2048 to 4096 bits and SHA-256, and put its chain into the envelope.";
     Conflict "GH201" "conflict" Warning
         "One policy allows what another denies; it will not load."
         "Remove the allow rule, or the file.";

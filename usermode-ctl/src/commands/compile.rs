@@ -17,6 +17,7 @@ use crate::records::SetRecord;
 
 /// Compiles, writes and reports what was written.
 pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, &arguments.files)?;
     let files = arguments.files.iter().map(|path| PolicyFile::read(path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let catalogs = if arguments.catalogs.is_empty() {
