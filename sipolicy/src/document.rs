@@ -118,6 +118,8 @@ pub struct Document {
     pub format_version: Option<u32>,
     /// What reading assumed or left out.
     pub notes: Vec<Note>,
+    /// Those of the notes that tell what Microsoft's schema forbids: its compiler would refuse the document.
+    pub forbidden: Vec<Note>,
 }
 
 impl Document {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The bytes that a string of hexadecimal digits stands for.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.trim().as_bytes().as_chunks::<2>();
+    let (pairs, rest) = text.trim_ascii().as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }

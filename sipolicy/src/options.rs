@@ -56,3 +56,6 @@ pub const OPTIONS: [OptionName; 23] = [
 
 /// The option that the binary form keeps as a secure setting rather than as a bit.
 pub const CERTIFICATE_REMAPPING: &str = "Disabled:Default Windows Certificate Remapping";
+
+/// The options without a bit.
+pub const OTHER_OPTIONS: [&str; 1] = [CERTIFICATE_REMAPPING];

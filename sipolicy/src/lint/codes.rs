@@ -83,6 +83,9 @@ codes! {
         "Names are compared whole with the version resource's, such as OriginalFilename: no folder, no pattern but \
          \"*\" alone."
         "Write the name that `gatehouse explain` shows as original name.";
+    Forbidden "GH010" "schema" Error
+        "Microsoft's schema forbids it: its compiler refuses the document. It is read here as the message says."
+        "Write what the message says.";
     BadTbs "GH006" "tbs-length" Warning
         "No hash algorithm makes a TBS hash of this length, so that no certificate matches."
         "Write the TBS hash of the certificate: 32, 40, 64, 96 or 128 hexadecimal digits.";
@@ -146,7 +149,7 @@ codes! {
         "Without a PolicyInfo/Information/Id setting, events name no policy."
         "Add the Settings PolicyInfo/Information/Name and Id.";
     Assumed "GH118" "assumed" Warning
-        "The document leaves out or adds what the schema does not."
+        "What the document leaves to be assumed, another reader may take otherwise."
         "Write what the message says.";
     NoBlocklist "GH119" "no-blocklist" Warning
         "WHQL says that a driver is compatible, not that it is secure: vulnerable drivers are WHQL-signed too."

@@ -87,8 +87,19 @@ impl<'d> Linter<'d, '_> {
     }
 
     fn notes(&mut self) {
+        let forbidden: HashSet<(Position, &str)> = self
+            .document
+            .forbidden
+            .iter()
+            .map(|note| (note.position, note.message.as_str()))
+            .collect();
         for note in &self.document.notes {
-            self.find(Code::Assumed, note.position, note.message.clone());
+            let code = if forbidden.contains(&(note.position, note.message.as_str())) {
+                Code::Forbidden
+            } else {
+                Code::Assumed
+            };
+            self.find(code, note.position, note.message.clone());
         }
     }
 
