@@ -10,6 +10,7 @@ use fragments::referred;
 use fragments::signer;
 use sipolicy::Document;
 use sipolicy::Knowledge;
+use sipolicy::compile_with_notes;
 use sipolicy::lint;
 use sipolicy::lint::Code;
 use sipolicy::lint::Severity;
@@ -378,4 +379,20 @@ fn every_code_has_its_own_number_and_name_and_says_what_to_do() {
         }
     }
     assert!(Code::ALL.iter().any(|code| code.severity() == Severity::Error));
+}
+
+#[test]
+fn what_is_read_all_the_same_is_told_where_it_is_compiled() {
+    let signers = signer("ID_SIGNER_A", "") + &signer("ID_SIGNER_b", "");
+    let parts = Parts {
+        signers: &signers,
+        kernel: &allowed(&["ID_SIGNER_A", "ID_SIGNER_b"]),
+        ..Parts::default()
+    };
+    let compiled = compile_with_notes(&[parts.document("a.xml")]).unwrap();
+    let notes: Vec<String> = compiled.notes.iter().map(ToString::to_string).collect();
+    assert!(
+        notes.iter().any(|note| note.starts_with("a.xml:3:") && note.contains("ID_SIGNER_b")),
+        "{notes:?}"
+    );
 }

@@ -5,6 +5,8 @@
 //! The rest, such as the form of ids and the order of elements, leaves no doubt about what is meant: it is told, and an error of
 //! `lint`, but does not hinder reading.
 
+#[cfg(test)]
+mod differential;
 mod grammar;
 mod values;
 
@@ -203,9 +205,11 @@ impl Checker<'_, '_> {
     fn one_of(&mut self, node: Node<'_, '_>, element: &Element, choices: &[Child]) {
         self.strangers(node, element, false);
         let mut found = false;
+        let mut strange = !trim(&text_of(node)).is_empty();
         for child in elements(node) {
             let Some(choice) = choices.iter().find(|choice| is(child, choice.element)) else {
                 self.stranger(child, element);
+                strange = true;
                 continue;
             };
             if found {
@@ -218,7 +222,7 @@ impl Checker<'_, '_> {
             found = true;
             self.element(child, choice.element);
         }
-        if !found {
+        if !found && !strange {
             let names: Vec<&str> = choices.iter().map(|choice| choice.element.name).collect();
             let message = format!("<{}> holds nothing; add <{}>", element.name, names.join("> or <"));
             self.refuse(node, message);
