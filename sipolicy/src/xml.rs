@@ -17,6 +17,7 @@ use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::SINGLE_POLICY_TYPE;
+use crate::encoding;
 use crate::error::Place;
 use crate::error::ReadError;
 use crate::hex;
@@ -30,7 +31,7 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use text::LineIndex;
-use text::decode;
+use text::foreign_encoding;
 use text::is_fragment;
 
 /// The namespace of policies.
@@ -59,9 +60,12 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
         );
         return Err(fail(1, 1, message));
     }
-    let decoded =
-        decode(bytes).ok_or_else(|| fail(1, 1, "the document is not UTF-8; save it as UTF-8".to_owned()))?;
-    let text = decoded.trim_start_matches('\u{feff}');
+    let decoded = encoding::decode(bytes).map_err(|problem| fail(1, 1, problem.to_owned()))?;
+    let text = &*decoded;
+    if let Some(name) = foreign_encoding(text) {
+        let message = format!("the document says that it is {}, which is not read; save it as UTF-8", quoted(name));
+        return Err(fail(1, 1, message));
+    }
     let tree = roxmltree::Document::parse_with_options(text, ParsingOptions::default()).map_err(|error| {
         let at = error.pos();
         let message = match error {
