@@ -119,6 +119,7 @@ pub use facts::SignatureSource;
 pub use facts::Timestamp;
 pub use facts::Unreadable;
 pub use facts::Version;
+pub use roots::wellknown_roots_with_keys;
 pub use source::Source;
 pub use source::SourceError;
 pub use text::Text;

@@ -45,6 +45,12 @@ impl KnownRoot {
     }
 }
 
+/// The numbers of App Control's well-known roots whose keys are known here, ascending: a rule that names any other of them matches no
+/// signature.
+pub fn wellknown_roots_with_keys() -> impl Iterator<Item = u8> {
+    shipped_roots().filter_map(|root| root.wellknown)
+}
+
 /// Every known root, App Control's own first.
 pub(crate) fn known_roots() -> impl Iterator<Item = KnownRoot> {
     #[cfg(test)]
@@ -114,9 +120,12 @@ mod tests {
             assert!(root.key().is_some_and(|key| key.is_supported()));
             assert!(root.is_named(&root.name));
         }
+        let ids: Vec<u8> = super::wellknown_roots_with_keys().collect();
+        assert!(ids.is_sorted());
         for id in 3..=8 {
-            assert!(shipped_roots().any(|root| root.wellknown == Some(id)));
+            assert!(ids.contains(&id));
         }
+        assert!(!ids.contains(&1), "no root has this number");
     }
 
     fn hex(digits: &[u8]) -> Option<u8> {
