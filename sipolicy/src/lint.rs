@@ -7,6 +7,8 @@ mod together;
 
 pub use codes::Code;
 pub use codes::Severity;
+pub use document::MAX_DENIED_SIGNERS;
+pub use document::too_many_denied_signers;
 
 use crate::document::Document;
 use crate::error::Place;
@@ -43,7 +45,7 @@ impl fmt::Display for Finding {
 pub fn lint(documents: &[Document], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in documents {
-        document::lint(document, &mut findings);
+        document::lint(document, knowledge, &mut findings);
     }
     together::lint(documents, &mut findings);
     breadth::lint(documents, knowledge, &mut findings);
