@@ -73,6 +73,17 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
             place: document.place(document.position),
             message: signature.to_string(),
         }));
+        if let Some(first) = document.forbidden.first() {
+            let more = document.forbidden.len() - 1;
+            let message = format!(
+                "Microsoft's schema forbids this and {more} more places: {}; `policy lint` lists them",
+                first.message
+            );
+            notes.push(CompileNote {
+                place: document.place(first.position),
+                message,
+            });
+        }
     }
     for document in of_kind(PolicyKind::AppIdTagging) {
         notes.push(CompileNote {
