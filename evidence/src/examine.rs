@@ -214,7 +214,7 @@ fn read_table<S: Source + ?Sized>(
     table.clear();
     let (offset, size) = match headers.table {
         CertificateTable::NoEntry | CertificateTable::Empty => return Ok(Fact::Absent),
-        CertificateTable::Misplaced => return Ok(Fact::Unreadable(Unreadable::Malformed)),
+        CertificateTable::Misplaced { .. } => return Ok(Fact::Unreadable(Unreadable::Malformed)),
         CertificateTable::Present { offset, size } => (offset, size),
     };
     if size > options.max_table {

@@ -37,7 +37,9 @@ impl Holes {
             .map_or((0, 0), |at| (at, at.saturating_add(8)));
         let table = match headers.table {
             CertificateTable::Present { offset, size } => (offset, offset.saturating_add(size)),
-            CertificateTable::NoEntry | CertificateTable::Empty | CertificateTable::Misplaced => (0, 0),
+            CertificateTable::NoEntry | CertificateTable::Empty | CertificateTable::Misplaced { .. } => {
+                (0, 0)
+            }
         };
         Self([checksum, entry, table])
     }
@@ -78,7 +80,7 @@ fn padding(headers: &Headers) -> usize {
                 .next_multiple_of(8)
                 .saturating_sub(headers.image.size),
         ),
-        CertificateTable::Present { .. } | CertificateTable::Misplaced => 0,
+        CertificateTable::Present { .. } | CertificateTable::Misplaced { .. } => 0,
     }
 }
 

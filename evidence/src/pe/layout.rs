@@ -51,7 +51,12 @@ pub(crate) enum CertificateTable {
     },
     /// It lies outside the file, or over headers or sections: leaving it out of the digest would leave out code. It is hashed
     /// like any other byte, and no signature in it counts.
-    Misplaced,
+    Misplaced {
+        /// File offset in bytes, as the entry gives it: it may lie behind the end of the file.
+        offset: u64,
+        /// Size in bytes, as the entry gives it.
+        size: u64,
+    },
 }
 
 /// What the headers say.
@@ -87,7 +92,7 @@ pub(super) fn certificate_table(
         start < stop && start < end && offset < stop
     });
     if end > file_size || offset < headers_end || over_section {
-        return CertificateTable::Misplaced;
+        return CertificateTable::Misplaced { offset, size };
     }
     CertificateTable::Present { offset, size }
 }
@@ -102,7 +107,7 @@ pub(super) fn is_conformant(headers: &Headers, headers_end: u64, sections: &[Sec
         CertificateTable::Present { offset, size } => {
             offset.is_multiple_of(8) && offset.saturating_add(size) == headers.image.size
         }
-        CertificateTable::Misplaced => false,
+        CertificateTable::Misplaced { .. } => false,
     };
     sound_table && headers_end <= u64::from(headers.declared_size) && !data_overlaps(sections)
 }
