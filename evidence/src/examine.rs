@@ -92,7 +92,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
 ) -> Result<Evidence<'w>, ExamineError> {
     let Workspace { file, tools } = workspace;
     let begun = begin(source, options, file)?;
-    let (chunk, known) = file.split(begun.sections).ok_or(ErrorKind::NoMemory)?;
+    let (chunk, known) = file.split();
     let computed = compute(source, &begun, chunk, known)?;
     begun.conclude(source, &computed, known, catalogs, tools, findings)
 }
@@ -100,8 +100,6 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
 /// An image whose bytes are still to go by.
 pub(crate) struct Begun {
     headers: Headers,
-    /// How many sections it has.
-    pub(crate) sections: usize,
     /// Whether the certificate table could be read.
     table: Fact<()>,
     flat: bool,
@@ -119,11 +117,10 @@ pub(crate) fn begin<S: Source + ?Sized>(
         table,
         sections,
     } = file;
-    let sections = sections.get().ok_or(ErrorKind::NoMemory)?;
     let size = source.size();
     if size > options.max_size {
         // Whether it is an image at all shows in its first bytes; a folder may hold large files of any kind.
-        let kind = match pe::read_headers(source, sections) {
+        let kind = match pe::read_headers(source, chunk, sections) {
             Err(kind @ ErrorKind::NotPe(_)) => kind,
             Ok(_) | Err(_) => ErrorKind::TooLarge {
                 size,
@@ -132,8 +129,8 @@ pub(crate) fn begin<S: Source + ?Sized>(
         };
         return Err(kind.into());
     }
-    let (headers, sections) = match pe::read_headers(source, sections) {
-        Ok(read) => read,
+    let headers = match pe::read_headers(source, chunk, sections) {
+        Ok(headers) => headers,
         Err(kind @ ErrorKind::NotPe(_)) if !options.flat_of_others => return Err(kind.into()),
         Err(kind @ (ErrorKind::NotPe(_) | ErrorKind::Malformed { .. })) => {
             let flat = digest_flat(source, chunk)?;
@@ -148,7 +145,6 @@ pub(crate) fn begin<S: Source + ?Sized>(
     Ok(Begun {
         flat: options.flat || !headers.image.conformant,
         headers,
-        sections,
         table,
     })
 }

@@ -1,8 +1,7 @@
 //! The version resource: the fixed version and the strings that rules use.
 
 use super::layout::Headers;
-use super::layout::Section;
-use super::layout::file_offset;
+use super::sections::Section;
 use crate::bytes::fill;
 use crate::bytes::to_u64;
 use crate::bytes::to_usize;
@@ -37,7 +36,7 @@ pub(crate) fn read_version<'w, S: Source + ?Sized>(
     let Some(rva) = headers.resources else {
         return Ok(Fact::Absent);
     };
-    let Some((offset, length)) = file_offset(sections, rva) else {
+    let Some((offset, length)) = headers.file_offset(sections, rva) else {
         return Ok(Fact::Unreadable(Unreadable::Malformed));
     };
     let tree = Tree { offset, length };
@@ -46,7 +45,7 @@ pub(crate) fn read_version<'w, S: Source + ?Sized>(
         Fact::Absent => return Ok(Fact::Absent),
         Fact::Unreadable(reason) => return Ok(Fact::Unreadable(reason)),
     };
-    let Some((offset, available)) = file_offset(sections, rva) else {
+    let Some((offset, available)) = headers.file_offset(sections, rva) else {
         return Ok(Fact::Unreadable(Unreadable::Malformed));
     };
     let Some(bytes) = buffer.get_mut(..to_usize(size)) else {
