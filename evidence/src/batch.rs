@@ -109,10 +109,10 @@ impl<S: Source, T> Batch<S, T> {
             Err(error) => return Err((ticket, ErrorKind::from(error).into())),
         };
         let begun = begin(&mut source, options, &mut buffers);
-        let started = begun.and_then(|begun| {
+        let started = begun.map(|begun| {
             let (_, known) = buffers.split();
             let pass = begun.pass(known);
-            Ok((begun, pass))
+            (begun, pass)
         });
         match started {
             Ok((begun, pass)) => {

@@ -2,6 +2,8 @@
 
 mod header;
 mod layout;
+#[cfg(test)]
+mod layout_tests;
 mod sections;
 mod version;
 #[cfg(test)]

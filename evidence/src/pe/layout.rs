@@ -89,8 +89,8 @@ impl Headers {
     }
 
     /// Whether the loader maps the file as it lies instead of section by section.
-    const fn is_mapped_flat(&self) -> bool {
-        (self.section_alignment as u64) < PAGE
+    fn is_mapped_flat(&self) -> bool {
+        u64::from(self.section_alignment) < PAGE
     }
 
     /// File range that the loader maps for a section, taken as wide as any of its readings. It begins on a sector and ends on
