@@ -15,5 +15,5 @@ pub(crate) use layout::CertificateTable;
 pub(crate) use layout::Headers;
 pub(crate) use sections::Section;
 pub(crate) use sections::USUAL_SECTIONS;
-pub(crate) use version::MAX_VERSION;
+pub(crate) use version::USUAL_VERSION;
 pub(crate) use version::read_version;

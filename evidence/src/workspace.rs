@@ -14,9 +14,9 @@ use crate::crypto::RsaScratch;
 use crate::error::NoMemory;
 use crate::facts::Certificate;
 use crate::facts::Signature;
-use crate::pe::MAX_VERSION;
 use crate::pe::Section;
 use crate::pe::USUAL_SECTIONS;
+use crate::pe::USUAL_VERSION;
 
 /// The buffers of an examination, to be used for one file after the other.
 #[derive(Debug)]
@@ -93,14 +93,14 @@ impl FileBuffers {
 impl Tools {
     pub(crate) fn try_new() -> Result<Self, NoMemory> {
         Ok(Self {
-            version: filled(MAX_VERSION, 0)?,
+            version: filled(USUAL_VERSION, 0)?,
             scratch: Large::try_new()?,
             links: Large::try_new()?,
         })
     }
 
     /// A prover with the budget of one file, and the buffer for its version resource.
-    pub(crate) fn prover(&mut self) -> Option<(Prover<'_>, &mut [u8])> {
+    pub(crate) fn prover(&mut self) -> Option<(Prover<'_>, &mut Vec<u8>)> {
         let Self {
             version,
             scratch,
@@ -140,17 +140,17 @@ impl Findings<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::MAX_VERSION;
     use super::ProvenLinks;
     use super::RsaScratch;
     use super::Section;
     use super::USUAL_SECTIONS;
+    use super::USUAL_VERSION;
 
     /// What a workspace keeps beside its chunk and the table of the file at hand.
     #[test]
     fn the_fixed_buffers_stay_below_64_kib() {
         let sections = size_of::<[Section; USUAL_SECTIONS]>();
-        let fixed = MAX_VERSION + sections + size_of::<RsaScratch>() + size_of::<ProvenLinks>();
+        let fixed = USUAL_VERSION + sections + size_of::<RsaScratch>() + size_of::<ProvenLinks>();
         assert!(fixed < 64 << 10, "{fixed} bytes");
     }
 }

@@ -128,7 +128,11 @@ pub fn file_rule(rule: &Rule, evidence: &Evidence<'_>) -> Maybe {
         });
     }
     let max = rule.max.filter(|max| *max != 0);
-    let version = |holds: &dyn Fn(u64) -> bool| fact(evidence.version, |version| holds(version.file_version));
+    let version = |holds: &dyn Fn(u64) -> bool| match evidence.version {
+        Fact::Present(version) => fact(version.file_version, holds),
+        Fact::Absent => Some(false),
+        Fact::Unreadable(_) => None,
+    };
     match (rule.kind, rule.min, max) {
         (_, None, None) => {}
         (Kind::Deny, Some(min), None) => {

@@ -81,21 +81,35 @@ impl EvidenceRecord {
         self.trust = number(tag::TRUST)
             .and_then(TrustClass::from_number)
             .map(TrustRecord);
+        // Empty where the file has none, left out where it could not be read; the same with names behind it is said of the number
+        // alone.
         let version = fields.find(tag::FILE_VERSION);
-        // Empty where the file has none, left out where it could not be read.
-        if version.is_some_and(|field| field.bytes.is_empty()) {
-            self.version = Some(Stated::Nothing);
-            return;
-        }
-        self.version = version.and_then(Field::number).map(|version| {
-            Stated::Something(VersionRecord {
-                file_version: dotted(version),
-                original_filename: text(tag::ORIGINAL_FILENAME),
-                internal_name: text(tag::INTERNAL_NAME),
-                file_description: text(tag::FILE_DESCRIPTION),
-                product_name: text(tag::PRODUCT_NAME),
-            })
-        });
+        let number = match version {
+            Some(field) if field.bytes.is_empty() => Some(Stated::Nothing),
+            other => other
+                .and_then(Field::number)
+                .map(|number| Stated::Something(dotted(number))),
+        };
+        let names = [
+            tag::ORIGINAL_FILENAME,
+            tag::INTERNAL_NAME,
+            tag::FILE_DESCRIPTION,
+            tag::PRODUCT_NAME,
+        ]
+        .map(text);
+        let named = names.iter().any(Option::is_some);
+        let [original_filename, internal_name, file_description, product_name] = names;
+        self.version = match number {
+            Some(Stated::Nothing) if !named => Some(Stated::Nothing),
+            None if !named => None,
+            file_version => Some(Stated::Something(VersionRecord {
+                file_version,
+                original_filename,
+                internal_name,
+                file_description,
+                product_name,
+            })),
+        };
     }
 }
 
