@@ -34,6 +34,9 @@ fn mutants() -> Result<usize> {
     }
 }
 
+const OPTIONAL: usize = 0x98;
+const SECTIONS: usize = OPTIONAL + 240;
+
 /// How an image is made.
 #[derive(Clone)]
 struct Shape {
@@ -46,6 +49,8 @@ struct Shape {
     sections: Vec<(usize, usize, usize)>,
     overlay: usize,
     table: usize,
+    /// What is written over the headers in the end: offsets and values.
+    lies: Vec<(usize, usize)>,
 }
 
 impl Default for Shape {
@@ -59,6 +64,7 @@ impl Default for Shape {
             sections: vec![(0x400, 0x400, 0x3f0), (0x800, 0x200, 0x1800)],
             overlay: 0,
             table: 0x100,
+            lies: Vec::new(),
         }
     }
 }
@@ -81,14 +87,14 @@ impl Shape {
         put_u16(&mut file, 0x86, self.sections.len());
         put_u16(&mut file, 0x94, self.optional_size);
         put_u16(&mut file, 0x96, 0x22);
-        put_u16(&mut file, 0x98, if self.wide { 0x20b } else { 0x10b });
+        put_u16(&mut file, OPTIONAL, if self.wide { 0x20b } else { 0x10b });
         let fields = Fields::of(&file);
         let count = fields.security() - 32 - 4;
         for (field, value) in [
-            (0x98 + 32, self.section_alignment),
-            (0x98 + 36, self.file_alignment),
-            (0x98 + 60, self.size_of_headers),
-            (0x98 + 68, 1),
+            (OPTIONAL + 32, self.section_alignment),
+            (OPTIONAL + 36, self.file_alignment),
+            (OPTIONAL + 60, self.size_of_headers),
+            (OPTIONAL + 68, 1),
             (count, if self.optional_size < 224 { 5 } else { 16 }),
         ] {
             put(&mut file, field, value);
@@ -96,20 +102,23 @@ impl Shape {
         let flat = self.section_alignment < 0x1000;
         let mut address = self.size_of_headers.next_multiple_of(self.section_alignment);
         for (index, (start, size, memory)) in self.sections.iter().enumerate() {
-            let at = 0x98 + self.optional_size + 40 * index;
+            let at = OPTIONAL + self.optional_size + 40 * index;
             let (place, memory) = if flat { (*start, *size) } else { (address, *memory) };
             for (field, value) in [(8, memory), (12, place), (16, *size), (20, *start)] {
                 put(&mut file, at + field, value);
             }
             address = (place + memory).next_multiple_of(self.section_alignment);
         }
-        put(&mut file, 0x98 + 56, address);
+        put(&mut file, OPTIONAL + 56, address);
         if self.table > 0 {
             file.resize(file.len().next_multiple_of(8), 0);
             let place = file.len();
             put(&mut file, fields.security(), place);
             put(&mut file, fields.security() + 4, self.table);
             file.resize(place + self.table, 0x5a);
+        }
+        for (field, value) in &self.lies {
+            put(&mut file, *field, *value);
         }
         file
     }
@@ -154,6 +163,24 @@ fn shapes() -> Vec<Shape> {
             table: 0x40,
             ..whole.clone()
         },
+        Shape {
+            sections: vec![(0x800, 0x400, 0x400), (0xc00, 0x200, 0x200)],
+            ..whole.clone()
+        },
+        // SizeOfHeaders and SizeOfRawData that reach over the table.
+        Shape {
+            lies: vec![(OPTIONAL + 60, 0xa80)],
+            ..whole.clone()
+        },
+        Shape {
+            lies: vec![(SECTIONS + 40 + 8, 0x200), (SECTIONS + 40 + 16, 0xffff_0200)],
+            ..whole.clone()
+        },
+        // A section that maps the headers, as its data begins in their sector.
+        Shape {
+            sections: vec![(0x1f0, 0x200, 0x200), (0x400, 0x200, 0x200)],
+            ..whole.clone()
+        },
         // Data that ends in mid-sector.
         Shape {
             sections: vec![(0x400, 0x400, 0x400), (0x800, 0x1f8, 0x4000)],
@@ -176,6 +203,11 @@ fn shapes() -> Vec<Shape> {
         flat(0x20, 0x100),
         flat(0x80, 0x2000),
         flat(0x200, 0),
+        // SizeOfImage that reaches over the table.
+        Shape {
+            lies: vec![(OPTIONAL + 56, 0x2000)],
+            ..flat(0x40, 0x2000)
+        },
         // Section headers under the entry, and under CheckSum.
         Shape {
             optional_size: 128,
