@@ -252,8 +252,8 @@ pub struct Digests {
 /// The facts of a version resource that rules use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version<'a> {
-    /// `a.b.c.d` of `VS_FIXEDFILEINFO`, `a` in the top 16 bits.
-    pub file_version: u64,
+    /// `a.b.c.d` of `VS_FIXEDFILEINFO`, `a` in the top 16 bits; absent where the resource has names alone.
+    pub file_version: Fact<u64>,
     /// `OriginalFilename`.
     pub original_filename: Fact<Text<'a>>,
     /// `InternalName`.

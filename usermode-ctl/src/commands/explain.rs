@@ -107,7 +107,11 @@ fn show(record: &EvidenceRecord, output: &mut Output) -> Result<(), Error> {
     }
     match &record.version {
         Some(Stated::Something(version)) => {
-            facts.add("version", &version.file_version);
+            match &version.file_version {
+                Some(Stated::Something(number)) => facts.add("version", number),
+                Some(Stated::Nothing) => facts.add("version", "names alone"),
+                None => facts.add("version", "unreadable"),
+            }
             facts.add_some("original name", version.original_filename.as_ref());
             facts.add_some("internal name", version.internal_name.as_ref());
             facts.add_some("description", version.file_description.as_ref());
