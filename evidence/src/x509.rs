@@ -297,13 +297,9 @@ impl<'a> PublicKey<'a> {
             }
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => {
                 let curve = algorithm.parameters.and_then(|parameters| parameters.tagged(OID));
-                match curve.map(|curve| curve.content) {
-                    Some([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]) => {
-                        KeyKind::Ecdsa(Curve::P256, bits)
-                    }
-                    Some([0x2b, 0x81, 0x04, 0x00, 0x22]) => KeyKind::Ecdsa(Curve::P384, bits),
-                    _ => KeyKind::Unsupported,
-                }
+                curve
+                    .and_then(|curve| Curve::named(curve.content))
+                    .map_or(KeyKind::Unsupported, |curve| KeyKind::Ecdsa(curve, bits))
             }
             _ => KeyKind::Unknown,
         };
