@@ -12,6 +12,8 @@ use rsa::Pkcs1v15Sign;
 use rsa::RsaPrivateKey;
 use rsa::traits::PublicKeyParts;
 
+use super::encode::MD5;
+use super::encode::MD5_WITH_RSA;
 use super::encode::RSA_ENCRYPTION;
 use super::encode::SHA256_WITH_RSA;
 use super::encode::algorithm;
@@ -46,6 +48,13 @@ pub(super) fn sign_bare(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
         .unwrap()
 }
 
+/// The same with MD5.
+fn sign_weak(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
+    let digest = Algorithm::Md5.digest(&[message]);
+    let info = sequence(&[&algorithm(MD5), &tlv(0x04, &[digest.as_bytes()])]);
+    key.sign(Pkcs1v15Sign::new_unprefixed(), &info).unwrap()
+}
+
 /// What a certificate will say. Holders are told apart by the length of their keys.
 #[derive(Clone)]
 pub(crate) struct Spec {
@@ -62,6 +71,12 @@ pub(crate) struct Spec {
     pub(crate) validity: (&'static str, &'static str),
     /// In place of the holder's RSA key.
     pub(crate) key_info: Option<Vec<u8>>,
+    /// Whether the issuer signs with MD5.
+    pub(crate) weak: bool,
+    /// Whether it is of version 1, which has no extensions.
+    pub(crate) first_version: bool,
+    /// Further extensions, as they stand.
+    pub(crate) extensions: Vec<u8>,
 }
 
 impl Spec {
@@ -77,6 +92,9 @@ impl Spec {
             path_length: None,
             validity: VALIDITY,
             key_info: None,
+            weak: false,
+            first_version: false,
+            extensions: Vec::new(),
         }
     }
 
@@ -95,13 +113,13 @@ impl Spec {
     }
 
     pub(crate) fn issue(&self) -> Vec<u8> {
-        let scheme = algorithm(SHA256_WITH_RSA);
+        let scheme = algorithm(if self.weak { MD5_WITH_RSA } else { SHA256_WITH_RSA });
         let time = |text: &str| tlv(0x17, &[text.as_bytes()]);
         let key_info = self
             .key_info
             .clone()
             .unwrap_or_else(|| key_info(rsa_key(self.key)));
-        let mut extensions = Vec::new();
+        let mut extensions = self.extensions.clone();
         if !self.ekus.is_empty() {
             let ekus: Vec<u8> = self.ekus.iter().flat_map(|eku| object(eku)).collect();
             extensions.extend(extension(oid::EXTENDED_KEY_USAGE, &sequence(&[&ekus])));
@@ -115,19 +133,31 @@ impl Spec {
                 &sequence(&[&[0x01, 0x01, 0xff], &length]),
             ));
         }
+        let (version, extensions) = if self.first_version {
+            (Vec::new(), Vec::new())
+        } else {
+            let version = tlv(0xa0, &[&[0x02, 0x01, 0x02]]);
+            (version, tlv(0xa3, &[&sequence(&[&extensions])]))
+        };
         let body = sequence(&[
-            &tlv(0xa0, &[&[0x02, 0x01, 0x02]]),
+            &version,
             &tlv(0x02, &[&[self.serial]]),
             &scheme,
             &name(&self.issuer),
             &sequence(&[&time(self.validity.0), &time(self.validity.1)]),
             &name(&self.subject),
             &key_info,
-            &tlv(0xa3, &[&sequence(&[&extensions])]),
+            &extensions,
         ]);
+        let sign = if self.weak { sign_weak } else { sign };
         let signature = sign(rsa_key(self.signed_by), &body);
         sequence(&[&body, &scheme, &tlv(0x03, &[&[0], &signature])])
     }
+}
+
+/// An extension that must be understood.
+pub(crate) fn critical_extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    sequence(&[&object(oid), &[0x01, 0x01, 0xff], &tlv(0x04, &[value])])
 }
 
 fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
