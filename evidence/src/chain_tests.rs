@@ -353,3 +353,26 @@ fn what_an_authority_may_not_is_understood_or_it_is_none() {
         );
     }
 }
+
+#[test]
+fn a_root_that_vouches_for_no_code_is_not_known_for_it() {
+    let image = digest(&Pe::default());
+    let is_known = |name: &str, with_root: bool| {
+        let authority = Spec {
+            issuer: name.into(),
+            ..authority()
+        };
+        let mut certificates = vec![authority.issue(), leaf().issue()];
+        if with_root {
+            certificates.push(Spec::authority(name, ROOT_KEY, name, ROOT_KEY).issue());
+        }
+        let message = Message::over(&image, &leaf(), &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            evidence.signatures.present().unwrap()[0].root.known
+        })
+    };
+    for with_root in [false, true] {
+        assert!(is_known(certificates::CODE_ROOT, with_root));
+        assert!(!is_known(certificates::CLOCK_ROOT, with_root));
+    }
+}

@@ -273,7 +273,7 @@ pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
 /// A subject public key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicKey<'a> {
-    /// `SubjectPublicKeyInfo` with its tag and length.
+    /// `SubjectPublicKeyInfo` with its tag and length; of a known root its modulus alone, where it says all.
     pub(crate) raw: &'a [u8],
     kind: KeyKind<'a>,
 }
@@ -298,6 +298,28 @@ impl KeyKind<'_> {
 }
 
 impl<'a> PublicKey<'a> {
+    /// The RSA key of this modulus with the exponent that nearly all have, 65537.
+    pub(crate) const fn of_modulus(modulus: &'a [u8]) -> Self {
+        Self {
+            raw: modulus,
+            kind: KeyKind::Rsa(RsaKey {
+                modulus,
+                exponent: &[1, 0, 1],
+            }),
+        }
+    }
+
+    /// Whether it is the RSA key of this modulus, of which zeros in front are no part, and 65537.
+    pub(crate) fn is_of_modulus(&self, modulus: &[u8]) -> bool {
+        match &self.kind {
+            KeyKind::Rsa(key) => {
+                let own = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
+                own == modulus && key.exponent == [1, 0, 1]
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a `SubjectPublicKeyInfo`. A key of another kind, or over a curve that is described instead of named, is unsupported.
     pub(crate) fn read(info: &Element<'a>) -> Option<Self> {
         let mut fields = info.reader();

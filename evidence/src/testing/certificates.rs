@@ -35,6 +35,17 @@ pub(crate) fn key_info(key: &RsaPrivateKey) -> Vec<u8> {
     sequence(&[&algorithm(RSA_ENCRYPTION), &tlv(0x03, &[&[0], &numbers])])
 }
 
+/// The `SubjectPublicKeyInfo` of an RSA key of this modulus and 65537.
+pub(crate) fn modulus_info(modulus: &[u8]) -> Vec<u8> {
+    let numbers = sequence(&[&integer(modulus), &integer(&[1, 0, 1])]);
+    sequence(&[&algorithm(RSA_ENCRYPTION), &tlv(0x03, &[&[0], &numbers])])
+}
+
+/// The name that a certificate of this subject has.
+pub(crate) fn subject(common_name: &str) -> Vec<u8> {
+    name(common_name)
+}
+
 pub(super) fn sign(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
     let digest = Algorithm::Sha256.digest(&[message]);
     key.sign(Pkcs1v15Sign::new::<rsa::sha2::Sha256>(), digest.as_bytes())
@@ -187,14 +198,40 @@ pub(crate) const CROSS_ROOT: &str = "Gatehouse Test Code Verification Root";
 /// Length of that root's key.
 pub(crate) const CROSS_ROOT_KEY: usize = 1296;
 
-/// A root as the shipped ones are stored: id, name and key.
-type StoredRoot = (Option<u8>, Vec<u8>, Vec<u8>);
+/// The name of a root that vouches for code alone, and of one for times before 2025 alone; both have the key of [`ROOT`].
+pub(crate) const CODE_ROOT: &str = "Gatehouse Test Root for Code";
+
+/// The other one.
+pub(crate) const CLOCK_ROOT: &str = "Gatehouse Test Root for Times";
+
+/// A root, and what it vouches for.
+pub(crate) struct StoredRoot {
+    pub(crate) wellknown: Option<u8>,
+    pub(crate) common_name: &'static str,
+    pub(crate) name: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+    pub(crate) code: bool,
+    /// Before this, in certificates issued before this.
+    pub(crate) time_before: Option<i64>,
+}
 
 /// The roots that the tests know beside the shipped ones.
 pub(crate) fn test_roots() -> &'static [StoredRoot] {
-    static STORED: std::sync::LazyLock<[StoredRoot; 2]> = std::sync::LazyLock::new(|| {
-        [(None, ROOT, ROOT_KEY), (Some(8), CROSS_ROOT, CROSS_ROOT_KEY)]
-            .map(|(id, common_name, key)| (id, name(common_name), key_info(rsa_key(key))))
+    static STORED: std::sync::LazyLock<[StoredRoot; 4]> = std::sync::LazyLock::new(|| {
+        [
+            (None, ROOT, ROOT_KEY, true, Some(i64::MAX)),
+            (Some(8), CROSS_ROOT, CROSS_ROOT_KEY, true, Some(i64::MAX)),
+            (None, CODE_ROOT, ROOT_KEY, true, None),
+            (None, CLOCK_ROOT, ROOT_KEY, false, Some(1_735_689_600)),
+        ]
+        .map(|(wellknown, common_name, key, code, time_before)| StoredRoot {
+            wellknown,
+            common_name,
+            name: name(common_name),
+            key: key_info(rsa_key(key)),
+            code,
+            time_before,
+        })
     });
     &*STORED
 }
