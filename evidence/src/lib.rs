@@ -47,6 +47,7 @@ mod claims;
 mod crypto;
 mod der;
 mod digest;
+mod distrust;
 mod error;
 mod examine;
 #[cfg(test)]
