@@ -80,7 +80,7 @@ pub fn document(file: &PolicyFile) -> Result<Document, Error> {
                 .to_owned(),
         });
     }
-    let name = file.path.display().to_string();
+    let name = files::name(&file.path);
     Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))
 }
 

@@ -24,22 +24,27 @@ use serde_json::Value;
 pub struct Record(Value);
 
 impl Record {
-    /// Reads one line of JSON; `None` for an event that carries no evidence.
+    /// The evidence in a value of JSON; `None` for a record of ours that carries none.
     ///
     /// # Errors
-    /// What is wrong with the line, and what to give instead.
-    pub fn parse(line: &str) -> Result<Option<Self>, String> {
-        let value: Value =
-            serde_json::from_str(line).map_err(|error| format!("this is not JSON: {error}"))?;
-        let schema = |value: &Value| value.get("schema").and_then(Value::as_str).map(str::to_owned);
-        if schema(&value).is_some_and(|schema| schema.starts_with("gatehouse.evidence/")) {
+    /// What it is, when it is no record of ours.
+    pub fn of(value: Value) -> Result<Option<Self>, String> {
+        let Some(fields) = value.as_object() else {
+            return Err(format!("this is {}, no record", kind(&value)));
+        };
+        let schema = fields.get("schema").and_then(Value::as_str).unwrap_or_default();
+        if schema.starts_with("gatehouse.evidence/") {
             return Ok(Some(Self(value)));
         }
-        if !value.is_object() {
-            return Err("this is no record; give what `gatehouse scan --json` writes, or events".to_owned());
-        }
-        let Some(evidence) = value.get("evidence") else {
-            return Ok(None);
+        let Some(evidence) = fields.get("evidence") else {
+            if schema.starts_with("gatehouse.") || fields.is_empty() {
+                return Ok(None);
+            }
+            let names: Vec<&str> = fields.keys().take(4).map(String::as_str).collect();
+            return Err(format!(
+                "this is JSON of another kind, with the fields {}",
+                names.join(", ")
+            ));
         };
         let mut evidence = evidence.clone();
         if evidence.get("path").is_none()
@@ -54,6 +59,13 @@ impl Record {
             fields.remove("signatures");
         }
         Ok(evidence.is_object().then_some(Self(evidence)))
+    }
+
+    /// Whether it is of a kernel image, or does not say of what.
+    pub fn may_be_kernel_image(&self) -> bool {
+        self.0
+            .get("subsystem")
+            .is_none_or(|subsystem| subsystem.as_str() == Some("native"))
     }
 
     /// Hands the facts on with the file's name.
@@ -91,6 +103,18 @@ impl Record {
             },
         };
         weigh(name, &evidence)
+    }
+}
+
+/// What a value that is no object is.
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a Boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text in quotes",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -304,7 +328,8 @@ mod tests {
     use super::*;
 
     fn signatures(line: &str) -> Fact<usize> {
-        let record = Record::parse(line).expect("a record").expect("with evidence");
+        let value = serde_json::from_str(line).expect("JSON");
+        let record = Record::of(value).expect("a record").expect("with evidence");
         record.with_evidence(|_, evidence| evidence.signatures.map(<[_]>::len))
     }
 

@@ -1,5 +1,6 @@
 //! The command as users and scripts see it: exit codes, where words go, the shape of JSON.
 
+#[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
@@ -129,6 +130,9 @@ fn every_shell_gets_completions_and_every_record_a_schema() {
     ] {
         assert!(titles.contains(&record), "{titles:?}");
     }
+    let shown = run.run(&["schema", "gatehouse.event/1"]).code(0).stdout();
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON, spread over lines");
+    assert_eq!(shown["title"], "gatehouse.event/1");
     // What is always written must be declared, and what is declared always there: evidence of a file that cannot be read has little.
     run.file("a.txt", "no image");
     let record = run.run(&["scan", "--json", "a.txt"]).records().remove(0);

@@ -93,10 +93,10 @@ pub struct NewPolicy {
     /// Levels to fall back to, in order.
     #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
     pub fallback: Vec<RuleLevel>,
-    /// Files, and folders to be searched to the bottom.
+    /// Files, and folders to be searched to the bottom; `-` is standard input. Pipes and devices as with `scan`.
     #[arg(value_name = "PATH", required_unless_present = "evidence")]
     pub paths: Vec<PathBuf>,
-    /// Records of `scan --json`, or of events, to go by instead of files or beside them.
+    /// Records of `scan --json`, or of events, to go by instead of files or beside them, as with `simulate`.
     #[arg(long, value_name = "FILE.ndjson")]
     pub evidence: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.

@@ -88,7 +88,7 @@ impl Cache {
 
     /// What was kept, if it is whole and of these catalogues.
     pub fn read(&self) -> Option<Kept> {
-        let bytes = files::read(&self.file, MAX_FILE).ok()?;
+        let bytes = files::read_found(&self.file, MAX_FILE).ok()?;
         let rest = bytes.strip_prefix(MAGIC)?.strip_prefix(&self.key)?;
         let (digest, body) = rest.split_first_chunk::<32>()?;
         if Sha256::digest(body).as_slice() != digest {

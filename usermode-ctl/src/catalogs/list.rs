@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
+use crate::files;
+
 /// A catalogue before it is read, by what tells that it changed.
 pub struct Listed {
     /// Where it is.
@@ -25,7 +27,7 @@ pub fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    failed(format!("cannot look into {}: {error}", path.display()));
+                    failed(format!("cannot look into {}: {error}", files::name(path)));
                     continue;
                 }
             };
@@ -36,12 +38,17 @@ pub fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
             // Follows links, as reading does.
             match fs::metadata(entry.path()).and_then(|found| Ok((found.modified()?, found))) {
                 Ok((_, found)) if found.is_dir() => {}
+                Ok((_, found)) if !found.is_file() => failed(format!(
+                    "passed over {}: it is no regular file but {}",
+                    files::name(entry.path()),
+                    files::kind_of(found.file_type())
+                )),
                 Ok((modified, found)) => listed.push(Listed {
                     path: entry.into_path(),
                     size: found.len(),
                     modified,
                 }),
-                Err(error) => failed(format!("cannot read {}: {error}", entry.path().display())),
+                Err(error) => failed(format!("cannot read {}: {error}", files::name(entry.path()))),
             }
         }
     }

@@ -3,7 +3,6 @@
 mod cache;
 mod list;
 
-use std::fs;
 use std::path::PathBuf;
 
 use evidence::CatalogIndex;
@@ -17,10 +16,11 @@ use self::cache::Kept;
 use self::list::Listed;
 use self::list::list;
 use crate::error::Error;
+use crate::files;
 use crate::output::Output;
 
 /// Larger catalogues are passed over. Windows' own largest have about 10 MB.
-const MAX_CATALOG: u64 = 64 << 20;
+const MAX_CATALOG: usize = 64 << 20;
 
 /// The index over every catalogue in these folders, or these files; empty for none. Its bytes are read as [`CatalogIndex`].
 pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
@@ -62,19 +62,14 @@ fn build(listed: &[Listed], output: &mut Output, complete: &mut bool) -> Result<
     let mut builder = CatalogIndexBuilder::new();
     let mut workspace = Workspace::try_new(0).map_err(out_of_memory)?;
     let (mut unsound, mut problems) = (0_u64, Vec::new());
-    for Listed { path, size, .. } in listed {
-        let name = path.display().to_string();
-        if *size > MAX_CATALOG {
-            problems.push(format!(
-                "cannot read {name}: it is larger than the {MAX_CATALOG} bytes that a catalogue may have"
-            ));
-            continue;
-        }
-        let bytes = match fs::read(path) {
+    for Listed { path, .. } in listed {
+        let name = files::name(path);
+        // A file that was listed with one size may have another by now.
+        let bytes = match files::read_found(path, MAX_CATALOG) {
             Ok(bytes) => bytes,
             Err(problem) => {
                 *complete = false;
-                output.failure(format_args!("cannot read {name}: {problem}"));
+                output.failure(problem);
                 continue;
             }
         };

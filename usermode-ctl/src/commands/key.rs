@@ -70,23 +70,20 @@ impl<'r> KeyRecord<'r> {
 /// Makes a key and writes both of its parts.
 pub fn new(arguments: &NewKey, context: &mut Context) -> Result<Outcome, Error> {
     let path = &arguments.output;
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source| Error::Write { path, source }
-    };
-    let public_path = PathBuf::from(format!("{}.pub", path.display()));
+    let mut public_path = path.clone().into_os_string();
+    public_path.push(".pub");
+    let public_path = PathBuf::from(public_path);
     let key = keys::generate()?;
-    keys::write_private(path, &key).map_err(failed(path))?;
+    keys::write_pair(path, &public_path, &key)?;
     let public = key.verifying_key();
-    files::replace(&public_path, keys::public_text(&public).as_bytes()).map_err(failed(&public_path))?;
     let record = KeyRecord::new("new", public.as_bytes()).at(path);
     record.report(
         context,
         &format!(
             "key {} made: {} is for signing, {} for `gatehouse key provision`",
             keys::fingerprint(public.as_bytes()),
-            path.display(),
-            public_path.display()
+            files::name(path),
+            files::name(&public_path)
         ),
     )
 }
@@ -104,7 +101,7 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
     let key = keys::read_private(&arguments.key)?;
     let signed = keys::sign(set, arguments.sequence, &key);
     files::write_result(&mut context.output, &arguments.output, &signed)?;
-    if arguments.output.as_os_str() == "-" {
+    if files::is_standard_output(&arguments.output) {
         return Ok(Outcome::Done);
     }
     let public = key.verifying_key();
@@ -116,7 +113,7 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
         "signed with key {}, sequence number {}: {}",
         keys::fingerprint(public.as_bytes()),
         arguments.sequence,
-        arguments.output.display()
+        files::name(&arguments.output)
     );
     record.report(context, &says)
 }

@@ -272,9 +272,10 @@ impl fmt::Display for FaultRecord {
     }
 }
 
-/// UTF-16LE as text; an unpaired surrogate becomes U+FFFD.
+/// The name of a file in UTF-16LE, so that two names never look the same.
 pub(super) fn utf16(bytes: &[u8]) -> String {
-    evidence::Text::Utf16Le(bytes).chars().collect()
+    let units = bytes.as_chunks::<2>().0.iter().copied();
+    crate::files::name_of_units(units.map(u16::from_le_bytes))
 }
 
 /// 100 ns units as microseconds.

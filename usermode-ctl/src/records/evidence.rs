@@ -235,6 +235,13 @@ impl EvidenceRecord {
         signatures.get(self.best?)
     }
 
+    /// Whether it is of a kernel image, or does not say of what.
+    pub fn may_be_kernel_image(&self) -> bool {
+        self.subsystem
+            .as_deref()
+            .is_none_or(|subsystem| subsystem == "native")
+    }
+
     /// Whether the file could not be opened or read.
     pub fn is_unreadable(&self) -> bool {
         self.status == Status::Unreadable
