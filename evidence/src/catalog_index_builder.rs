@@ -108,6 +108,22 @@ impl CatalogIndexBuilder {
         Ok(if left_out { Taken::Partly } else { Taken::Whole })
     }
 
+    /// Takes in what another one took in, behind its own.
+    ///
+    /// # Errors
+    /// [`NoMemory`], also for an index of more than 4 GB.
+    pub fn append(&mut self, other: Self) -> Result<(), NoMemory> {
+        let (catalogs, data) = (to_u32(self.catalogs.len())?, to_u32(self.data.len())?);
+        append_members(&mut self.sha1, other.sha1, 20, catalogs)?;
+        append_members(&mut self.sha256, other.sha256, 32, catalogs)?;
+        for mut added in other.catalogs {
+            let places = added.signers.iter_mut().chain([&mut added.name]);
+            places.into_iter().try_for_each(|place| add_to(place, 0, data))?;
+            push(&mut self.catalogs, added)?;
+        }
+        extend(&mut self.data, &other.data)
+    }
+
     /// The finished index, the catalogues in the order in which they count.
     ///
     /// # Errors
@@ -164,6 +180,28 @@ impl CatalogIndexBuilder {
         extend(&mut index, &data)?;
         Ok(index)
     }
+}
+
+/// Appends members, the numbers of their catalogues raised by so many.
+fn append_members<const N: usize>(
+    to: &mut Vec<[u8; N]>,
+    members: Vec<[u8; N]>,
+    hash: usize,
+    catalogs: u32,
+) -> Result<(), NoMemory> {
+    to.try_reserve(members.len()).map_err(|_| NoMemory)?;
+    for mut member in members {
+        add_to(&mut member, hash, catalogs)?;
+        to.push(member);
+    }
+    Ok(())
+}
+
+/// Raises a number in an entry.
+fn add_to(entry: &mut [u8], at: usize, more: u32) -> Result<(), NoMemory> {
+    let number = u32_at(entry, at).and_then(|number| number.checked_add(more));
+    put(entry, at, number.ok_or(NoMemory)?);
+    Ok(())
 }
 
 /// Gives members the new numbers of their catalogues and sorts them. A catalogue may list a file twice.
