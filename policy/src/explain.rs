@@ -6,6 +6,7 @@ use crate::format::as_index;
 use crate::records::AttributeUse;
 use crate::records::SignerRecord;
 use crate::records::SignerUse;
+use crate::rules::Anchor;
 use crate::rules::GrantsNothing;
 use crate::rules::Rules;
 use crate::rules::action_of;
@@ -21,6 +22,7 @@ use evidence::Evidence;
 use evidence::Fact;
 use evidence::Identity;
 use evidence::Signature;
+use evidence::Unreadable;
 
 /// A rule that was tried on a file.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,19 @@ pub fn explain<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>, visit: &mut dyn
             for (index, signature) in (0_u8..=u8::MAX).zip(signatures) {
                 explaining.signer(signer_use, index, signature, visit);
             }
+        }
+    }
+    // Signatures that the file hides may be anybody's.
+    let hidden = match evidence.signatures {
+        Fact::Unreadable(reason) => Some(reason),
+        Fact::Present(_) | Fact::Absent => evidence.more_signatures,
+    };
+    if hidden.is_some_and(Unreadable::is_from_file) {
+        for signer_use in uses
+            .iter()
+            .filter(|found| action_of(found.action.get()) == Action::Deny)
+        {
+            explaining.anybody(signer_use, visit);
         }
     }
     set.rule_count()
@@ -165,6 +180,27 @@ impl<'a> Explaining<'a, '_> {
                     self.missed(signer, signature, action, not_excepted)
                 });
             }
+            visit(tried);
+        }
+    }
+
+    /// A denied signer, for a signature that may be anybody's.
+    fn anybody(&self, signer_use: &SignerUse, visit: &mut dyn FnMut(Tried<'a>)) {
+        let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
+            return;
+        };
+        let truth = self
+            .rules
+            .attributes_of(signer, Action::Deny)
+            .and(self.rules.not_excepted(signer_use));
+        let view = (
+            RuleKind::Signer,
+            level_of(signer, Anchor::Above),
+            signer_use.action.get(),
+        );
+        if truth != Truth::No
+            && let Some(tried) = self.tried(signer_use.policy.get(), signer.rule.get(), view, truth)
+        {
             visit(tried);
         }
     }

@@ -114,7 +114,7 @@ pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
     match evidence.image {
         Fact::Present(image) => !image.conformant,
         Fact::Absent => true,
-        Fact::Unreadable(_) => false,
+        Fact::Unreadable(reason) => reason.is_from_file(),
     }
 }
 

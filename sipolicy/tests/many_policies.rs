@@ -58,6 +58,8 @@ fn file(byte: u8) -> Evidence<'static> {
         }),
         version: Fact::Absent,
         signatures: Fact::Absent,
+        more_signatures: None,
+        weighed_at: None,
     }
 }
 

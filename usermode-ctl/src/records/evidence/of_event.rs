@@ -2,6 +2,7 @@
 
 use evidence::ErrorKind;
 use evidence::TrustClass;
+use evidence::Unreadable;
 use protocol::event::Record as Event;
 use protocol::event::tag;
 use protocol::field::Field;
@@ -14,7 +15,9 @@ use super::Status;
 use super::TrustRecord;
 use super::VersionRecord;
 use super::machine;
+use super::recorded_reasons;
 use super::subsystem;
+use super::time;
 use crate::output::hex;
 use crate::records::SignatureRecord;
 use crate::records::dotted;
@@ -81,9 +84,26 @@ impl EvidenceRecord {
         self.trust = number(tag::TRUST)
             .and_then(TrustClass::from_number)
             .map(TrustRecord);
+        self.weighed_at = number(tag::WEIGHED_AT).and_then(|seconds| time(seconds.cast_signed()));
+        let unreadable = recorded_reasons(
+            fields,
+            &[
+                (tag::CONFORMANT, "image"),
+                (tag::SHA256, "digests"),
+                (tag::FILE_VERSION, "version"),
+                (tag::SIGNATURE_FACTS, "signatures"),
+            ],
+        );
+        let more = number(tag::MORE_SIGNATURES).and_then(Unreadable::from_number);
+        let reason = |name| Unreadable::ALL.into_iter().find(|reason| reason.name() == name);
+        self.reasons([("more_signatures", more)]);
+        for (name, why) in unreadable {
+            self.reasons([(name, reason(why))]);
+        }
         let version = fields.find(tag::FILE_VERSION);
         // Empty where the file has none, left out where it could not be read.
-        if version.is_some_and(|field| field.bytes.is_empty()) {
+        let is_absent = version.is_some_and(|field| field.bytes.is_empty());
+        if is_absent || self.claimed.contains_key("version") {
             self.version = Some(Stated::Nothing);
             return;
         }
@@ -94,6 +114,15 @@ impl EvidenceRecord {
                 internal_name: text(tag::INTERNAL_NAME),
                 file_description: text(tag::FILE_DESCRIPTION),
                 product_name: text(tag::PRODUCT_NAME),
+                claimed: recorded_reasons(
+                    fields,
+                    &[
+                        (tag::ORIGINAL_FILENAME, "original_filename"),
+                        (tag::INTERNAL_NAME, "internal_name"),
+                        (tag::FILE_DESCRIPTION, "file_description"),
+                        (tag::PRODUCT_NAME, "product_name"),
+                    ],
+                ),
             })
         });
     }
