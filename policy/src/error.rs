@@ -205,7 +205,7 @@ impl SetFault {
                  file attributes (at most 16384 comparisons); put such signers together"
             }
             Self::Crowded => {
-                "too many rules of the policy set stand under names or signers that many others share (at most 65536 \
+                "too many rules of the policy set stand under names or signers that many others share (at most 32768 \
                  comparisons in all); put such rules together or split the set"
             }
             Self::EkusOfSigner => {
