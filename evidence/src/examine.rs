@@ -8,6 +8,7 @@ use crate::bytes::fill;
 use crate::bytes::filled;
 use crate::bytes::to_usize;
 use crate::catalog_index::CatalogIndex;
+use crate::catalog_index::Listing;
 use crate::certificate_table::Computed;
 use crate::error::ErrorKind;
 use crate::error::ExamineError;
@@ -176,6 +177,8 @@ impl Begun {
             is_listed: self.has_table,
             fault: self.table_fault,
         };
+        let listing = Listing::of_image(&computed.digests, self.headers.image.conformant);
+        let catalogs = catalogs.map(|catalogs| (catalogs, listing));
         let collected = collect(table, catalogs, computed, prover, findings).map_err(ErrorKind::from)?;
         Ok(Evidence {
             image: Fact::Present(self.headers.image),

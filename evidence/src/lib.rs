@@ -35,8 +35,12 @@ mod batch;
 mod batch_tests;
 mod bytes;
 mod catalog;
+#[cfg(test)]
+mod catalog_bounds_tests;
+mod catalog_check;
 mod catalog_index;
 mod catalog_index_builder;
+mod catalog_signer;
 #[cfg(test)]
 mod catalog_tests;
 mod certificate_table;
@@ -95,8 +99,12 @@ pub use batch::Batch;
 pub use catalog::Catalog;
 pub use catalog::CatalogError;
 pub use catalog::examine_catalog;
+pub use catalog_check::IndexFault;
 pub use catalog_index::CatalogIndex;
+pub use catalog_index::MAX_CATALOGS_OF_FILE;
+pub use catalog_index::MAX_SIGNERS_OF_CATALOG;
 pub use catalog_index_builder::CatalogIndexBuilder;
+pub use catalog_index_builder::Taken;
 pub use crypto::is_ed25519_key;
 pub use crypto::verify_ed25519;
 pub use error::Defect;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::bytes::push;
 use crate::catalog_index::CatalogIndex;
+use crate::catalog_index::Listing;
 use crate::certificate_table::Computed;
 use crate::certificate_table::MAX_NESTING;
 use crate::certificate_table::MAX_SIGNATURES;
@@ -78,7 +79,7 @@ pub(crate) struct Collector<'a, 's, 'p> {
 #[inline(never)]
 pub(crate) fn collect<'w>(
     table: Table<'w>,
-    catalogs: Option<&CatalogIndex<'w>>,
+    catalogs: Option<(&CatalogIndex<'w>, Listing)>,
     computed: &Computed<'w>,
     prover: Prover<'_>,
     findings: &'w mut Findings<'w>,
@@ -106,10 +107,31 @@ pub(crate) fn collect<'w>(
     if table.is_listed && collector.drafts.is_empty() {
         collector.add_malformed(SignatureSource::Embedded)?;
     }
-    if let Some(catalogs) = catalogs {
-        catalogs.collect(&computed.digests, collector.certificates, &mut collector.drafts)?;
+    if let Some((catalogs, listing)) = catalogs {
+        let more = catalogs.collect(listing, collector.certificates, &mut collector.drafts)?;
+        // What the file itself did weighs more.
+        collector.more = collector.more.or(more);
     }
     let Collector { drafts, more, .. } = collector;
+    Ok(Collected {
+        signatures: hand_over(drafts, certificates, signatures)?,
+        more,
+    })
+}
+
+/// The signatures of catalogues that list a file.
+pub(crate) fn collect_listed<'w>(
+    catalogs: &CatalogIndex<'w>,
+    listing: Listing,
+    findings: &'w mut Findings<'w>,
+) -> Result<Collected<'w>, NoMemory> {
+    let Findings {
+        certificates,
+        signatures,
+        ..
+    } = findings;
+    let mut drafts = Vec::new();
+    let more = catalogs.collect(listing, certificates, &mut drafts)?;
     Ok(Collected {
         signatures: hand_over(drafts, certificates, signatures)?,
         more,
@@ -270,6 +292,7 @@ impl<'a> Collector<'a, '_, '_> {
         let chain = self.certificates.len().saturating_sub(start);
         for certificate in proof.claims.certificates(&self.pool) {
             push(self.certificates, certificate.facts())?;
+            push(self.raw, certificate.raw)?;
         }
         let claimed = self
             .certificates

@@ -20,7 +20,7 @@ pub const MAX_STEPS: u32 = 16_384;
 /// A key with more steps than this is crowded.
 pub const CROWDED_STEPS: u32 = 256;
 /// Most steps under all crowded keys of one table together.
-pub const MAX_CROWDED_STEPS: u32 = 65_536;
+pub const MAX_CROWDED_STEPS: u32 = 32_768;
 /// A table of up to so many steps is walked whole where a fact is missing that it is looked up by; a larger one is asked for its first uses.
 pub const MAX_WALK_STEPS: u32 = 16_384;
 /// Most bytes of names that validation reads.
@@ -29,7 +29,7 @@ pub(crate) const MAX_VALIDATED_NAME_BYTES: usize = 256 << 20;
 /// Comparing a file with the names and versions of one rule.
 pub(crate) const ATTRIBUTE_STEPS: u32 = 4;
 /// Comparing a signature with the certificate and the names of a signer.
-const SIGNER_STEPS: u32 = 8;
+const SIGNER_STEPS: u32 = 16;
 /// Of a signer's file attributes, so many are tried where the names of a file are not known.
 pub const MAX_TRIED_ATTRIBUTES: usize = 64;
 
@@ -97,5 +97,35 @@ impl KeySteps {
     /// Whether the table is so short that it may be walked whole.
     pub(crate) const fn are_few(&self) -> bool {
         self.total <= MAX_WALK_STEPS
+    }
+}
+
+/// Takes a step: one look-up, or one rule or part of a rule that is tried.
+#[inline]
+pub(crate) fn step() {
+    #[cfg(test)]
+    counted::step();
+}
+
+/// Counts the steps of a decision, for tests of the bounds.
+#[cfg(test)]
+pub(crate) mod counted {
+    extern crate std;
+
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static STEPS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn step() {
+        STEPS.set(STEPS.get().saturating_add(1));
+    }
+
+    /// The steps that something takes.
+    pub(crate) fn steps(run: impl FnOnce()) -> u32 {
+        let before = STEPS.get();
+        run();
+        STEPS.get().saturating_sub(before)
     }
 }

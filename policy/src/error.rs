@@ -66,6 +66,10 @@ pub enum SetFault {
     EkusOfSigner = 24,
     /// A record asks for a value longer than [`MAX_VALUE_BYTES`](crate::bounds::MAX_VALUE_BYTES), or all of them are too long together.
     LongValue = 25,
+    /// A catalogue has no signer or more than [`MAX_SIGNERS_OF_CATALOG`](evidence::MAX_SIGNERS_OF_CATALOG).
+    CatalogSigners = 26,
+    /// A signer of a catalogue has more than ten certificates or 64 KiB, or does not parse.
+    CatalogSigner = 27,
 }
 
 impl SetFault {
@@ -81,7 +85,7 @@ impl SetFault {
     }
 
     /// Every fault, by number.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Truncated,
         Self::Magic,
         Self::FormatVersion,
@@ -107,6 +111,8 @@ impl SetFault {
         Self::Crowded,
         Self::EkusOfSigner,
         Self::LongValue,
+        Self::CatalogSigners,
+        Self::CatalogSigner,
     ];
 
     /// The fault with this number, if there is one.
@@ -142,6 +148,8 @@ impl SetFault {
             Self::Crowded => "crowded",
             Self::EkusOfSigner => "ekus-of-signer",
             Self::LongValue => "long-value",
+            Self::CatalogSigners => "catalog-signers",
+            Self::CatalogSigner => "catalog-signer",
         }
     }
 
@@ -197,7 +205,7 @@ impl SetFault {
                  file attributes (at most 16384 comparisons); put such signers together"
             }
             Self::Crowded => {
-                "too many rules of the policy set stand under names or signers that many others share (at most 65536 \
+                "too many rules of the policy set stand under names or signers that many others share (at most 32768 \
                  comparisons in all); put such rules together or split the set"
             }
             Self::EkusOfSigner => {
@@ -206,6 +214,13 @@ impl SetFault {
             Self::LongValue => {
                 "a name, hash or key usage of the policy set is longer than 1024 bytes, or all are too long \
                  together; shorten it"
+            }
+            Self::CatalogSigners => {
+                "a catalogue in the policy set's index has no signer or more than 16; compile the set again"
+            }
+            Self::CatalogSigner => {
+                "a signer in the policy set's index of catalogues has more than ten certificates or 64 KiB, or does not \
+                 parse; compile the set again"
             }
             Self::Value => "a field of the policy set holds a value without meaning; compile it again",
         }

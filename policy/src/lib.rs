@@ -23,6 +23,8 @@
 )]
 
 pub mod bounds;
+#[cfg(test)]
+mod bounds_tests;
 pub mod bucket_index;
 mod decide;
 mod error;
@@ -37,6 +39,8 @@ mod reason;
 pub mod records;
 mod rules;
 mod set;
+#[cfg(test)]
+mod testing;
 mod truth;
 mod unread;
 mod validate;

@@ -1,6 +1,7 @@
 //! Whether one rule holds for one file.
 
 use crate::bounds::MAX_TRIED_ATTRIBUTES;
+use crate::bounds::step;
 use crate::facts::NameKeys;
 use crate::facts::ends_in;
 use crate::facts::flat_counts;
@@ -120,6 +121,7 @@ impl<'s, 'e> Rules<'s, 'e> {
             return;
         };
         for record in self.set.hash_records(entries, buckets, hash) {
+            step();
             found(HashRule {
                 policy: record.policy(),
                 rule: record.rule.get(),
@@ -131,6 +133,7 @@ impl<'s, 'e> Rules<'s, 'e> {
 
     /// Whether the file has all that an attribute rule asks for, for something of this action.
     pub(crate) fn attribute(&self, record: &AttributeRecord, action: Action) -> Truth {
+        step();
         let flags = record.flags.get();
         if flags & AttributeRecord::NEVER != 0 {
             return Truth::No;
@@ -293,6 +296,7 @@ impl<'s, 'e> Rules<'s, 'e> {
         signature: &Signature<'_>,
         action: Action,
     ) -> (Truth, Anchor) {
+        step();
         let (root, anchor) = self.root(signer, signature, action);
         if root == Truth::No {
             return (root, anchor);

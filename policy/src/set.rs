@@ -1,5 +1,6 @@
 //! Views of a validated set.
 
+use crate::bounds::step;
 use crate::bucket_index::candidates;
 use crate::bucket_index::hash_key;
 use crate::bucket_index::wide_key;
@@ -223,6 +224,7 @@ impl<'a> PolicySet<'a> {
         buckets: Table,
         key: u64,
     ) -> &'a [T] {
+        step();
         let Some(range) = candidates(self.table(buckets), key) else {
             return &[];
         };

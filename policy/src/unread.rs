@@ -1,5 +1,6 @@
 //! Files of which those facts are missing that rules are looked up by. What may then be meant is found without walking all rules of a set.
 
+use crate::bounds::step;
 use crate::format::Table;
 use crate::format::as_index;
 use crate::records::AttributeUse;
@@ -28,6 +29,7 @@ impl Weighing<'_, '_, '_> {
     /// Where names of the file are missing too and the set restricts very many signers to files, all of those may be meant.
     pub(crate) fn anybody(&mut self, reason: Unreadable) {
         for policy in self.set.policy_records() {
+            step();
             for action in ACTIONS {
                 if let Some(signer_use) = self.set.any_file_signer(policy, action) {
                     self.anybody_by(signer_use, Truth::unread(reason, action));
@@ -42,6 +44,7 @@ impl Weighing<'_, '_, '_> {
             self.anybody_for(self.set.table(Table::FileSigners), reason);
         } else {
             for policy in self.set.policy_records() {
+                step();
                 for action in ACTIONS {
                     if let Some(signer_use) = self.set.file_signer(policy, action) {
                         self.anybody_by(signer_use, Truth::unread(reason, action));
@@ -57,6 +60,9 @@ impl Weighing<'_, '_, '_> {
             let Some(signer_use) = self.set.signer_use(record.signer_use.get()) else {
                 continue;
             };
+            if !self.concerns(signer_use.policy.get()) {
+                continue;
+            }
             let action = action_of(signer_use.action.get());
             let of_this_file = match self.set.attributes().get(as_index(record.attribute.get())) {
                 Some(attribute) => self.rules.attribute(attribute, action),
@@ -97,6 +103,7 @@ impl Weighing<'_, '_, '_> {
             self.attribute_uses(self.set.attribute_uses(key));
         }
         for policy in self.set.policy_records() {
+            step();
             for action in ACTIONS {
                 let Some(named) = self.set.named_file(policy, action) else {
                     continue;

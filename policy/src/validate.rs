@@ -31,6 +31,8 @@ use crate::set::Few;
 use crate::set::PolicySet;
 use crate::set::take_text;
 use core::cell::Cell;
+use evidence::CatalogIndex;
+use evidence::IndexFault;
 use evidence::Text;
 use zerocopy::little_endian::U32;
 
@@ -358,8 +360,17 @@ impl Checks<'_> {
 
     fn catalogs(&self) -> Result<(), SetError> {
         let bytes: &[u8] = self.set.table(Table::Catalogs);
-        let sound = bytes.is_empty() || self.set.catalogs().is_some();
-        self.check(sound, SetFault::Catalogs, Table::Catalogs, 0)
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let checked = CatalogIndex::validate(bytes).map_err(|wrong| match wrong {
+            IndexFault::Signers => SetFault::CatalogSigners,
+            IndexFault::Signer | IndexFault::LongSigner => SetFault::CatalogSigner,
+            IndexFault::Form | IndexFault::Members | IndexFault::Order => SetFault::Catalogs,
+        });
+        checked
+            .map(|_| ())
+            .map_err(|wrong| fault(wrong, self.at(Table::Catalogs, 0)))
     }
 
     /// Checks that every rule has an id and a name and that the block offsets are right.

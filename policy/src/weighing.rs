@@ -1,5 +1,6 @@
 //! The rules of a set that hold for one file, found by the file's hashes, names and signatures and handed to the policies they stand in.
 
+use crate::bounds::step;
 use crate::bucket_index::signer_key;
 use crate::bucket_index::tbs_key;
 use crate::bucket_index::wellknown_key;
@@ -76,6 +77,9 @@ impl<'e> Weighing<'_, 'e, '_> {
 
     pub(crate) fn attribute_uses(&mut self, uses: &[AttributeUse]) {
         for attribute_use in uses {
+            if !self.concerns(attribute_use.policy.get()) {
+                continue;
+            }
             let Some(record) = self.set.attributes().get(as_index(attribute_use.attribute.get())) else {
                 continue;
             };
@@ -189,6 +193,9 @@ impl<'e> Weighing<'_, 'e, '_> {
     }
 
     fn signer_use(&mut self, weighed: &Weighed<'_>, signer_use: &SignerUse) {
+        if !self.concerns(signer_use.policy.get()) {
+            return;
+        }
         let signature = weighed.signature;
         let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
             return;
@@ -210,6 +217,13 @@ impl<'e> Weighing<'_, 'e, '_> {
             signature: weighed.index,
         };
         self.offer(signer_use.policy.get(), found, truth);
+    }
+
+    /// Whether rules of a policy say something about a base policy of this part: others are not tried.
+    pub(crate) fn concerns(&mut self, policy: u16) -> bool {
+        step();
+        let record = self.set.policy_records().get(usize::from(policy));
+        record.is_some_and(|record| self.outcome(record).is_some())
     }
 
     /// Gives a match to the base policy that the rule's policy belongs to.
@@ -251,6 +265,7 @@ impl<'e> Weighing<'_, 'e, '_> {
         }
         let hidden = missing.reason.is_from_file();
         for record in self.set.policy_records() {
+            step();
             let Some(outcome) = self.outcome(record) else {
                 continue;
             };

@@ -97,7 +97,7 @@ pub struct Scan {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
-    /// What thousands of them prove is kept in the user's cache folder, and read anew when one of them changes.
+    /// Each is proven in every run.
     #[arg(long, value_name = "DIR")]
     pub catalogs: Vec<PathBuf>,
     /// Exit with 10 when there are unknown ones: files that could not be read, or are malformed.

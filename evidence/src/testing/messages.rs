@@ -70,6 +70,12 @@ impl Message {
         }
     }
 
+    /// The same, of a program of this name.
+    pub(crate) fn titled(mut self, program: &str) -> Self {
+        self.signed_attributes = vec![attribute(oid::SPC_OPUS_INFO, &opus(program))];
+        self
+    }
+
     fn digest_algorithm(&self) -> Vec<u8> {
         algorithm(if self.weak { MD5 } else { SHA256 })
     }
