@@ -26,6 +26,7 @@ pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error>
     };
     let Compiled { bytes: set, notes } = policies::compile_with(&files, catalogs, &mut context.output)?;
     let view = policies::validate(&arguments.output, &set)?;
+    policies::warn_without_base(&view, &mut context.output);
     let to_output = arguments.output.as_os_str() == "-";
     let mut record = SetRecord::new(arguments.output.display().to_string(), &set, &view);
     record.notes = notes.iter().map(ToString::to_string).collect();
