@@ -26,6 +26,7 @@ use proptest::prelude::*;
 use protocol::control::KeyOutcome;
 use protocol::control::KeyRequest;
 use protocol::control::key_error;
+use protocol::message::Request;
 use protocol::message::push_error;
 use protocol::report::StoredFile;
 use protocol::rising::MAX_STEP;
@@ -202,6 +203,24 @@ fn a_change_of_the_key_keeps_the_set_in_force() {
     assert_eq!(in_force(&gate), sha256(&set(2)));
 }
 
+/// The way back is to the one set before the one in force, whatever happened to the key since it was laid down.
+#[test]
+fn no_set_before_the_one_before_comes_back() {
+    let mine = signer(1);
+    let gate = provisioned();
+    let first = signed(&mine, 1, &set(1));
+    push(&gate, &first);
+    push(&gate, &signed(&mine, 2, &set(2)));
+    ask_key(&gate, Some(&mine), ZEROS);
+    push(&gate, &set(3));
+    ask_key(&gate, None, public(&mine));
+    let mut files = gate.host().stored();
+    files.insert(StoredFile::Previous.name().to_string(), first);
+    let gate = restarted(files);
+    assert_eq!(roll_back(&gate).error.get(), push_error::SEQUENCE);
+    assert_eq!(in_force(&gate), sha256(&set(3)));
+}
+
 /// What is written around a set that a start takes without its signature says nothing.
 #[test]
 fn a_head_that_nobody_vouches_for_raises_no_number() {
@@ -250,11 +269,28 @@ fn a_number_is_above_the_last_one_and_within_the_step() {
         ask(&next, 1_800_000_000 + MAX_STEP, &mine),
         (0, 1_800_000_000 + MAX_STEP)
     );
-    // Removal and provisioning, for which nobody signs, leave it.
+    // Provisioning, for which nobody signs, leaves it,
     assert_eq!(ask_key(&gate, Some(&mine), ZEROS).error.get(), 0);
     let highest = 1_800_000_001 + MAX_STEP;
     assert_eq!(ask_key(&gate, None, public(&mine)).number.get(), highest);
     assert_eq!(status(&again(&gate)).key_number.get(), highest);
+    // or raises it: what the key has signed elsewhere up to then is worth nothing here.
+    assert_eq!(ask_key(&gate, Some(&mine), ZEROS).error.get(), 0);
+    let numbered = |number: u64| {
+        let asked = KeyRequest {
+            request: Request::new(),
+            number: number.into(),
+            key: public(&mine),
+            signature: [0; 64],
+        };
+        send_key(&gate, &asked).error.get()
+    };
+    assert_eq!(numbered(highest + 1), key_error::NUMBER);
+    assert_eq!(numbered(highest + 2 + MAX_STEP), key_error::STEP);
+    assert_eq!(status(&gate).key, ZEROS);
+    assert_eq!(numbered(highest + 50), 0);
+    assert_eq!(ask(&mine, highest + 50, &next), (key_error::NUMBER, highest + 50));
+    assert_eq!(ask(&mine, highest + 51, &next), (0, highest + 51));
 }
 
 #[test]
@@ -366,8 +402,17 @@ proptest! {
             let old = (1..4).map(signer).find(|old| public(old) == key);
             match (step, old) {
                 (0, _) => gate = again(&gate),
+                // Nobody signs; the number may be left out.
                 (_, None) => {
-                    prop_assert_eq!(ask_key(&gate, None, new).error.get(), 0);
+                    let number = if pick < 128 { 0 } else { number };
+                    let request = KeyRequest {
+                        number: number.into(),
+                        signature: [0; 64],
+                        ..key_request(&signer(1), number, new)
+                    };
+                    let is_taken = send_key(&gate, &request).error.get() == 0;
+                    prop_assert_eq!(is_taken, number == 0 || number > highest);
+                    highest = highest.max(number);
                 }
                 // One that was signed once and sent then or not.
                 (1, _) if !signed.is_empty() => {

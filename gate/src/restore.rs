@@ -133,16 +133,18 @@ impl<H: Host> Gate<H> {
 
     fn restored(&self, file: StoredFile, generation: H::Shared<Generation>) {
         let sequence = generation.sequence();
-        let taken = generation.taken;
-        // Power failed between the renames of set and state: what the state would have said is made up for, the way back judged as it was
-        // before.
-        let returnable = taken.map(|_| {
+        let state = self.state();
+        let returnable = if generation.sha256 == state.set {
+            state.returnable
+        } else {
+            // Power failed between the renames of set and state: what the state would have said is made up for, the way back judged as
+            // it was before.
             let before = self.load_set(StoredFile::Previous, Occasion::Start);
             before.map_or([0; 32], |before| before.sha256)
-        });
+        };
         self.kept.with(|kept| {
-            kept.accept(generation.sha256, taken);
-            kept.returnable = returnable.unwrap_or(kept.returnable);
+            kept.accept(generation.sha256, generation.taken);
+            kept.returnable = returnable;
         });
         let (in_force, _) = self.install(generation);
         self.emit(&mut [0; 256], Kind::PolicyRestored, self.host.now(), |record| {

@@ -80,7 +80,7 @@ impl<H: Host> Gate<H> {
         let signer = Signer::of(&self.state(), Occasion::Push);
         let generation = H::share(accept(bytes, &signer)?)?;
         let was_kept = disk.is_active_kept;
-        let persisted = self.keep_set(disk, &generation, signer.is_strict());
+        let persisted = self.keep_set(disk, &generation);
         self.note_persisted(disk, StoredFile::Active, persisted);
         if signer.is_strict() && persisted.is_err() {
             return Err(Rejected::Other(push_error::NOT_KEPT));
@@ -94,18 +94,11 @@ impl<H: Host> Gate<H> {
     }
 
     /// Writes a new set and the state that goes with it.
-    fn keep_set(
-        &self,
-        disk: &Disk<H>,
-        generation: &H::Shared<Generation>,
-        is_signed: bool,
-    ) -> Result<(), NtStatus> {
+    fn keep_set(&self, disk: &Disk<H>, generation: &H::Shared<Generation>) -> Result<(), NtStatus> {
         let mut state = self.state();
-        if is_signed {
-            state.returnable = self
-                .in_force()
-                .map_or([0; 32], |in_force| in_force.generation.sha256);
-        }
+        state.returnable = self
+            .in_force()
+            .map_or([0; 32], |in_force| in_force.generation.sha256);
         state.accept(generation.sha256, generation.taken);
         // All that can run out of space comes before the first rename.
         self.write_set(generation)?;

@@ -78,8 +78,8 @@ pub struct ThresholdsRequest {
 pub struct KeyRequest {
     /// Version.
     pub request: Request,
-    /// When a key is provisioned already: must [follow](crate::rising) the highest number of a change of the key that was taken before.
-    /// Ignored otherwise.
+    /// Number of the change: must [follow](crate::rising) the highest one that was taken before. While no key is provisioned it may be 0,
+    /// which leaves that where it is.
     pub number: U64,
     /// The new Ed25519 public key; zeros to go back to unsigned sets.
     pub key: [u8; 32],

@@ -277,7 +277,7 @@ pub struct ProvisionKey {
     pub old_key: Option<PathBuf>,
     /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
     /// next one.
-    #[arg(long, value_name = "N", requires = "old_key")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub number: Option<u64>,
 }
 
@@ -289,7 +289,7 @@ pub struct RemoveKey {
     pub old_key: PathBuf,
     /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
     /// next one.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub number: Option<u64>,
 }
 

@@ -41,7 +41,7 @@ pub struct KeyRecord<'r> {
     /// Of a signed set.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
-    /// Of a change that the old key signed.
+    /// Of a change of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u64>,
 }
@@ -133,26 +133,19 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
 pub fn provision(arguments: &ProvisionKey, context: &mut Context) -> Result<Outcome, Error> {
     let new = keys::read_public(&arguments.key)?;
     let old = arguments.old_key.as_deref().map(keys::read_private).transpose()?;
-    let signer = old.map(|key| Signer {
-        key,
-        number: arguments.number,
-    });
-    ask(new.as_bytes(), signer.as_ref(), "provision", context)
+    ask(
+        new.as_bytes(),
+        old.as_ref(),
+        arguments.number,
+        "provision",
+        context,
+    )
 }
 
 /// Has the driver take unsigned sets again.
 pub fn remove(arguments: &RemoveKey, context: &mut Context) -> Result<Outcome, Error> {
-    let signer = Signer {
-        key: keys::read_private(&arguments.old_key)?,
-        number: arguments.number,
-    };
-    ask(&[0; 32], Some(&signer), "remove", context)
-}
-
-/// Who signs a change of the key, and the number that was asked for.
-struct Signer {
-    key: SigningKey,
-    number: Option<u64>,
+    let old = keys::read_private(&arguments.old_key)?;
+    ask(&[0; 32], Some(&old), arguments.number, "remove", context)
 }
 
 /// A number that a driver takes which took `highest` last: seconds since 1970 as far as that goes, so that numbers of several machines
@@ -165,28 +158,25 @@ fn next_number(highest: u64) -> u64 {
 
 fn ask(
     new: &[u8; 32],
-    old: Option<&Signer>,
+    old: Option<&SigningKey>,
+    number: Option<u64>,
     action: &'static str,
     context: &mut Context,
 ) -> Result<Outcome, Error> {
     let mut driver = context.driver("key", Access::Write)?;
-    let mut number = None;
-    let mut request = KeyRequest {
-        request: Request::new(),
-        number: 0.into(),
-        key: *new,
-        signature: [0; 64],
+    let number = match number {
+        Some(number) => number,
+        None => next_number(driver.status()?.key_number.get()),
     };
-    if let Some(Signer { key, number: wanted }) = old {
-        let chosen = match wanted {
-            Some(wanted) => *wanted,
-            None => next_number(driver.status()?.key_number.get()),
-        };
-        let statement = KeyStatement::new(chosen, key.verifying_key().to_bytes(), *new);
-        request.number = chosen.into();
-        request.signature = keys::sign_bytes(statement.as_bytes(), key);
-        number = Some(chosen);
-    }
+    let request = KeyRequest {
+        request: Request::new(),
+        number: number.into(),
+        key: *new,
+        signature: old.map_or([0; 64], |old| {
+            let statement = KeyStatement::new(number, old.verifying_key().to_bytes(), *new);
+            keys::sign_bytes(statement.as_bytes(), old)
+        }),
+    };
     let outcome = driver.key(&request)?;
     let in_force = || {
         if outcome.key == [0; 32] {
@@ -198,14 +188,10 @@ fn ask(
     let problem = match outcome.error.get() {
         0 => {
             let record = KeyRecord {
-                number,
+                number: Some(number),
                 ..KeyRecord::new(action, &outcome.key)
             };
-            let numbered = number.map(|number| format!(", by change number {number}"));
-            return record.report(
-                context,
-                &format!("{}{}", in_force(), numbered.unwrap_or_default()),
-            );
+            return record.report(context, &format!("{}, by change number {number}", in_force()));
         }
         key_error::SIGNATURE if old.is_some() => {
             format!("the old key is not the one that is provisioned; {}", in_force())
