@@ -207,6 +207,26 @@ fn a_rollback_leaves_the_sequence_number_where_it_was() {
 }
 
 #[test]
+fn a_way_back_that_could_not_be_kept_is_not_taken_for_one() {
+    let mine = signer(1);
+    let gate = provisioned();
+    push(&gate, &signed(&mine, 1, &set(1)));
+    push(&gate, &signed(&mine, 2, &set(2)));
+    gate.host().limit_changes(Some(0));
+    let outcome = roll_back(&gate);
+    assert_eq!((outcome.error.get(), outcome.set_sha256), (0, sha256(&set(1))));
+    assert_ne!(outcome.persisted.get(), 0);
+    gate.host().limit_changes(None);
+    gate.save_at_stop();
+    let gate = again(&gate);
+    let found = status(&gate);
+    assert_eq!(
+        (found.set_sha256, found.failures.restoring.get()),
+        (sha256(&set(2)), 0)
+    );
+}
+
+#[test]
 fn there_is_no_way_back_to_an_unsigned_set() {
     let mine = signer(1);
     let gate = restarted(Files::new());
