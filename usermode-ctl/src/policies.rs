@@ -149,6 +149,15 @@ pub fn compile(files: &[PolicyFile], output: &mut Output) -> Result<Compiled, Er
     compile_with(files, Vec::new(), output)
 }
 
+/// Says so when a set refuses nothing because it has no base policy.
+pub fn warn_without_base(set: &PolicySet<'_>, output: &mut Output) {
+    if !set.has_base() {
+        output.warning(
+            "the set holds no base policy, so it refuses nothing and `mode enforce` is declined; compile its base policy together with it",
+        );
+    }
+}
+
 /// Proves a compiled set whole, as the driver will.
 pub fn validate<'a>(path: &Path, bytes: &'a [u8]) -> Result<PolicySet<'a>, Error> {
     PolicySet::validate(bytes).map_err(|error| Error::Malformed {

@@ -27,6 +27,7 @@ pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error>
     };
     let Compiled { bytes: set, notes } = policies::compile_with(&files, catalogs, &mut context.output)?;
     let view = policies::validate(&arguments.output, &set)?;
+    policies::warn_without_base(&view, &mut context.output);
     let to_output = files::is_standard_output(&arguments.output);
     let mut record = SetRecord::new(files::name(&arguments.output), &set, &view);
     record.notes = notes.iter().map(ToString::to_string).collect();
