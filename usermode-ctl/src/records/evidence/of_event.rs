@@ -97,11 +97,11 @@ impl EvidenceRecord {
             tag::PRODUCT_NAME,
         ]
         .map(text);
-        let named = names.iter().any(Option::is_some);
+        let has_name = names.iter().any(Option::is_some);
         let [original_filename, internal_name, file_description, product_name] = names;
         self.version = match number {
-            Some(Stated::Nothing) if !named => Some(Stated::Nothing),
-            None if !named => None,
+            Some(Stated::Nothing) if !has_name => Some(Stated::Nothing),
+            None if !has_name => None,
             file_version => Some(Stated::Something(VersionRecord {
                 file_version,
                 original_filename,
@@ -150,4 +150,41 @@ pub const fn meaning(status: u64) -> Option<&'static str> {
         0xc000_0120 => "the driver was stopping",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::field::Writer;
+
+    /// What a record says of the version in an event with this number (empty for none) and this name.
+    fn version(number: Option<&[u8]>, name: Option<&str>) -> serde_json::Value {
+        let mut buffer = [0; 128];
+        let mut writer = Writer::new(&mut buffer);
+        if let Some(number) = number {
+            writer.bytes(tag::FILE_VERSION, number);
+        }
+        if let Some(name) = name {
+            writer.text(tag::ORIGINAL_FILENAME, name.chars());
+        }
+        let length = writer.finish().expect("room");
+        let mut record = EvidenceRecord::new("a.sys".into(), Status::Ok);
+        record.fields(&Fields::new(&buffer[..length]));
+        let mut record = serde_json::to_value(record).expect("JSON");
+        record["version"].take()
+    }
+
+    #[test]
+    fn a_version_is_told_apart_from_names_alone_and_from_what_could_not_be_read() {
+        let number = 0x0001_0002_0003_0004_u64.to_le_bytes();
+        let full = version(Some(&number), Some("b.sys"));
+        assert_eq!(full["file_version"], "1.2.3.4");
+        let named = version(Some(&[]), Some("b.sys"));
+        assert_eq!(named["original_filename"], "b.sys");
+        assert!(named.get("file_version").is_some_and(serde_json::Value::is_null));
+        let spoilt = version(None, Some("b.sys"));
+        assert_eq!(spoilt["original_filename"], "b.sys");
+        assert_eq!(spoilt.get("file_version"), None);
+        assert!(version(Some(&[]), None).is_null());
+    }
 }
