@@ -6,10 +6,8 @@ use alloc::vec::Vec;
 
 use crate::bytes::Large;
 use crate::bytes::filled;
-use crate::chain::BUDGET;
 use crate::chain::ProvenLinks;
 use crate::chain::Prover;
-use crate::chain::STEPS;
 use crate::crypto::RsaScratch;
 use crate::error::NoMemory;
 use crate::facts::Certificate;
@@ -109,13 +107,7 @@ impl Tools {
             scratch,
             links,
         } = self;
-        let prover = Prover {
-            scratch: scratch.get()?,
-            links: links.get()?,
-            budget: BUDGET,
-            steps: STEPS,
-        };
-        Some((prover, version))
+        Some((Prover::new(scratch.get()?, links.get()?), version))
     }
 }
 

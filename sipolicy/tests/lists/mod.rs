@@ -14,6 +14,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root as CertificateRoot;
@@ -233,6 +234,9 @@ fn signature(value: &Value) -> Signature<'static> {
         digest_valid: true,
         signature_valid: true,
         page_hashes: false,
+        identity: Identity::Proven,
+        claimed: &[],
+        claimed_roots: 0,
         chain: chain.leak(),
         root: CertificateRoot::default(),
         oem_id: Fact::Absent,
@@ -295,5 +299,7 @@ fn driver(sample: &Value) -> Evidence<'static> {
             Fact::Absent
         },
         signatures: Fact::Present(signatures.leak()),
+        more_signatures: None,
+        weighed_at: None,
     }
 }
