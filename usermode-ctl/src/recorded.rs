@@ -404,7 +404,8 @@ mod tests {
             let line = format!(
                 r#"{{"schema":"gatehouse.evidence/1","path":"a.sys","status":"ok","version":{{{number}"original_filename":"b.sys"}}}}"#
             );
-            let record = Record::parse(&line).expect("a record").expect("with evidence");
+            let value = serde_json::from_str(&line).expect("JSON");
+            let record = Record::of(value).expect("a record").expect("with evidence");
             record.with_evidence(|_, evidence| {
                 let version = evidence.version.present().expect("a version");
                 let name = version.original_filename.present().expect("a name").to_string();
@@ -416,6 +417,10 @@ mod tests {
         assert_eq!(version(r#""file_version":"1.2.3.4","#), known);
         assert_eq!(version(r#""file_version":null,"#), Fact::Absent);
         assert_eq!(version(""), Fact::Unreadable(Unreadable::NotRecorded));
+        assert_eq!(
+            version(r#""file_version":null,"claimed":{"file_version":"malformed"},"#),
+            Fact::Unreadable(Unreadable::Malformed)
+        );
     }
 
     #[test]
