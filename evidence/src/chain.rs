@@ -6,6 +6,7 @@ use crate::facts::Ekus;
 use crate::facts::Root;
 use crate::facts::SignatureFault;
 use crate::oid;
+use crate::roots::KnownRoot;
 use crate::roots::known_roots;
 use crate::work::Work;
 use crate::x509::PublicKey;
@@ -364,7 +365,9 @@ impl Search<'_, '_, '_> {
         if !top.is_self_issued() || !self.is_signed_by(top, &top.key) {
             return false;
         }
-        let known = known_roots().find(|root| root.is_named(&top.subject) && root.has_key(top.key.raw));
+        let known = known_roots()
+            .find(|root| root.is_named(&top.subject) && root.has_key(top.key.raw))
+            .filter(|root| self.is_served_by(root, chain));
         let mut chain = *chain;
         chain.ends_in_copy = known.is_some() && chain.length > 1;
         self.offer(match known {
@@ -373,6 +376,13 @@ impl Search<'_, '_, '_> {
             None => chain.ending(End::SelfSigned, None),
         });
         true
+    }
+
+    /// Whether a root vouches for the leaf of this chain, for the purpose at hand. One that does not is like any other certificate that
+    /// signed itself.
+    fn is_served_by(&self, root: &KnownRoot, chain: &Chain) -> bool {
+        let leaf = chain.certificates(self.pool).next();
+        leaf.is_some_and(|leaf| root.serves(self.purpose, leaf.not_before))
     }
 
     /// Offers every known root that signed the top of the chain.
@@ -390,6 +400,9 @@ impl Search<'_, '_, '_> {
                 continue;
             }
             level.proven = true;
+            if !self.is_served_by(&root, chain) {
+                continue;
+            }
             let end = if root.wellknown.is_some() {
                 End::Wellknown
             } else {

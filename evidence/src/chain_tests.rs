@@ -254,3 +254,125 @@ fn a_maze_of_cross_certificates_ends_with_the_budget() {
         assert_eq!(signature.fault, Some(SignatureFault::CapReached));
     }
 }
+
+/// MD5 lets a forger make the certificate he wants; only what is known by its key anyway may carry it.
+#[test]
+fn md5_proves_no_link() {
+    let image = digest(&Pe::default());
+    let root_of = |weak, authority: &Spec| {
+        let root = Spec {
+            weak,
+            ..Spec::authority(ROOT, ROOT_KEY, ROOT, ROOT_KEY)
+        };
+        let certificates = [root.issue(), authority.issue(), leaf().issue()];
+        let message = Message::over(&image, &leaf(), &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            (signature.chain.len(), signature.root.known)
+        })
+    };
+    assert_eq!(root_of(true, &authority()), (3, true));
+    let weak = Spec {
+        weak: true,
+        ..authority()
+    };
+    assert_eq!(root_of(false, &weak), (2, false));
+}
+
+#[test]
+fn authorities_that_microsoft_withdrew_prove_nothing() {
+    let image = digest(&Pe::default());
+    for name in [
+        "Microsoft Enforced Licensing Intermediate PCA",
+        "Microsoft Enforced Licensing Registration Authority CA (SHA1)",
+    ] {
+        let withdrawn = Spec::authority(name, AUTHORITY_KEY, ROOT, ROOT_KEY);
+        let signer = Spec::leaf("MS", LEAF_KEY, name, AUTHORITY_KEY);
+        let certificates = [withdrawn.issue(), signer.issue()];
+        let message = Message::over(&image, &signer, &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            assert_eq!(signature.chain.len(), 2, "a deny finds it by its certificates");
+            assert!(!signature.root.verified && !signature.root.known);
+        });
+    }
+}
+
+#[test]
+fn what_an_authority_may_not_is_understood_or_it_is_none() {
+    let image = digest(&Pe::default());
+    let fault_of = |above: &[Spec]| {
+        let mut certificates: Vec<_> = above.iter().map(Spec::issue).collect();
+        certificates.push(leaf().issue());
+        fault(Message::over(&image, &leaf(), &certificates).build(&[]))
+    };
+    let saying = |extension| Spec {
+        extensions: extension,
+        ..authority()
+    };
+    let critical = |oid: &[u8]| saying(certificates::critical_extension(oid, &[0x30, 0x00]));
+    // Policies are not ours to judge; name constraints and a private extension are.
+    assert_eq!(fault_of(&[critical(&[0x55, 0x1d, 0x20])]), None);
+    assert_eq!(
+        fault_of(&[critical(&[0x55, 0x1d, 0x1e])]),
+        Some(SignatureFault::NotAuthority)
+    );
+    assert_eq!(
+        fault_of(&[critical(&[0x2a, 0x03, 0x04])]),
+        Some(SignatureFault::NotAuthority)
+    );
+
+    // Version 1 cannot say that it is an authority.
+    let old = Spec {
+        first_version: true,
+        ..authority()
+    };
+    assert_eq!(fault_of(&[old]), Some(SignatureFault::NotAuthority));
+
+    // However zero is written, no authority may stand below.
+    for zero in [
+        &[0x02, 0x01, 0x00][..],
+        &[0x02, 0x02, 0x00, 0x00],
+        &[0x02, 0x01, 0xff],
+    ] {
+        let constraints = [
+            &[0x30, 3 + u8::try_from(zero.len()).unwrap(), 0x01, 0x01, 0xff],
+            zero,
+        ]
+        .concat();
+        let narrow = Spec {
+            authority: false,
+            extensions: certificates::critical_extension(oid::BASIC_CONSTRAINTS, &constraints),
+            ..Spec::authority("Narrow", OTHER_KEY, ROOT, ROOT_KEY)
+        };
+        let below = Spec::authority(AUTHORITY, AUTHORITY_KEY, "Narrow", OTHER_KEY);
+        assert_eq!(
+            fault_of(&[narrow, below]),
+            Some(SignatureFault::NotAuthority),
+            "{zero:x?}"
+        );
+    }
+}
+
+#[test]
+fn a_root_that_vouches_for_no_code_is_not_known_for_it() {
+    let image = digest(&Pe::default());
+    let is_known = |name: &str, with_root: bool| {
+        let authority = Spec {
+            issuer: name.into(),
+            ..authority()
+        };
+        let mut certificates = vec![authority.issue(), leaf().issue()];
+        if with_root {
+            certificates.push(Spec::authority(name, ROOT_KEY, name, ROOT_KEY).issue());
+        }
+        let message = Message::over(&image, &leaf(), &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            evidence.signatures.present().unwrap()[0].root.known
+        })
+    };
+    for with_root in [false, true] {
+        assert!(is_known(certificates::CODE_ROOT, with_root));
+        assert!(!is_known(certificates::CLOCK_ROOT, with_root));
+    }
+}

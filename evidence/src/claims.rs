@@ -1,7 +1,7 @@
 //! What a signature claims, proven or not: the certificates that it names, and the roots that those name.
 
 use crate::chain::Chain;
-use crate::roots::known_roots;
+use crate::roots::wellknown_roots_named;
 use crate::x509::MAX_CERTIFICATES;
 use crate::x509::X509;
 
@@ -34,10 +34,7 @@ impl Claims {
                     found |= bit(above);
                 }
             }
-            for id in known_roots()
-                .filter(|root| root.is_named(&certificate.issuer))
-                .filter_map(|root| root.wellknown)
-            {
+            for id in wellknown_roots_named(&certificate.issuer) {
                 roots |= 1_u32.checked_shl(u32::from(id)).unwrap_or(0);
             }
         }

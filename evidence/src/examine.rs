@@ -94,7 +94,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
 ) -> Result<Evidence<'w>, ExamineError> {
     let Workspace { file, tools } = workspace;
     let begun = begin(source, options, file)?;
-    let (chunk, known) = file.split(begun.sections).ok_or(ErrorKind::NoMemory)?;
+    let (chunk, known) = file.split();
     let computed = compute(source, &begun, chunk, known)?;
     begun.conclude(source, &computed, known, catalogs, tools, findings)
 }
@@ -102,8 +102,6 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
 /// An image whose bytes are still to go by.
 pub(crate) struct Begun {
     headers: Headers,
-    /// How many sections it has.
-    pub(crate) sections: usize,
     /// Whether the headers list a certificate table.
     has_table: bool,
     /// Why no signature in it proves anything.
@@ -123,11 +121,10 @@ pub(crate) fn begin<S: Source + ?Sized>(
         table,
         sections,
     } = file;
-    let sections = sections.get().ok_or(ErrorKind::NoMemory)?;
     let size = source.size();
     if size > options.max_size {
         // Whether it is an image at all shows in its first bytes; a folder may hold large files of any kind.
-        let kind = match pe::read_headers(source, sections) {
+        let kind = match pe::read_headers(source, chunk, sections) {
             Err(kind @ ErrorKind::NotPe(_)) => kind,
             Ok(_) | Err(_) => ErrorKind::TooLarge {
                 size,
@@ -136,8 +133,8 @@ pub(crate) fn begin<S: Source + ?Sized>(
         };
         return Err(kind.into());
     }
-    let (headers, sections) = match pe::read_headers(source, sections) {
-        Ok(read) => read,
+    let headers = match pe::read_headers(source, chunk, sections) {
+        Ok(headers) => headers,
         Err(kind @ ErrorKind::NotPe(_)) if !options.flat_of_others => return Err(kind.into()),
         Err(kind @ (ErrorKind::NotPe(_) | ErrorKind::Malformed { .. })) => {
             let flat = digest_flat(source, chunk)?;
@@ -153,7 +150,6 @@ pub(crate) fn begin<S: Source + ?Sized>(
         flat: options.flat || !headers.image.conformant,
         has_table: !matches!(headers.table, CertificateTable::NoEntry | CertificateTable::Empty),
         headers,
-        sections,
         table_fault,
     })
 }

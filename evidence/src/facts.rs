@@ -252,8 +252,8 @@ pub struct Digests {
 /// The facts of a version resource that rules use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version<'a> {
-    /// `a.b.c.d` of `VS_FIXEDFILEINFO`, `a` in the top 16 bits.
-    pub file_version: u64,
+    /// `a.b.c.d` of `VS_FIXEDFILEINFO`, `a` in the top 16 bits; absent where the resource has names alone.
+    pub file_version: Fact<u64>,
     /// `OriginalFilename`.
     pub original_filename: Fact<Text<'a>>,
     /// `InternalName`.
@@ -354,7 +354,7 @@ pub enum SignatureFault {
     SignedAttributes = 6,
     /// The signer's signature does not verify with the certificate's key.
     SignerSignature = 7,
-    /// A key that is never used: explicit curve parameters, an unknown kind, RSA outside 1024 to 4096 bits.
+    /// A key that is never used: explicit curve parameters, an unknown kind, RSA outside 1024 to 8192 bits.
     UnsupportedKey = 8,
     /// A certificate's issuer is at hand by name, and its key did not make the certificate's signature.
     ChainSignature = 9,
@@ -448,7 +448,7 @@ impl<'a> Ekus<'a> {
 pub enum Key {
     /// RSA with a modulus of this many bits.
     Rsa(#[doc = "Modulus length in bits."] u16),
-    /// ECDSA over a named curve of this many bits (256 or 384).
+    /// ECDSA over a named curve of this many bits (256, 384 or 521).
     Ecdsa(#[doc = "Field length in bits."] u16),
     /// Anything else, explicit curve parameters included: never verified.
     Unsupported,

@@ -51,6 +51,7 @@ mod claims;
 mod crypto;
 mod der;
 mod digest;
+mod distrust;
 mod error;
 mod examine;
 #[cfg(test)]
@@ -76,6 +77,7 @@ mod sha512;
 mod signatures;
 #[cfg(test)]
 mod signatures_tests;
+mod signed_message;
 mod source;
 mod spc;
 #[cfg(test)]
@@ -132,6 +134,9 @@ pub use facts::Timestamp;
 pub use facts::Unreadable;
 pub use facts::Version;
 pub use roots::wellknown_roots_with_keys;
+pub use signed_message::SignedMessage;
+pub use signed_message::examine_signed_message;
+pub use signed_message::octet_string;
 pub use source::Source;
 pub use source::SourceError;
 pub use text::Text;

@@ -61,6 +61,23 @@ const RSA: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 const MGF1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08];
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
+/// Whether an extension that is not read here may say that it must be understood: it limits neither what the holder may sign nor for
+/// whom, only policies, names of the holder and where to look for more.
+pub(crate) const fn is_harmless_extension(oid: &[u8]) -> bool {
+    match oid {
+        // 2.5.29: directory attributes, private key usage period, alternative names of subject and issuer, distribution points,
+        // policies and their mappings and constraints, authority key identifier, inhibition of any policy.
+        [0x55, 0x1d, last] => matches!(last, 9 | 16 | 17 | 18 | 31 | 32 | 33 | 35 | 36 | 46 | 54),
+        // 1.3.6.1.5.5.7.1.1, where to find the issuer; 2.16.840.1.113730.1.1, Netscape's type; 1.3.6.1.4.1.311.21.10 and 20.2, Microsoft's
+        // application policies and template name.
+        [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01]
+        | [0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 0x01, 0x01]
+        | [0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x15, 0x0a]
+        | [0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02] => true,
+        _ => false,
+    }
+}
+
 /// An algorithm identifier: the identifier's content octets and the parameters, if there are any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AlgorithmId<'a> {

@@ -10,6 +10,8 @@ use crate::Fact;
 use crate::SignatureFault;
 use crate::Unreadable;
 use crate::oid;
+use crate::testing::certificates::CLOCK_ROOT;
+use crate::testing::certificates::CODE_ROOT;
 use crate::testing::certificates::Spec;
 use crate::testing::messages;
 use crate::testing::messages::token;
@@ -133,4 +135,33 @@ fn only_countersignatures_may_leave_the_digest_info_out() {
     let mut bare = message;
     bare.bare = true;
     assert_eq!(fault(bare.build(&[])), Some(SignatureFault::SignerSignature));
+}
+
+/// Microsoft's list says of each root what it may vouch for, and until when.
+#[test]
+fn a_root_that_vouches_for_no_times_proves_none() {
+    let message = message();
+    let signature = message.signature();
+    let timestamp = |root: &str, time| {
+        let clock = Spec {
+            issuer: root.to_string(),
+            ..timestamp_authority()
+        };
+        let attribute = token(&signature, time, &clock, &[clock.issue()]);
+        with_evidence(&file_with(&[message.build(&[attribute])]), |evidence| {
+            let timestamp = evidence.signatures.present().unwrap()[0].timestamp;
+            timestamp.map(|timestamp| timestamp.time)
+        })
+    };
+    let unproven = Fact::Unreadable(Unreadable::Unproven);
+    assert_eq!(timestamp(CODE_ROOT, "20240601120000Z"), unproven);
+    assert_eq!(
+        timestamp(CLOCK_ROOT, "20240601120000Z"),
+        Fact::Present(1_717_243_200)
+    );
+    assert_eq!(
+        timestamp(CLOCK_ROOT, "20250601120000Z"),
+        unproven,
+        "it was disabled"
+    );
 }

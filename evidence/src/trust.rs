@@ -256,7 +256,7 @@ impl fmt::Display for SignatureFault {
             Self::SignedAttributes => "its attributes are those of other content",
             Self::SignerSignature => "it was not made with the signer's key",
             Self::UnsupportedKey => {
-                "it needs a key that is never trusted (explicit curve parameters, or an unsupported length)"
+                "it needs a key that is never used (explicit curve parameters, another kind, RSA outside 1024 to 8192 bits)"
             }
             Self::ChainSignature => "a certificate in its chain is not signed by the issuer it names",
             Self::NotAuthority => "a certificate in its chain may not sign certificates",

@@ -22,6 +22,7 @@ use crate::der::SET;
 use crate::der::context;
 use crate::der::context_primitive;
 use crate::digest::Algorithm;
+use crate::distrust;
 use crate::error::NoMemory;
 use crate::facts;
 use crate::facts::Ekus;
@@ -58,6 +59,8 @@ pub(crate) struct X509<'a> {
     pub(crate) path_length: Option<u8>,
     /// Whether it is of version 1, which has no extensions to say anything in.
     first_version: bool,
+    /// Whether an extension that is not understood here says that it must be.
+    is_beyond_us: bool,
     /// Whether its key usage, if it has one, lets it sign certificates.
     pub(crate) may_sign_certificates: bool,
     pub(crate) key_id: Option<&'a [u8]>,
@@ -105,6 +108,7 @@ impl<'a> X509<'a> {
             authority: None,
             path_length: None,
             first_version,
+            is_beyond_us: false,
             may_sign_certificates: true,
             key_id: None,
             issuer_key_id: None,
@@ -122,7 +126,7 @@ impl<'a> X509<'a> {
         for extension in field.reader().read(SEQUENCE)?.reader() {
             let mut parts = extension.tagged(SEQUENCE)?.reader();
             let id = parts.oid()?;
-            let _critical = parts.optional(BOOLEAN);
+            let critical = parts.optional(BOOLEAN).is_some_and(|flag| flag.content != [0]);
             let value = Reader::new(parts.read(OCTET_STRING)?.content).any();
             match id {
                 oid::EXTENDED_KEY_USAGE => self.ekus = Some(Ekus(value?.tagged(SEQUENCE)?.content)),
@@ -140,15 +144,11 @@ impl<'a> X509<'a> {
                     let mut constraints = value?.tagged(SEQUENCE)?.reader();
                     let authority = constraints.optional(BOOLEAN);
                     self.authority = Some(authority.is_some_and(|flag| flag.content != [0]));
-                    self.path_length =
-                        constraints
-                            .optional(INTEGER)
-                            .and_then(|length| match length.content {
-                                [length] => Some(*length),
-                                _ => None,
-                            });
+                    self.path_length = constraints
+                        .optional(INTEGER)
+                        .map(|length| path_length(length.content));
                 }
-                _ => {}
+                _ => self.is_beyond_us |= critical && !oid::is_harmless_extension(id),
             }
         }
         Some(())
@@ -159,13 +159,17 @@ impl<'a> X509<'a> {
         self.issuer == self.subject
     }
 
-    /// Whether it may sign other certificates. Those of version 1 cannot say; they occur as old roots and are taken for authorities, as
-    /// Windows takes them.
+    /// Whether it may sign other certificates. Those of version 1 cannot say: they occur as old roots, and are taken for authorities only as
+    /// roots. One that limits itself in a way that is not understood here may not: what it says must be understood.
     pub(crate) fn may_issue(&self) -> bool {
-        self.authority.unwrap_or(self.first_version) && self.may_sign_certificates
+        self.authority
+            .unwrap_or_else(|| self.first_version && self.is_self_issued())
+            && self.may_sign_certificates
+            && !self.is_beyond_us
     }
 
-    /// Whether this certificate's signature was made with `key`.
+    /// Whether this certificate's signature was made with `key`, and proves something: MD5 does so only where a certificate vouches for
+    /// itself, and is known by its key.
     pub(crate) fn is_signed_by(&self, key: &PublicKey<'_>, scratch: &mut RsaScratch) -> bool {
         let Some(scheme) = self.scheme.signature() else {
             return false;
@@ -173,6 +177,9 @@ impl<'a> X509<'a> {
         let Some(digest) = scheme.digest else {
             return false;
         };
+        if (digest == Algorithm::Md5 && key.raw != self.key.raw) || distrust::is_distrusted(&self.subject) {
+            return false;
+        }
         let hash = digest.digest(&[self.tbs]);
         key.verify(scheme, digest, &hash, self.signature, scratch)
     }
@@ -204,6 +211,16 @@ impl<'a> X509<'a> {
             not_after: self.not_after,
             key: self.key.facts(),
         }
+    }
+}
+
+/// The number of authorities that a path length lets stand below; a negative one none.
+fn path_length(number: &[u8]) -> u8 {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    match (number, number.get(zeros..)) {
+        ([] | [0x80..=0xff, ..], _) | (_, None | Some([])) => 0,
+        (_, Some([length])) => *length,
+        _ => u8::MAX,
     }
 }
 
@@ -256,7 +273,7 @@ pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
 /// A subject public key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicKey<'a> {
-    /// `SubjectPublicKeyInfo` with its tag and length.
+    /// `SubjectPublicKeyInfo` with its tag and length; of a known root its modulus alone, where it says all.
     pub(crate) raw: &'a [u8],
     kind: KeyKind<'a>,
 }
@@ -281,6 +298,28 @@ impl KeyKind<'_> {
 }
 
 impl<'a> PublicKey<'a> {
+    /// The RSA key of this modulus with the exponent that nearly all have, 65537.
+    pub(crate) const fn of_modulus(modulus: &'a [u8]) -> Self {
+        Self {
+            raw: modulus,
+            kind: KeyKind::Rsa(RsaKey {
+                modulus,
+                exponent: &[1, 0, 1],
+            }),
+        }
+    }
+
+    /// Whether it is the RSA key of this modulus, of which zeros in front are no part, and 65537.
+    pub(crate) fn is_of_modulus(&self, modulus: &[u8]) -> bool {
+        match &self.kind {
+            KeyKind::Rsa(key) => {
+                let own = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
+                own == modulus && key.exponent == [1, 0, 1]
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a `SubjectPublicKeyInfo`. A key of another kind, or over a curve that is described instead of named, is unsupported.
     pub(crate) fn read(info: &Element<'a>) -> Option<Self> {
         let mut fields = info.reader();
@@ -297,13 +336,9 @@ impl<'a> PublicKey<'a> {
             }
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => {
                 let curve = algorithm.parameters.and_then(|parameters| parameters.tagged(OID));
-                match curve.map(|curve| curve.content) {
-                    Some([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]) => {
-                        KeyKind::Ecdsa(Curve::P256, bits)
-                    }
-                    Some([0x2b, 0x81, 0x04, 0x00, 0x22]) => KeyKind::Ecdsa(Curve::P384, bits),
-                    _ => KeyKind::Unsupported,
-                }
+                curve
+                    .and_then(|curve| Curve::named(curve.content))
+                    .map_or(KeyKind::Unsupported, |curve| KeyKind::Ecdsa(curve, bits))
             }
             _ => KeyKind::Unknown,
         };

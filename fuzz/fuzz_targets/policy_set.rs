@@ -126,7 +126,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         version: fact(
             steer[29],
             Version {
-                file_version: u64::from(steer[30]) << 48,
+                file_version: fact(steer[34], u64::from(steer[30]) << 48),
                 original_filename: fact(steer[31], text),
                 internal_name: fact(steer[32], Text::Latin1(&steer[..4])),
                 file_description: Fact::Absent,

@@ -203,7 +203,12 @@ fn digests(writer: &mut Writer<'_>, digests: &Digests) {
 }
 
 fn version(writer: &mut Writer<'_>, version: &Version<'_>) {
-    writer.number(tag::FILE_VERSION, version.file_version);
+    match version.file_version {
+        Fact::Present(number) => writer.number(tag::FILE_VERSION, number),
+        // With names behind it, it is the version alone that the file has not.
+        Fact::Absent => writer.bytes(tag::FILE_VERSION, &[]),
+        Fact::Unreadable(_) => {}
+    }
     text(writer, tag::ORIGINAL_FILENAME, version.original_filename);
     text(writer, tag::INTERNAL_NAME, version.internal_name);
     text(writer, tag::FILE_DESCRIPTION, version.file_description);

@@ -182,7 +182,10 @@ impl<H: Host> Gate<H> {
             ..Status::default()
         };
         status.failures = counters.failures.report();
-        status.key = self.state().key.unwrap_or_default();
+        let state = self.state();
+        status.key = state.key.unwrap_or_default();
+        status.key_sequence = state.sequence().into();
+        status.key_number = state.key_number.into();
         if let Some(in_force) = in_force {
             status.generation = in_force.number.into();
             status.set_sha256 = in_force.generation.sha256;

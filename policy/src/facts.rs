@@ -88,10 +88,16 @@ pub(crate) fn name_is(name: Fact<Text<'_>>, folded: &str, action: Action) -> Tru
     }
 }
 
-/// Whether the file version lies in a range that a rule of this action asks for. A file without version resource lies in none.
+/// Whether the file version lies in a range that a rule of this action asks for. A file without version resource, or with names alone
+/// in it, lies in none.
 pub(crate) fn version_within(evidence: &Evidence<'_>, min: u64, max: u64, action: Action) -> Truth {
-    match evidence.version {
-        Fact::Present(version) => (min <= version.file_version && version.file_version <= max).into(),
+    let version = match evidence.version {
+        Fact::Present(version) => version.file_version,
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(reason) => Fact::Unreadable(reason),
+    };
+    match version {
+        Fact::Present(version) => (min <= version && version <= max).into(),
         Fact::Absent => Truth::No,
         Fact::Unreadable(reason) => Truth::unread(reason, action),
     }

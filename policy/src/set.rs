@@ -71,6 +71,11 @@ impl<'a> PolicySet<'a> {
         CatalogIndex::read(bytes)
     }
 
+    /// Whether there is a base policy. Without one nothing is refused: a supplemental only adds grants to its base.
+    pub const fn has_base(&self) -> bool {
+        self.base_count > 0
+    }
+
     /// Whether a signature could change a verdict: there are rules that go by signers, or a policy requires WHQL.
     pub fn weighs_signatures(&self) -> bool {
         let signers: &[SignerRecord] = self.table(Table::Signers);

@@ -256,7 +256,7 @@ fn decisions(sets: [(&PolicySet<'_>, u64); 2], meets: Meets) -> [Duration; 2] {
                     ..Digests::default()
                 }),
                 version: Fact::Present(Version {
-                    file_version: 6 << 48,
+                    file_version: Fact::Present(6 << 48),
                     original_filename: name,
                     internal_name: name,
                     file_description: name,

@@ -68,6 +68,24 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
     let of_kind = |kind: PolicyKind| documents.iter().filter(move |document| document.kind == kind);
     let bases: Vec<&Document> = of_kind(PolicyKind::Base).collect();
     let mut notes = Vec::new();
+    for document in documents {
+        // A compiled set has a signature of its own, or none.
+        notes.extend(document.signature.as_ref().map(|signature| CompileNote {
+            place: document.place(document.position),
+            message: signature.to_string(),
+        }));
+        if let Some(first) = document.forbidden.first() {
+            let more = document.forbidden.len() - 1;
+            let message = format!(
+                "Microsoft's schema forbids this and {more} more places: {}; `policy lint` lists them",
+                first.message
+            );
+            notes.push(CompileNote {
+                place: document.place(first.position),
+                message,
+            });
+        }
+    }
     for document in of_kind(PolicyKind::AppIdTagging) {
         notes.push(CompileNote {
             place: document.place(document.position),

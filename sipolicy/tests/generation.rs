@@ -99,13 +99,15 @@ fn file<'s>(content: u8, name: &'static str, version: u64, signatures: &'s [Sign
             ..Digests::default()
         }),
         version: Fact::Present(Version {
-            file_version: version,
+            file_version: Fact::Present(version),
             original_filename: Fact::Present(Text::Utf8(name)),
             internal_name: Fact::Absent,
             file_description: Fact::Absent,
             product_name: Fact::Absent,
         }),
         signatures: Fact::Present(signatures),
+        more_signatures: None,
+        weighed_at: None,
     }
 }
 

@@ -285,6 +285,10 @@ pub struct ProvisionKey {
     /// The file with the private part of the key it replaces, when one is provisioned already.
     #[arg(long, value_name = "FILE")]
     pub old_key: Option<PathBuf>,
+    /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
+    /// next one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: Option<u64>,
 }
 
 /// From now on take unsigned sets again.
@@ -293,6 +297,10 @@ pub struct RemoveKey {
     /// The file with the private part of the key that is provisioned.
     #[arg(long, value_name = "FILE")]
     pub old_key: PathBuf,
+    /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
+    /// next one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: Option<u64>,
 }
 
 /// Show how far the evaluation is, what stands in its way and what to do about each driver.

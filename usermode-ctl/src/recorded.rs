@@ -216,11 +216,11 @@ fn image(record: &Value) -> Fact<Image> {
 
 fn version(record: &Value) -> Fact<Version<'_>> {
     fact(record, "version", |version| {
-        let mut number = 0_u64;
-        let parts = version.get("file_version")?.as_str()?.split('.');
-        for part in parts {
-            number = number << 16 | u64::from(part.parse::<u16>().ok()?);
-        }
+        let number = fact(version, "file_version", |number| {
+            number.as_str()?.split('.').try_fold(0_u64, |number, part| {
+                Some(number << 16 | u64::from(part.parse::<u16>().ok()?))
+            })
+        });
         Some(Version {
             file_version: number,
             original_filename: text(version, "original_filename"),

@@ -10,8 +10,11 @@ use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 use zerocopy::KnownLayout;
 
-/// The longest modulus, in bits. App Control takes no longer ones, and the bound keeps the work and the memory fixed.
-pub(crate) const MAX_BITS: usize = 4096;
+/// The longest modulus, in bits. The bound keeps the work and the memory fixed. App Control matches no signer by keys of more than 4096,
+/// but an authority may have one.
+pub(crate) const MAX_BITS: usize = 8192;
+/// The longest modulus that may come with an exponent of more than 32 bits, which nobody needs and which makes for the most work.
+const MAX_BITS_FOR_ANY_EXPONENT: usize = 4096;
 /// The shortest modulus, in bits: shorter keys can be factored at home.
 pub(crate) const MIN_BITS: usize = 1024;
 const LIMBS: usize = MAX_BITS / 64;
@@ -70,7 +73,7 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 /// Whether `signature` is the key's signature over the digest `hash`.
 ///
 /// `false` too for a key that is never used: an even modulus, one outside [`MIN_BITS`] to [`MAX_BITS`], an exponent that is even,
-/// below 3 or over 64 bits.
+/// below 3 or over 64 bits (32 bits for a modulus over 4096). The signature must be as long as the modulus.
 pub(crate) fn verify(
     key: &PublicKey<'_>,
     padding: Padding,
@@ -100,7 +103,12 @@ pub(super) fn recover<'s>(
     scratch: &'s mut Scratch,
 ) -> Option<&'s mut [u8]> {
     let exponent = exponent(key.exponent)?;
-    if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+    let most = if u32::try_from(exponent).is_ok() {
+        MAX_BITS
+    } else {
+        MAX_BITS_FOR_ANY_EXPONENT
+    };
+    if !(MIN_BITS..=most).contains(&bits) {
         return None;
     }
     let limbs = bits.div_ceil(64);
@@ -121,7 +129,7 @@ pub(super) fn recover<'s>(
     let modulus = &*modulus;
     let lowest = *modulus.first()?;
     if lowest & 1 == 0
-        || without_zeros(signature).len() > length
+        || signature.len() != length
         || !montgomery::from_be_bytes(base, signature)
         || montgomery::compare(base, modulus) != Ordering::Less
     {

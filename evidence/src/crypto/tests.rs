@@ -185,6 +185,9 @@ fn recovery_agrees_with_the_library_on_any_number() {
         (2048, 0xffff_ffff),
         (4096, 5),
         (4095, 65537),
+        (4096, 0xffff_ffff_ffff),
+        (8191, 3),
+        (8192, 65537),
     ] {
         let mut modulus = std::vec![0; bits.div_ceil(8)];
         random.fill_bytes(&mut modulus);
@@ -224,7 +227,7 @@ fn keys_that_are_never_used_verify_nothing() {
     for bad in [
         with(even, &good.exponent),
         with(Vec::new(), &good.exponent),
-        with(std::vec![0xff; 520], &good.exponent),
+        with(std::vec![0xff; 1032], &good.exponent),
         with(good.modulus[1..].to_vec(), &good.exponent),
         with(good.modulus.clone(), &[]),
         with(good.modulus.clone(), &[1]),

@@ -260,13 +260,13 @@ fn driver(sample: &Value) -> Evidence<'static> {
         text(sample, names).map_or(Fact::Absent, |name| Fact::Present(Text::Utf8(leak(name))))
     };
     let version = Version {
-        file_version: text(sample, &["FileVersion", "file_version"]).map_or(0, version_of),
+        file_version: Fact::Present(text(sample, &["FileVersion", "file_version"]).map_or(0, version_of)),
         original_filename: name(&["OriginalFilename", "original"]),
         internal_name: name(&["InternalName", "internal"]),
         file_description: name(&["Description", "desc"]),
         product_name: name(&["Product", "product"]),
     };
-    let described = version.file_version != 0
+    let described = version.file_version != Fact::Present(0)
         || [
             version.original_filename,
             version.internal_name,

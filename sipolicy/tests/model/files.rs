@@ -63,7 +63,10 @@ impl Files {
             },
             version: {
                 let version = Version {
-                    file_version: *random.pick(&VERSIONS),
+                    file_version: {
+                        let version = *random.pick(&VERSIONS);
+                        maybe(random, 15, 8, version)
+                    },
                     original_filename: self.name(random),
                     internal_name: self.name(random),
                     file_description: self.name(random),

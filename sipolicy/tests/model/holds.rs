@@ -162,8 +162,11 @@ pub fn file_rule(rule: &Rule, evidence: &Evidence<'_>, denies: bool) -> Maybe {
         });
     }
     let max = rule.max.filter(|max| *max != 0);
-    let version =
-        |holds: &dyn Fn(u64) -> bool| fact(evidence.version, denies, |version| holds(version.file_version));
+    let version = |holds: &dyn Fn(u64) -> bool| match evidence.version {
+        Fact::Present(version) => fact(version.file_version, denies, holds),
+        Fact::Absent => Some(false),
+        Fact::Unreadable(reason) => unread(reason, denies),
+    };
     match (rule.kind, rule.min, max) {
         (_, None, None) => {}
         (Kind::Deny, Some(min), None) => {

@@ -167,7 +167,9 @@ pub struct DigestsRecord {
 /// The version resource.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct VersionRecord {
-    pub file_version: String,
+    /// Left out where it could not be read, `null` where the resource has names alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_version: Option<Stated<String>>,
     pub original_filename: Option<String>,
     pub internal_name: Option<String>,
     pub file_description: Option<String>,
@@ -322,7 +324,11 @@ impl VersionRecord {
     fn of(version: &Version<'_>) -> Self {
         let text = |fact: Fact<Text<'_>>| fact.present().map(|text| text.chars().collect());
         Self {
-            file_version: dotted(version.file_version),
+            file_version: match version.file_version {
+                Fact::Present(number) => Some(Stated::Something(dotted(number))),
+                Fact::Absent => Some(Stated::Nothing),
+                Fact::Unreadable(_) => None,
+            },
             original_filename: text(version.original_filename),
             internal_name: text(version.internal_name),
             file_description: text(version.file_description),
@@ -337,8 +343,8 @@ impl VersionRecord {
     }
 }
 
-/// Seconds since 1970-01-01.
-fn now() -> i64 {
+/// The time, in seconds since 1970-01-01.
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
