@@ -67,6 +67,10 @@ fn build(listed: &[Listed], output: &mut Output, complete: &mut bool) -> Result<
         // A file that was listed with one size may have another by now.
         let bytes = match files::read_found(path, MAX_CATALOG) {
             Ok(bytes) => bytes,
+            Err(problem @ Error::Malformed { .. }) => {
+                problems.push(problem.to_string());
+                continue;
+            }
             Err(problem) => {
                 *complete = false;
                 output.failure(problem);
