@@ -22,6 +22,9 @@
     )
 )]
 
+pub mod bounds;
+#[cfg(test)]
+mod bounds_tests;
 pub mod bucket_index;
 mod decide;
 mod error;
@@ -36,7 +39,10 @@ mod reason;
 pub mod records;
 mod rules;
 mod set;
+#[cfg(test)]
+mod testing;
 mod truth;
+mod unread;
 mod validate;
 mod verdict;
 mod weighing;

@@ -3,10 +3,13 @@
 mod breadth;
 mod codes;
 mod document;
+mod signature;
 mod together;
 
 pub use codes::Code;
 pub use codes::Severity;
+pub use document::MAX_DENIED_SIGNERS;
+pub use document::too_many_denied_signers;
 
 use crate::document::Document;
 use crate::error::Place;
@@ -43,7 +46,8 @@ impl fmt::Display for Finding {
 pub fn lint(documents: &[Document], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in documents {
-        document::lint(document, &mut findings);
+        document::lint(document, knowledge, &mut findings);
+        signature::lint(document, &mut findings);
     }
     together::lint(documents, &mut findings);
     breadth::lint(documents, knowledge, &mut findings);

@@ -97,7 +97,7 @@ pub struct Scan {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
-    /// What thousands of them prove is kept in the user's cache folder, and read anew when one of them changes.
+    /// Each is proven in every run.
     #[arg(long, value_name = "DIR")]
     pub catalogs: Vec<PathBuf>,
     /// Exit with 10 when there are unknown ones: files that could not be read, or are malformed.
@@ -285,6 +285,10 @@ pub struct ProvisionKey {
     /// The file with the private part of the key it replaces, when one is provisioned already.
     #[arg(long, value_name = "FILE")]
     pub old_key: Option<PathBuf>,
+    /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
+    /// next one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: Option<u64>,
 }
 
 /// From now on take unsigned sets again.
@@ -293,6 +297,10 @@ pub struct RemoveKey {
     /// The file with the private part of the key that is provisioned.
     #[arg(long, value_name = "FILE")]
     pub old_key: PathBuf,
+    /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
+    /// next one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: Option<u64>,
 }
 
 /// Show how far the evaluation is, what stands in its way and what to do about each driver.

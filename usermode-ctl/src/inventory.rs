@@ -21,6 +21,7 @@ use crate::examination::candidates;
 use crate::examination::jobs;
 use crate::files;
 use crate::output::Output;
+use crate::records::now;
 
 /// What to go through.
 pub struct Inventory<'i> {
@@ -165,10 +166,13 @@ fn read<R>(
     let name = files::name(&candidate.path);
     match examined {
         Err(problem) => Read::Failed(problem.clone()),
-        Ok((_, Ok(evidence))) => Read::Weighed(weigh(&name, evidence), may_be_kernel_image(evidence), None),
+        Ok((_, Ok(evidence))) => {
+            let evidence = evidence.at(now());
+            Read::Weighed(weigh(&name, &evidence), may_be_kernel_image(&evidence), None)
+        }
         Ok((_, Err(error))) if matches!(error.kind, ErrorKind::NotPe(_)) => Read::NotImage(error.to_string()),
         Ok((_, Err(error))) => {
-            let evidence = error.evidence();
+            let evidence = error.evidence().at(now());
             let may_be_kernel = may_be_kernel_image(&evidence);
             Read::Weighed(weigh(&name, &evidence), may_be_kernel, Some(error.to_string()))
         }

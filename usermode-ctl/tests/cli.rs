@@ -208,6 +208,47 @@ fn a_key_is_made_once_and_signs_sets() {
 }
 
 #[test]
+fn a_set_without_a_base_policy_is_compiled_and_signed_with_a_warning() {
+    let run = Run::new();
+    let supplemental = policy(&[])
+        .replace("\"Base Policy\"", "\"Supplemental Policy\"")
+        .replace("<PolicyID>{9A", "<PolicyID>{9B");
+    run.file("s.xml", supplemental);
+    run.file("b.xml", policy(&[]));
+    run.run(&["policy", "key", "new", "-o", "k"]).code(0);
+    let sign = |set: &str| {
+        let arguments = [
+            "policy",
+            "sign",
+            set,
+            "--key",
+            "k",
+            "--sequence",
+            "1",
+            "-o",
+            "signed",
+        ];
+        run.run(&arguments).code(0).stderr().contains("no base policy")
+    };
+    let compiled = run.run(&["policy", "compile", "s.xml", "-o", "s.ghp"]).code(0);
+    assert!(
+        compiled.stderr().contains("no base policy"),
+        "{}",
+        compiled.stderr()
+    );
+    assert!(sign("s.ghp"));
+    let compiled = run
+        .run(&["policy", "compile", "b.xml", "s.xml", "-o", "b.ghp"])
+        .code(0);
+    assert!(
+        !compiled.stderr().contains("no base policy"),
+        "{}",
+        compiled.stderr()
+    );
+    assert!(!sign("b.ghp"));
+}
+
+#[test]
 fn compile_writes_the_set_and_says_what_is_in_it() {
     let run = Run::new();
     let hash = authenticode_sha256(&driver_image(1));

@@ -71,7 +71,10 @@ pub(super) fn version(evidence: &Evidence<'_>) -> Result<u64, &'static str> {
         .version
         .present()
         .ok_or("the file has no version resource")?;
-    Ok(version.file_version)
+    version
+        .file_version
+        .present()
+        .ok_or("the version resource has no version")
 }
 
 /// The name that rules can go by, of the first kind the file has, and its version.
@@ -92,7 +95,8 @@ pub(super) fn file_name(evidence: &Evidence<'_>) -> Result<(usize, String, u64),
         Some((kind, name))
     });
     let (kind, name) = found.ok_or("the version resource has no name")?;
-    Ok((kind, name, version.file_version))
+    // A rule asks for this version or a later one; for any, where the file has none.
+    Ok((kind, name, version.file_version.present().unwrap_or(0)))
 }
 
 /// A name that XML can hold as it is.

@@ -49,7 +49,7 @@ pub struct Sign {
     /// The file with the private key.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
-    /// Must be above that of every set that the drivers have accepted: an older set cannot come back.
+    /// Must be above that of every set of this key that the drivers have accepted, by 2^32 at most: an older set cannot come back.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub sequence: u64,
     /// Where the signed set goes.

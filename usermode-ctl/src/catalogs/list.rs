@@ -3,20 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
 use crate::files;
 
-/// A catalogue before it is read, by what tells that it changed.
+/// A catalogue before it is read.
 pub struct Listed {
     /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was changed last.
-    pub modified: SystemTime,
 }
 
 /// The catalogues that the paths lead to, folders sorted.
@@ -36,17 +33,16 @@ pub fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
                 continue;
             }
             // Follows links, as reading does.
-            match fs::metadata(entry.path()).and_then(|found| Ok((found.modified()?, found))) {
-                Ok((_, found)) if found.is_dir() => {}
-                Ok((_, found)) if !found.is_file() => failed(format!(
+            match fs::metadata(entry.path()) {
+                Ok(found) if found.is_dir() => {}
+                Ok(found) if !found.is_file() => failed(format!(
                     "passed over {}: it is no regular file but {}",
                     files::name(entry.path()),
                     files::kind_of(found.file_type())
                 )),
-                Ok((modified, found)) => listed.push(Listed {
+                Ok(found) => listed.push(Listed {
                     path: entry.into_path(),
                     size: found.len(),
-                    modified,
                 }),
                 Err(error) => failed(format!("cannot read {}: {error}", files::name(entry.path()))),
             }

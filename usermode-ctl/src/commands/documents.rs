@@ -85,13 +85,7 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
         return show_set(&file, output);
     }
     let document = policies::document(&file)?;
-    for note in &document.notes {
-        output.note(format_args!(
-            "{}: {}",
-            document.place(note.position),
-            note.message
-        ));
-    }
+    policies::tell_notes(&document, output);
     show_statements(&document, None, output)
 }
 
@@ -167,6 +161,13 @@ fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
 /// Looks for faults; exit code 10 when there are errors.
 pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
     let documents = policies::documents(&arguments.files)?;
+    for document in &documents {
+        if let Some(signature) = &document.signature {
+            context
+                .output
+                .note(format_args!("{}: {signature}", document.file));
+        }
+    }
     let findings = sipolicy::lint(&documents, &knowledge::load()?);
     let output = &mut context.output;
     let mut outcome = Outcome::Done;
@@ -209,14 +210,20 @@ pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Merges documents into the first.
 pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, &arguments.files)?;
     let documents = policies::documents(&arguments.files)?;
-    let Some(merged) = sipolicy::merge(&documents) else {
-        return Err(Error::Usage("give at least one document to merge".to_owned()));
-    };
-    for note in &merged.notes {
-        context.output.note(&note.message);
+    let output = &mut context.output;
+    for document in &documents {
+        policies::tell_notes(document, output);
     }
-    files::write_document(&mut context.output, &arguments.output, &merged)?;
+    let merged = sipolicy::merge(&documents).map_err(|error| Error::Document(error.to_string()))?;
+    for note in &merged.notes {
+        output.note(&note.message);
+    }
+    for loss in merged.xml_losses() {
+        output.note(loss);
+    }
+    files::write_document(output, &arguments.output, &merged)?;
     Ok(Outcome::Done)
 }
 
@@ -224,6 +231,9 @@ pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error>
 pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
     let first = policies::document(&PolicyFile::read(&arguments.first)?)?;
     let second = policies::document(&PolicyFile::read(&arguments.second)?)?;
+    for document in [&first, &second] {
+        policies::tell_notes(document, &mut context.output);
+    }
     let difference = sipolicy::diff(&first, &second);
     let output = &mut context.output;
     for (statements, change, sign, tint) in [
@@ -248,20 +258,18 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Converts a document and says what was lost.
 pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.input))?;
     let document = policies::document(&PolicyFile::read(&arguments.input)?)?;
     let output = &mut context.output;
-    for note in &document.notes {
-        output.note(format_args!(
-            "{}: {}",
-            document.place(note.position),
-            note.message
-        ));
-    }
+    policies::tell_notes(&document, output);
     let to_xml = arguments
         .output
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
     if to_xml {
+        for loss in document.xml_losses() {
+            output.note(loss);
+        }
         files::write_document(output, &arguments.output, &document)?;
         return Ok(Outcome::Done);
     }
@@ -280,6 +288,7 @@ const MAX_LIST: usize = 256 << 20;
 
 /// Makes a blocklist policy of a LOLDrivers list.
 pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.file))?;
     let text = files::read_text(&arguments.file, MAX_LIST)?;
     let name = files::name(&arguments.file);
     let imported = sipolicy::import_loldrivers(&name, text.as_bytes())

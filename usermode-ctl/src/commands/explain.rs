@@ -26,6 +26,7 @@ use crate::records::EvidenceRecord;
 use crate::records::EvidenceStatus;
 use crate::records::SignatureRecord;
 use crate::records::Stated;
+use crate::records::now;
 
 /// Examines the file and shows everything it proves and, with policies, what they make of it. The file is read once: it may be a pipe.
 pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error> {
@@ -45,8 +46,8 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
     let examined = opened.and_then(|source| {
         examine_one(source, &options, catalogs.as_ref(), |size, examined| {
             let evidence = match examined {
-                Ok(evidence) => *evidence,
-                Err(error) => error.evidence(),
+                Ok(evidence) => evidence.at(now()),
+                Err(error) => error.evidence().at(now()),
             };
             let record = EvidenceRecord::of_file(name.clone(), size, examined, catalogs.as_ref());
             let tried = set.as_ref().map(|set| Tried::of(&name, set, &evidence));
@@ -106,7 +107,11 @@ fn show(record: &EvidenceRecord, output: &mut Output) -> Result<(), Error> {
     }
     match &record.version {
         Some(Stated::Something(version)) => {
-            facts.add("version", &version.file_version);
+            match &version.file_version {
+                Some(Stated::Something(number)) => facts.add("version", number),
+                Some(Stated::Nothing) => facts.add("version", "names alone"),
+                None => facts.add("version", "unreadable"),
+            }
             facts.add_some("original name", version.original_filename.as_ref());
             facts.add_some("internal name", version.internal_name.as_ref());
             facts.add_some("description", version.file_description.as_ref());

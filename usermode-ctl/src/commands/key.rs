@@ -3,14 +3,18 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use ed25519_dalek::SigningKey;
 use protocol::control::KeyRequest;
+use protocol::control::KeyStatement;
 use protocol::control::key_error;
-use protocol::control::key_statement;
 use protocol::message::Request;
+use protocol::rising::MAX_STEP;
 use schemars::JsonSchema;
 use serde::Serialize;
+use zerocopy::IntoBytes;
 
 use crate::args::NewKey;
 use crate::args::ProvisionKey;
@@ -38,6 +42,9 @@ pub struct KeyRecord<'r> {
     /// Of a signed set.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
+    /// Of a change of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
 }
 
 impl<'r> KeyRecord<'r> {
@@ -48,6 +55,7 @@ impl<'r> KeyRecord<'r> {
             fingerprint: (*public != [0; 32]).then(|| keys::fingerprint(public)),
             path: None,
             sequence: None,
+            number: None,
         }
     }
 
@@ -98,7 +106,7 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
             problem: "this is no compiled set; make one with `gatehouse policy compile`".to_owned(),
         });
     };
-    policies::validate(&file.path, set)?;
+    policies::warn_without_base(&policies::validate(&file.path, set)?, &mut context.output);
     let key = keys::read_private(&arguments.key)?;
     let signed = keys::sign(set, arguments.sequence, &key);
     files::write_result(&mut context.output, &arguments.output, &signed)?;
@@ -123,30 +131,51 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
 pub fn provision(arguments: &ProvisionKey, context: &mut Context) -> Result<Outcome, Error> {
     let new = keys::read_public(&arguments.key)?;
     let old = arguments.old_key.as_deref().map(keys::read_private).transpose()?;
-    ask(new.as_bytes(), old.as_ref(), "provision", context)
+    ask(
+        new.as_bytes(),
+        old.as_ref(),
+        arguments.number,
+        "provision",
+        context,
+    )
 }
 
 /// Has the driver take unsigned sets again.
 pub fn remove(arguments: &RemoveKey, context: &mut Context) -> Result<Outcome, Error> {
     let old = keys::read_private(&arguments.old_key)?;
-    ask(&[0; 32], Some(&old), "remove", context)
+    ask(&[0; 32], Some(&old), arguments.number, "remove", context)
+}
+
+/// A number that a driver takes which took `highest` last: seconds since 1970 as far as that goes, so that numbers of several machines
+/// keep together.
+fn next_number(highest: u64) -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    seconds.clamp(highest.saturating_add(1), highest.saturating_add(MAX_STEP))
 }
 
 fn ask(
     new: &[u8; 32],
     old: Option<&SigningKey>,
+    number: Option<u64>,
     action: &'static str,
     context: &mut Context,
 ) -> Result<Outcome, Error> {
-    let signature = old.map_or([0; 64], |old| {
-        keys::sign_bytes(&key_statement(old.verifying_key().as_bytes(), new), old)
-    });
+    let mut driver = context.driver("key", Access::Write)?;
+    let number = match number {
+        Some(number) => number,
+        None => next_number(driver.status()?.key_number.get()),
+    };
     let request = KeyRequest {
         request: Request::new(),
+        number: number.into(),
         key: *new,
-        signature,
+        signature: old.map_or([0; 64], |old| {
+            let statement = KeyStatement::new(number, old.verifying_key().to_bytes(), *new);
+            keys::sign_bytes(statement.as_bytes(), old)
+        }),
     };
-    let outcome = context.driver("key", Access::Write)?.key(&request)?;
+    let outcome = driver.key(&request)?;
     let in_force = || {
         if outcome.key == [0; 32] {
             "no key is provisioned".to_owned()
@@ -156,8 +185,11 @@ fn ask(
     };
     let problem = match outcome.error.get() {
         0 => {
-            let record = KeyRecord::new(action, &outcome.key);
-            return record.report(context, &in_force());
+            let record = KeyRecord {
+                number: Some(number),
+                ..KeyRecord::new(action, &outcome.key)
+            };
+            return record.report(context, &format!("{}, by change number {number}", in_force()));
         }
         key_error::SIGNATURE if old.is_some() => {
             format!("the old key is not the one that is provisioned; {}", in_force())
@@ -177,6 +209,19 @@ fn ask(
         key_error::WEAK_KEY => {
             "these bytes are no safe Ed25519 key; make one with `gatehouse policy key new`".to_owned()
         }
+        key_error::NUMBER => format!(
+            "the number {} of the change is not above {}, the highest that it has taken; leave out --number, or give one above that; {}",
+            request.number,
+            outcome.number,
+            in_force()
+        ),
+        key_error::STEP => format!(
+            "the number {} of the change is more than 2^32 above {}, the highest that it has taken; leave out --number, or give a lower \
+             one; {}",
+            request.number,
+            outcome.number,
+            in_force()
+        ),
         code => format!(
             "code {code}, which this command does not know; install command and driver of the same release"
         ),

@@ -242,8 +242,13 @@ fn refusal(code: u64) -> Option<(&'static str, &'static str)> {
         ),
         push_error::SEQUENCE => (
             "sequence",
-            "the sequence number is not above that of the last set accepted, which `gatehouse status` shows; sign again with a \
+            "the sequence number is not above the highest one accepted under the key, which `gatehouse status` shows; sign again with a \
              higher --sequence",
+        ),
+        push_error::STEP => (
+            "sequence-step",
+            "the sequence number is more than 2^32 above the highest one accepted under the key, which `gatehouse status` shows; sign \
+             again with a lower --sequence",
         ),
         push_error::NOTHING_BEFORE => (
             "nothing-before",
