@@ -83,7 +83,7 @@ fn every_command_says_who_signed_a_policy_and_whether_it_holds() {
             let shown = run(folder, &format!("--json policy show {name}"), 0);
             assert!(shown.contains("signature: signed by"), "{shown}");
         }
-        assert!(run(folder, "policy lint changed.p7b", 10).contains("GH011"));
+        assert!(run(folder, "policy lint changed.p7b", 10).contains("GH013"));
         // The unsigned form has nothing of it.
         run(folder, "policy convert sound.p7b out.cip", 0);
         assert_eq!(fs::read(folder.join("out.cip")).expect("read"), policy);

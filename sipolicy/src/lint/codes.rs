@@ -83,7 +83,7 @@ codes! {
         "Names are compared whole with the version resource's, such as OriginalFilename: no folder, no pattern but \
          \"*\" alone."
         "Write the name that `gatehouse explain` shows as original name.";
-    BrokenSignature "GH011" "broken-signature" Error
+    BrokenSignature "GH013" "broken-signature" Error
         "The policy is not the one that was signed: it was changed afterwards, and Windows will not take it."
         "Get the policy again from who signed it, or sign it anew.";
     BadTbs "GH006" "tbs-length" Warning
