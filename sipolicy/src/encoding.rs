@@ -24,7 +24,8 @@ fn narrow(bytes: &[u8]) -> Result<Cow<'_, str>, &'static str> {
 }
 
 fn wide(bytes: &[u8], convert: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, &'static str> {
-    const WRONG: &str = "the document is cut short or not UTF-16, as its first bytes say it is; save it as UTF-8";
+    const WRONG: &str =
+        "the document is cut short or not UTF-16, as its first bytes say it is; save it as UTF-8";
     let (units, rest) = bytes.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(WRONG);

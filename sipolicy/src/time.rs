@@ -56,8 +56,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
         && (0..=59).contains(&second)
         && fraction.bytes().all(|byte| byte.is_ascii_digit());
     // 24:00:00 is the end of the day.
-    let end_of_day =
-        hour == 24 && minute == 0 && second == 0 && fraction.bytes().all(|digit| digit == b'0');
+    let end_of_day = hour == 24 && minute == 0 && second == 0 && fraction.bytes().all(|digit| digit == b'0');
     if !in_range || !(hour < 24 || end_of_day) {
         return None;
     }

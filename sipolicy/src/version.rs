@@ -48,7 +48,18 @@ mod tests {
         let version = |text: &str| text.parse::<FileVersion>().unwrap();
         assert!(version("10.0.0.0") > version("9.65535.65535.65535"));
         assert_eq!(version("1.2.3.4").to_string(), "1.2.3.4");
-        for wrong in ["", "1.2.3", "1.2.3.4.5", "1.2.3.65536", "a.b.c.d", "-1.0.0.0", "+1.0.0.0", " 1.0.0.0", "1.0.0.0\n", "1..0.0"] {
+        for wrong in [
+            "",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.65536",
+            "a.b.c.d",
+            "-1.0.0.0",
+            "+1.0.0.0",
+            " 1.0.0.0",
+            "1.0.0.0\n",
+            "1..0.0",
+        ] {
             assert!(wrong.parse::<FileVersion>().is_err(), "{wrong}");
         }
     }

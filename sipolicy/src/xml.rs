@@ -63,7 +63,10 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
     let decoded = encoding::decode(bytes).map_err(|problem| fail(1, 1, problem.to_owned()))?;
     let text = &*decoded;
     if let Some(name) = foreign_encoding(text) {
-        let message = format!("the document says that it is {}, which is not read; save it as UTF-8", quoted(name));
+        let message = format!(
+            "the document says that it is {}, which is not read; save it as UTF-8",
+            quoted(name)
+        );
         return Err(fail(1, 1, message));
     }
     let tree = roxmltree::Document::parse_with_options(text, ParsingOptions::default()).map_err(|error| {
@@ -168,13 +171,11 @@ impl Reader<'_> {
             "Signers" => self.signers(child)?,
             "SigningScenarios" => self.scenarios(child)?,
             "UpdatePolicySigners" => {
-                self.document.update_policy_signers =
-                    self.references(child, "SignerId")?;
+                self.document.update_policy_signers = self.references(child, "SignerId")?;
             }
             "CiSigners" => self.document.ci_signers = self.references(child, "SignerId")?,
             "SupplementalPolicySigners" => {
-                self.document.supplemental_policy_signers =
-                    self.references(child, "SignerId")?;
+                self.document.supplemental_policy_signers = self.references(child, "SignerId")?;
             }
             "HvciOptions" => {
                 self.document.hvci_options = Some(self.number(child, "HvciOptions", &text_of(child))?);
@@ -219,17 +220,19 @@ impl Reader<'_> {
             return Ok(());
         }
         let first = refused.remove(0);
-        let mut message = first.message;
-        if !refused.is_empty() {
-            let more = refused.len() + untold;
+        let more = refused.len() + untold;
+        let message = if more == 0 {
+            first.message
+        } else {
             let places: Vec<String> = refused
                 .iter()
                 .take(MAX_PLACES)
                 .map(|fault| format!("{}:{}", fault.position.line, fault.position.column))
                 .collect();
             let rest = if more > places.len() { " and on" } else { "" };
-            message += &format!(" (the schema forbids {more} more: at {}{rest})", places.join(", "));
-        }
+            let (first, places) = (first.message, places.join(", "));
+            format!("{first} (the schema forbids {more} more: at {places}{rest})")
+        };
         Err(ReadError {
             place: self.document.place(first.position),
             message,
@@ -262,7 +265,10 @@ impl Reader<'_> {
 
     fn hex(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<Vec<u8>, ReadError> {
         hex::decode(text).ok_or_else(|| {
-            let message = format!("{attribute} holds {}; write pairs of hexadecimal digits", quoted(text));
+            let message = format!(
+                "{attribute} holds {}; write pairs of hexadecimal digits",
+                quoted(text)
+            );
             self.error(node, message)
         })
     }
@@ -274,7 +280,12 @@ impl Reader<'_> {
         text: &str,
     ) -> Result<T, ReadError> {
         let number = schema::number(text).and_then(|number| number.try_into().ok());
-        number.ok_or_else(|| self.error(node, format!("{attribute} holds {}; write a number", quoted(text))))
+        number.ok_or_else(|| {
+            self.error(
+                node,
+                format!("{attribute} holds {}; write a number", quoted(text)),
+            )
+        })
     }
 
     fn version(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<FileVersion, ReadError> {
@@ -306,7 +317,9 @@ impl Reader<'_> {
     }
 
     fn references(&self, list: Element<'_, '_>, attribute: &str) -> Result<Vec<Reference>, ReadError> {
-        elements(list).map(|child| self.reference(child, attribute)).collect()
+        elements(list)
+            .map(|child| self.reference(child, attribute))
+            .collect()
     }
 
     fn reference(&self, node: Element<'_, '_>, attribute: &str) -> Result<Reference, ReadError> {
@@ -328,7 +341,10 @@ fn elements<'a, 't>(node: Element<'a, 't>) -> impl Iterator<Item = Element<'a, '
 
 /// The text of an element: all of it, whatever comments stand in between.
 fn text_of<'a>(node: Element<'a, '_>) -> Cow<'a, str> {
-    let mut parts = node.children().filter(Node::is_text).filter_map(|child| child.text());
+    let mut parts = node
+        .children()
+        .filter(Node::is_text)
+        .filter_map(|child| child.text());
     let first = parts.next().unwrap_or_default();
     parts.fold(Cow::Borrowed(first), |all, part| all + part)
 }

@@ -316,7 +316,12 @@ fn what_a_supplemental_policy_cannot_do_is_noted() {
 fn comments_and_the_like_inside_an_element_change_nothing() {
     let plain = read(EVERYTHING);
     // In the middle of every text, where a reader of the first piece alone would stop.
-    for between in ["<!-- was different -->", "<?tool note?>", "<![CDATA[]]>", "<!----><!-- - -->"] {
+    for between in [
+        "<!-- was different -->",
+        "<?tool note?>",
+        "<![CDATA[]]>",
+        "<!----><!-- - -->",
+    ] {
         let mut pieces = Vec::new();
         let mut texts = 0;
         for (number, part) in EVERYTHING.split('>').enumerate() {

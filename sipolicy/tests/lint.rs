@@ -394,7 +394,9 @@ fn what_is_read_all_the_same_is_told_where_it_is_compiled() {
     let compiled = compile_with_notes(&[parts.document("a.xml")]).unwrap();
     let notes: Vec<String> = compiled.notes.iter().map(ToString::to_string).collect();
     assert!(
-        notes.iter().any(|note| note.starts_with("a.xml:3:") && note.contains("ID_SIGNER_b")),
+        notes
+            .iter()
+            .any(|note| note.starts_with("a.xml:3:") && note.contains("ID_SIGNER_b")),
         "{notes:?}"
     );
 }
@@ -431,7 +433,9 @@ fn a_signed_supplemental_without_update_signers_is_an_error() {
     let document = Document::read("a.xml", text.as_bytes()).unwrap();
     let findings = lint(&[document], &Knowledge::built_in());
     assert!(
-        findings.iter().all(|finding| finding.code != Code::NoUpdateSigner),
+        findings
+            .iter()
+            .all(|finding| finding.code != Code::NoUpdateSigner),
         "{findings:?}"
     );
 }
@@ -444,11 +448,17 @@ fn a_supplemental_of_the_single_policy_form_is_an_error() {
     }
     .document("a.xml")
     .to_xml();
-    for (base, wanted) in [("{A244370E-44C9-4C06-B551-F6016E563076}", true), ("{a244370e-44c9-4c06-b551-f6016e563076}", true), ("{A244370E-44C9-4C06-B551-F6016E563077}", false)] {
+    for (base, wanted) in [
+        ("{A244370E-44C9-4C06-B551-F6016E563076}", true),
+        ("{a244370e-44c9-4c06-b551-f6016e563076}", true),
+        ("{A244370E-44C9-4C06-B551-F6016E563077}", false),
+    ] {
         let text = text.replace("{00000000-0000-0000-0000-000000000001}", base);
         let document = Document::read("a.xml", text.as_bytes()).unwrap();
         let findings = lint(&[document], &Knowledge::built_in());
-        let found = findings.iter().any(|finding| finding.code == Code::SingleFormBase);
+        let found = findings
+            .iter()
+            .any(|finding| finding.code == Code::SingleFormBase);
         assert_eq!(found, wanted, "{base}");
     }
 }
@@ -456,15 +466,27 @@ fn a_supplemental_of_the_single_policy_form_is_an_error() {
 #[test]
 fn more_denied_signers_than_microsofts_compiler_takes_are_told() {
     let found = |count: usize| {
-        let signers: String = (0..count).map(|number| signer(&format!("ID_SIGNER_S{number}"), &format!("<CertPublisher Value=\"{number}\"/>"))).collect();
-        let denied: String = (0..count).map(|number| format!("<DeniedSigner SignerId=\"ID_SIGNER_S{number}\"/>\n")).collect();
+        let signers: String = (0..count)
+            .map(|number| {
+                signer(
+                    &format!("ID_SIGNER_S{number}"),
+                    &format!("<CertPublisher Value=\"{number}\"/>"),
+                )
+            })
+            .collect();
+        let denied: Vec<String> = (0..count)
+            .map(|number| format!("<DeniedSigner SignerId=\"ID_SIGNER_S{number}\"/>\n"))
+            .collect();
         let document = Parts {
             signers: &signers,
-            kernel: &format!("<DeniedSigners>\n{denied}</DeniedSigners>"),
+            kernel: &format!("<DeniedSigners>\n{}</DeniedSigners>", denied.concat()),
             ..Parts::default()
         }
         .document("a.xml");
-        assert_eq!(too_many_denied_signers(&document).count(), usize::from(count > MAX_DENIED_SIGNERS));
+        assert_eq!(
+            too_many_denied_signers(&document).count(),
+            usize::from(count > MAX_DENIED_SIGNERS)
+        );
         let findings = lint(&[document], &Knowledge::built_in());
         findings
             .into_iter()
@@ -474,13 +496,19 @@ fn more_denied_signers_than_microsofts_compiler_takes_are_told() {
     assert_eq!(found(255), None);
     let message = found(300).unwrap();
     // The first that is too many: 255 lines below the list.
-    assert!(message.starts_with("a.xml:260:") && message.contains("300 signers"), "{message}");
+    assert!(
+        message.starts_with("a.xml:260:") && message.contains("300 signers"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_hash_that_is_not_of_the_algorithm_its_name_says_is_found() {
     let found = |name: &str, bytes: usize| {
-        let rules = format!("<Deny ID=\"ID_DENY_A\" FriendlyName=\"{name}\" Hash=\"{}\"/>", "0A".repeat(bytes));
+        let rules = format!(
+            "<Deny ID=\"ID_DENY_A\" FriendlyName=\"{name}\" Hash=\"{}\"/>",
+            "0A".repeat(bytes)
+        );
         Parts {
             rules: &rules,
             kernel: &referred(&["ID_DENY_A"]),
@@ -522,9 +550,18 @@ fn key_usages_that_are_none_or_two_are_found() {
     for (eku, codes) in [
         ("Value=\"010A2B0601040182370A0305\"", [].as_slice()),
         ("OID=\"1.3.6.1.4.1.311.10.3.5\"", &[]),
-        ("Value=\"010A2B0601040182370A0305\" OID=\"1.3.6.1.4.1.311.10.3.5\"", &[]),
-        ("Value=\"010A2B0601040182370A0305\" OID=\"1.3.6.1.4.1.311.10.3.6\"", &[Code::EkuTwice]),
-        ("Value=\"010A2B0601040182370A0305\" OID=\"WHQL\"", &[Code::EkuTwice]),
+        (
+            "Value=\"010A2B0601040182370A0305\" OID=\"1.3.6.1.4.1.311.10.3.5\"",
+            &[],
+        ),
+        (
+            "Value=\"010A2B0601040182370A0305\" OID=\"1.3.6.1.4.1.311.10.3.6\"",
+            &[Code::EkuTwice],
+        ),
+        (
+            "Value=\"010A2B0601040182370A0305\" OID=\"WHQL\"",
+            &[Code::EkuTwice],
+        ),
         // It ends in the middle of an arc.
         ("Value=\"010A2B0601040182370A0385\"", &[Code::EkuEncoding]),
         ("OID=\"1.3.\"", &[Code::EkuEncoding]),
@@ -538,7 +575,9 @@ fn a_signer_by_a_well_known_root_without_a_key_is_found() {
     let with_key: Vec<u8> = evidence::wellknown_roots_with_keys().collect();
     assert!(with_key.contains(&6));
     for root in 0..=u8::MAX {
-        let signers = format!("<Signer ID=\"ID_SIGNER_A\" Name=\"a\"><CertRoot Type=\"Wellknown\" Value=\"{root:02X}\"/></Signer>");
+        let signers = format!(
+            "<Signer ID=\"ID_SIGNER_A\" Name=\"a\"><CertRoot Type=\"Wellknown\" Value=\"{root:02X}\"/></Signer>"
+        );
         for kernel in [
             allowed(&["ID_SIGNER_A"]),
             "<DeniedSigners><DeniedSigner SignerId=\"ID_SIGNER_A\"/></DeniedSigners>".to_owned(),
@@ -550,7 +589,11 @@ fn a_signer_by_a_well_known_root_without_a_key_is_found() {
             };
             let findings = lint(&[parts.document("a.xml")], &Knowledge::built_in());
             let found = findings.iter().find(|finding| finding.code == Code::UnknownRoot);
-            assert_eq!(found.is_none(), root == 0 || with_key.contains(&root), "{root:02X}");
+            assert_eq!(
+                found.is_none(),
+                root == 0 || with_key.contains(&root),
+                "{root:02X}"
+            );
             if let Some(finding) = found {
                 assert!(finding.message.contains(&format!("root {root:02X}")), "{finding}");
             }
@@ -560,5 +603,8 @@ fn a_signer_by_a_well_known_root_without_a_key_is_found() {
         options: "Enabled:Unsigned System Integrity Policy|Disabled:Flight Signing",
         ..Parts::default()
     };
-    assert_eq!(flight.codes().contains(&Code::FlightRoot), !with_key.contains(&0x0e));
+    assert_eq!(
+        flight.codes().contains(&Code::FlightRoot),
+        !with_key.contains(&0x0e)
+    );
 }

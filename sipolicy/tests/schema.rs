@@ -45,10 +45,14 @@ fn what_the_schema_forbids_is_an_error_with_its_place() {
             panic!("{line}");
         };
         rules += 1;
-        let start = EVERYTHING.find(piece.as_str()).unwrap_or_else(|| panic!("no {piece}"));
+        let start = EVERYTHING
+            .find(piece.as_str())
+            .unwrap_or_else(|| panic!("no {piece}"));
         let text = EVERYTHING.replacen(piece, broken, 1);
         // In the broken piece, or else the last such thing before it.
-        let inside = text[start..].find(at.as_str()).filter(|found| *found < broken.len());
+        let inside = text[start..]
+            .find(at.as_str())
+            .filter(|found| *found < broken.len());
         let at = inside.map_or_else(|| text[..start].rfind(at.as_str()), |found| Some(start + found));
         let wanted = place(&text, at.unwrap_or_else(|| panic!("no place for {broken}")));
         match told(&text) {
@@ -77,7 +81,10 @@ fn lists_hold_as_many_as_the_schema_lets_them() {
     // There is one more that is excepted.
     assert_eq!(with(254), None);
     let (fate, message) = with(255).unwrap();
-    assert!(fate == "told" && message.contains("more than 255 times"), "{message}");
+    assert!(
+        fate == "told" && message.contains("more than 255 times"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -97,7 +104,38 @@ fn every_fault_is_counted_and_the_first_ones_are_placed() {
 
 #[test]
 fn a_long_text_is_not_shown_whole() {
-    let long = EVERYTHING.replace("<HvciOptions>2<", &format!("<HvciOptions>{}<", "x".repeat(1 << 20)));
+    let long = EVERYTHING.replace(
+        "<HvciOptions>2<",
+        &format!("<HvciOptions>{}<", "x".repeat(1 << 14)),
+    );
     let (_, message) = told(&long).unwrap();
     assert!(message.len() < 400, "{}", message.len());
+}
+
+#[test]
+fn values_are_read_up_to_a_length() {
+    let with = |piece: &str, length: usize| {
+        let value = "\u{e9}".repeat(length);
+        told(
+            &EVERYTHING.replace(
+                piece,
+                &piece
+                    .replace("All of it", &value)
+                    .replace("Name in events", &value),
+            ),
+        )
+    };
+    for piece in ["FriendlyName=\"All of it\"", "<String>Name in events</String>"] {
+        assert_eq!(with(piece, 32_767), None);
+        let (fate, message) = with(piece, 32_768).unwrap();
+        assert!(
+            fate == "refused" && message.contains("longer than 32767 characters"),
+            "{message}"
+        );
+    }
+    let root = |length: usize| {
+        let digits = "0123456789ABCDEF0123456789ABCDEF01234567";
+        told(&EVERYTHING.replace(digits, &"0".repeat(length)))
+    };
+    assert!(root(32_768).unwrap().1.contains("longer than"));
 }

@@ -55,7 +55,12 @@ pub const MAX_DENIED_SIGNERS: usize = 255;
 /// Lists of denied signers that are too long for Microsoft's policy compiler: where each goes beyond, its scenario and its length.
 pub fn too_many_denied_signers(document: &Document) -> impl Iterator<Item = (Position, &str, usize)> {
     document.scenarios.iter().flat_map(|scenario| {
-        let groups = [Some(&scenario.product), scenario.artifact.as_ref(), scenario.test.as_ref(), scenario.test_signing.as_ref()];
+        let groups = [
+            Some(&scenario.product),
+            scenario.artifact.as_ref(),
+            scenario.test.as_ref(),
+            scenario.test_signing.as_ref(),
+        ];
         groups.into_iter().flatten().filter_map(|group| {
             let beyond = group.denied.get(MAX_DENIED_SIGNERS)?;
             Some((beyond.signer.position, scenario.id.as_str(), group.denied.len()))
@@ -153,7 +158,9 @@ impl<'d> Linter<'d, '_> {
                     "{id} has the Value {} and the OID {}, which is {}",
                     hex::encode(value),
                     eku.oid.as_deref().unwrap_or_default(),
-                    from_oid.as_deref().map_or("no object identifier".to_owned(), hex::encode)
+                    from_oid
+                        .as_deref()
+                        .map_or("no object identifier".to_owned(), hex::encode)
                 );
                 self.find(Code::EkuTwice, eku.position, message);
             }
@@ -283,7 +290,8 @@ impl<'d> Linter<'d, '_> {
             self.find(Code::NoSupplementalSigner, at, message);
         }
         for (position, scenario, count) in too_many_denied_signers(document) {
-            let message = format!("{scenario} denies {count} signers; this one is beyond {MAX_DENIED_SIGNERS}");
+            let message =
+                format!("{scenario} denies {count} signers; this one is beyond {MAX_DENIED_SIGNERS}");
             self.find(Code::ManyDeniedSigners, position, message);
         }
         if document.options.contains(FLIGHT_SIGNING_DISABLED) && !has_key(FLIGHT_ROOT) {

@@ -30,6 +30,8 @@ use values::Value;
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// As many faults are told in words; the rest is counted.
 const MAX_TOLD: usize = 1000;
+/// Longest value read, in characters: longer ones are in no path and no version resource of Windows.
+const MAX_VALUE: usize = 32_767;
 /// So much of a text is shown, in characters.
 const MAX_QUOTED: usize = 80;
 
@@ -94,7 +96,9 @@ impl Checker<'_, '_> {
 
     fn understand(&mut self, node: Node<'_, '_>, message: impl Into<String>) {
         if self.faults.understood.len() < MAX_TOLD {
-            self.faults.understood.push(self.note(node.range().start, message));
+            self.faults
+                .understood
+                .push(self.note(node.range().start, message));
         } else {
             self.faults.untold += 1;
         }
@@ -114,7 +118,10 @@ impl Checker<'_, '_> {
                 self.strangers(node, element, true);
                 let blank = node.children().any(|child| child.is_text());
                 if blank {
-                    let message = format!("blanks stand inside <{}>, which is empty; end it with />", element.name);
+                    let message = format!(
+                        "blanks stand inside <{}>, which is empty; end it with />",
+                        element.name
+                    );
                     self.understand(node, message);
                 }
             }
@@ -137,6 +144,15 @@ impl Checker<'_, '_> {
     }
 
     fn value(&mut self, node: Node<'_, '_>, what: &str, value: Value, text: &str) {
+        // Characters are counted only where there could be too many.
+        let long = text.len() > MAX_VALUE && text.chars().count() > MAX_VALUE;
+        if long {
+            self.refuse(
+                node,
+                format!("{what} is longer than {MAX_VALUE} characters; shorten it"),
+            );
+            return;
+        }
         let Err(instead) = value.check(text) else {
             return;
         };
@@ -249,7 +265,10 @@ impl Checker<'_, '_> {
                 let message = format!("<{name}> stands here a second time; put its content into the first");
                 self.refuse(child, message);
             } else if *count > kind.most {
-                let message = format!("<{name}> stands here more than {} times; split the policy", kind.most);
+                let message = format!(
+                    "<{name}> stands here more than {} times; split the policy",
+                    kind.most
+                );
                 self.understand(child, message);
             } else if ordered && at < reached {
                 let after = wanted.get(reached).map_or(name, |kind| kind.element.name);
@@ -284,7 +303,10 @@ impl Checker<'_, '_> {
     fn stranger(&mut self, child: Node<'_, '_>, element: &Element) {
         let name = child.tag_name().name();
         let message = if child.tag_name().namespace() == Some(NAMESPACE) {
-            format!("<{name}> has no place in <{}>; move it where it belongs, or take it out", element.name)
+            format!(
+                "<{name}> has no place in <{}>; move it where it belongs, or take it out",
+                element.name
+            )
         } else {
             format!(
                 "<{name}> is not in the namespace of policies and has no place in <{}>; take it out",

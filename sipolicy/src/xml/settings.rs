@@ -57,7 +57,10 @@ impl Reader<'_> {
             let id = self.required(child, "Id")?.to_owned();
             let value = self.required(child, "Value")?.to_owned();
             if self.document.macros.iter().any(|(other, _)| *other == id) {
-                return Err(self.error(child, format!("the macro {} is defined twice; leave one out", quoted(&id))));
+                return Err(self.error(
+                    child,
+                    format!("the macro {} is defined twice; leave one out", quoted(&id)),
+                ));
             }
             self.document.macros.push((id, value));
         }

@@ -15,10 +15,20 @@ pub(super) fn is_fragment(text: &str) -> bool {
 /// The encoding that a document says it is in, if its bytes cannot be told from UTF-8 and mean something else.
 pub(super) fn foreign_encoding(text: &str) -> Option<&str> {
     let declaration = text.strip_prefix("<?xml")?.split_once("?>")?.0;
-    let quoted = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
-    let quote = quoted.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let quoted = declaration
+        .split_once("encoding")?
+        .1
+        .trim_start()
+        .strip_prefix('=')?
+        .trim_start();
+    let quote = quoted
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '"' | '\''))?;
     let name = quoted.get(1..)?.split(quote).next()?;
-    let known = ["utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "unicode"];
+    let known = [
+        "utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "unicode",
+    ];
     let known = known.iter().any(|known| name.eq_ignore_ascii_case(known));
     (!known && !text.is_ascii()).then_some(name)
 }

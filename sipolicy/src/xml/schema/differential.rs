@@ -65,7 +65,9 @@ impl Validator {
         write!(self.documents, "{}\n{text}", text.len()).expect("the validator reads");
         self.documents.flush().expect("the validator reads");
         let mut answer = String::new();
-        self.answers.read_line(&mut answer).expect("the validator answers");
+        self.answers
+            .read_line(&mut answer)
+            .expect("the validator answers");
         assert!(answer.ends_with('\n'), "the validator ended");
         answer.trim_end().to_owned()
     }
@@ -83,7 +85,9 @@ fn read(text: &str) -> Read {
     let tree = roxmltree::Document::parse(text).expect("well-formed");
     let root = tree.root_element();
     let faults = super::check(root, &super::LineIndex::new(text));
-    let clean = faults.refused.is_empty() && faults.understood.is_empty() && super::is(root, &super::grammar::SI_POLICY);
+    let clean = faults.refused.is_empty()
+        && faults.understood.is_empty()
+        && super::is(root, &super::grammar::SI_POLICY);
     let told = match Document::read("mutated.xml", text.as_bytes()) {
         Err(error) => Some(error.message),
         Ok(document) => document.forbidden.first().map(|note| note.message.clone()),
@@ -98,9 +102,15 @@ fn read(text: &str) -> Read {
 /// Why a document may be refused that the schema takes.
 fn stricter(message: &str) -> Option<&'static str> {
     [
-        ("four numbers up to 65535", "a version that is not four numbers up to 65535"),
+        (
+            "four numbers up to 65535",
+            "a version that is not four numbers up to 65535",
+        ),
         ("a time from 1601", "a time that the binary form cannot hold"),
-        ("AppIDs holds", "AppIDs: libxml2 takes text behind macros, which neither half of the pattern has"),
+        (
+            "AppIDs holds",
+            "AppIDs: libxml2 takes text behind macros, which neither half of the pattern has",
+        ),
     ]
     .into_iter()
     .find_map(|(part, kind)| message.contains(part).then_some(kind))
@@ -135,13 +145,19 @@ fn mutated_documents_are_told_of_as_an_xsd_validator_tells() {
         valid += u64::from(answer.is_empty());
         let kind = match (&read.told, answer.is_empty()) {
             (None, true) | (Some(_), false) => continue,
-            (Some(_), true) if read.beyond => Some("more than the schema asks (ids used twice, rules that name nothing)"),
+            (Some(_), true) if read.beyond => {
+                Some("more than the schema asks (ids used twice, rules that name nothing)")
+            }
             (Some(message), true) => stricter(message),
             (None, false) => looser(&answer),
         };
         match kind {
             Some(kind) => *kinds.entry(kind).or_default() += 1,
-            None if wrong.len() < 20 => wrong.push(format!("told: {:?}\nvalidator: {answer}\n{}", read.told, mutator.changes())),
+            None if wrong.len() < 20 => wrong.push(format!(
+                "told: {:?}\nvalidator: {answer}\n{}",
+                read.told,
+                mutator.changes()
+            )),
             None => {}
         }
     }

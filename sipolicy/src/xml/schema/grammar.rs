@@ -160,7 +160,10 @@ pub(super) static SI_POLICY: Element = element(
     Content::AnyOrder(&[
         assumed(&VERSION_EX, "there is no <VersionEx>; 0.0.0.0 is assumed"),
         child(&POLICY_TYPE_ID, 0, 1),
-        assumed(&PLATFORM_ID, "there is no <PlatformID>; {2E07F7E4-194C-4D20-B7C9-6F44A6C5A234} is assumed"),
+        assumed(
+            &PLATFORM_ID,
+            "there is no <PlatformID>; {2E07F7E4-194C-4D20-B7C9-6F44A6C5A234} is assumed",
+        ),
         child(&POLICY_ID, 0, 1),
         child(&BASE_POLICY_ID, 0, 1),
         assumed(&RULES, "there are no <Rules>; no option is assumed to be set"),
@@ -276,11 +279,7 @@ static ARTIFACT_HASH: Element = element("ArtifactHash", &[], Content::Ordered(&[
 static HASH: Element = element(
     "Hash",
     &[],
-    Content::OneOf(&[
-        child(&SHA256, 1, 1),
-        child(&SHA384, 1, 1),
-        child(&SHA512, 1, 1),
-    ]),
+    Content::OneOf(&[child(&SHA256, 1, 1), child(&SHA384, 1, 1), child(&SHA512, 1, 1)]),
 );
 static SHA256: Element = text("sha256", Value::Hex(Some(32)));
 static SHA384: Element = text("sha384", Value::Hex(Some(48)));
@@ -339,7 +338,10 @@ static SIGNING_SCENARIO: Element = element(
         optional("MinimumHashAlgorithm", Value::Number(u16::MAX as u64)),
     ],
     Content::Ordered(&[
-        assumed(&PRODUCT_SIGNERS, "there are no <ProductSigners>; it is assumed that the scenario allows and denies nothing"),
+        assumed(
+            &PRODUCT_SIGNERS,
+            "there are no <ProductSigners>; it is assumed that the scenario allows and denies nothing",
+        ),
         child(&ARTIFACT_SIGNERS, 0, 1),
         child(&TEST_SIGNERS, 0, 1),
         child(&TEST_SIGNING_SIGNERS, 0, 1),
@@ -423,7 +425,11 @@ static APP_ID_TAG: Element = empty(
 /// A list of signers that hold something beside images.
 macro_rules! signer_list {
     ($list:ident $list_name:literal $signer:ident $signer_name:literal) => {
-        static $list: Element = element($list_name, &[], Content::AnyOrder(&[child(&$signer, 0, u32::MAX)]));
+        static $list: Element = element(
+            $list_name,
+            &[],
+            Content::AnyOrder(&[child(&$signer, 0, u32::MAX)]),
+        );
         static $signer: Element = empty($signer_name, &[required("SignerId", SIGNER_ID)]);
     };
 }
@@ -464,14 +470,13 @@ static STRING: Element = text("String", Value::Any);
 static MACROS: Element = element("Macros", &[], Content::Ordered(&[listed(&MACRO, u32::MAX)]));
 static MACRO: Element = empty(
     "Macro",
-    &[required("Id", Value::MacroId), required("Value", Value::MacroText)],
+    &[
+        required("Id", Value::MacroId),
+        required("Value", Value::MacroText),
+    ],
 );
 
-static APP_SETTINGS: Element = element(
-    "AppSettings",
-    &[],
-    Content::Ordered(&[child(&APP, 0, u32::MAX)]),
-);
+static APP_SETTINGS: Element = element("AppSettings", &[], Content::Ordered(&[child(&APP, 0, u32::MAX)]));
 static APP: Element = element(
     "App",
     &[required("Manifest", Value::Uri)],

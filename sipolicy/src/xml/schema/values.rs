@@ -148,10 +148,7 @@ fn is_guid(text: &str) -> bool {
         return false;
     };
     let lengths = inner.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
-    lengths
-        && inner
-            .bytes()
-            .all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    lengths && inner.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 /// Whether a text is an id: one of these, a capital letter, and capital letters, digits and `_`.
@@ -268,16 +265,90 @@ mod tests {
     #[test]
     fn values_are_taken_by_their_kinds() {
         let cases: [(Value, &[&str], &[&str]); 10] = [
-            (Value::Version, &["1.0.0.0", "01.002.0.65535"], &[" 1.0.0.0", "1.0.0.0 ", "+1.0.0.0", "1.0.0", "1.0.0.65536", "1.0.0.0.0", "1..0.0", "\u{661}.0.0.0"]),
-            (Value::Guid, &["{12345678-1234-1234-1234-1234567890aB}"], &["12345678-1234-1234-1234-123456789012", "{12345678-1234-1234-1234-123456789012", "(12345678-1234-1234-1234-123456789012)", "{1234567-81234-1234-1234-123456789012}", " {12345678-1234-1234-1234-123456789012}", "{12345678-1234-1234-1234-12345678901G}"]),
-            (Value::Boolean, &["true", "false", "1", "0", " true "], &["True", "yes", "", "TRUE"]),
-            (Value::Hex(None), &["", "0aF0", " 00\n"], &["0", "0g", "00 00", "\u{a0}00"]),
-            (Value::Id(&["ID_FILE_", "ID_FILEATTRIB_"], 10), &["ID_FILE_AB", "ID_FILEATTRIB_A"], &["ID_FILE_A", "ID_FILE_", "ID_FILE_1B", "ID_FILE_aB", "id_file_AB", "ID_FILE_A-B", "ID_DENY_AB", " ID_FILE_AB"]),
-            (Value::ScenarioIds, &["ID_SIGNINGSCENARIO_A", "ID_SIGNINGSCENARIO_A,ID_SIGNINGSCENARIO_B,"], &["", ",", "ID_SIGNINGSCENARIO_A, ID_SIGNINGSCENARIO_B", ",ID_SIGNINGSCENARIO_A", "ID_SIGNINGSCENARIO_A,,"]),
-            (Value::MacroId, &["_", "a.b_1"], &["", "1a", ".a", "a b", "\u{e9}"]),
-            (Value::MacroText, &["", "a b\\c"], &["a/b", "\u{e9}", "a\"b", "a\nb"]),
-            (Value::AppIds, &["$(One)$(Two)", "name", "\u{e9}x"], &["", "$x", "$(One)x", "$()", "$(One", "n/x"]),
-            (Value::Uri, &["", "m", "a:b", "a\\b", "x%20y", "a#b", "a/b:c"], &["%zz", "a%2", "#a#b", ":", "1:x", "%"]),
+            (
+                Value::Version,
+                &["1.0.0.0", "01.002.0.65535"],
+                &[
+                    " 1.0.0.0",
+                    "1.0.0.0 ",
+                    "+1.0.0.0",
+                    "1.0.0",
+                    "1.0.0.65536",
+                    "1.0.0.0.0",
+                    "1..0.0",
+                    "\u{661}.0.0.0",
+                ],
+            ),
+            (
+                Value::Guid,
+                &["{12345678-1234-1234-1234-1234567890aB}"],
+                &[
+                    "12345678-1234-1234-1234-123456789012",
+                    "{12345678-1234-1234-1234-123456789012",
+                    "(12345678-1234-1234-1234-123456789012)",
+                    "{1234567-81234-1234-1234-123456789012}",
+                    " {12345678-1234-1234-1234-123456789012}",
+                    "{12345678-1234-1234-1234-12345678901G}",
+                ],
+            ),
+            (
+                Value::Boolean,
+                &["true", "false", "1", "0", " true "],
+                &["True", "yes", "", "TRUE"],
+            ),
+            (
+                Value::Hex(None),
+                &["", "0aF0", " 00\n"],
+                &["0", "0g", "00 00", "\u{a0}00"],
+            ),
+            (
+                Value::Id(&["ID_FILE_", "ID_FILEATTRIB_"], 10),
+                &["ID_FILE_AB", "ID_FILEATTRIB_A"],
+                &[
+                    "ID_FILE_A",
+                    "ID_FILE_",
+                    "ID_FILE_1B",
+                    "ID_FILE_aB",
+                    "id_file_AB",
+                    "ID_FILE_A-B",
+                    "ID_DENY_AB",
+                    " ID_FILE_AB",
+                ],
+            ),
+            (
+                Value::ScenarioIds,
+                &[
+                    "ID_SIGNINGSCENARIO_A",
+                    "ID_SIGNINGSCENARIO_A,ID_SIGNINGSCENARIO_B,",
+                ],
+                &[
+                    "",
+                    ",",
+                    "ID_SIGNINGSCENARIO_A, ID_SIGNINGSCENARIO_B",
+                    ",ID_SIGNINGSCENARIO_A",
+                    "ID_SIGNINGSCENARIO_A,,",
+                ],
+            ),
+            (
+                Value::MacroId,
+                &["_", "a.b_1"],
+                &["", "1a", ".a", "a b", "\u{e9}"],
+            ),
+            (
+                Value::MacroText,
+                &["", "a b\\c"],
+                &["a/b", "\u{e9}", "a\"b", "a\nb"],
+            ),
+            (
+                Value::AppIds,
+                &["$(One)$(Two)", "name", "\u{e9}x"],
+                &["", "$x", "$(One)x", "$()", "$(One", "n/x"],
+            ),
+            (
+                Value::Uri,
+                &["", "m", "a:b", "a\\b", "x%20y", "a#b", "a/b:c"],
+                &["%zz", "a%2", "#a#b", ":", "1:x", "%"],
+            ),
         ];
         for (value, right, wrong) in cases {
             for text in right {

@@ -30,13 +30,62 @@ pub(super) struct Mutator {
 }
 
 const ODD_TEXTS: [&str; 56] = [
-    "", " ", "x", "0", "1", "+1", "-0", "-1", "255", "256", "65535", "65536", "4294967295", "4294967296", "0012", " 12 ", "1.5",
-    "true", "True", "TRUE", " false ", "yes", "1.0.0.0", " 1.0.0.0", "1.0.0", "+1.0.0.0", "1.0.0.65536", "01.0.0.0", "1.0.0.0.0",
-    "AB", "ABC", " AB ", "A B", "xyz", "{12345678-1234-1234-1234-123456789012}", "12345678-1234-1234-1234-123456789012",
-    "2024-02-30T00:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29", "1500-01-01T00:00:00Z", "2024-02-29T00:00:00+14:00",
-    "2024-02-29T00:00:00.25", "ID_ALLOW_1", "ID_ALLOW_A", "ID_DENY_A", "ID_FILE_A", "ID_FILE_AB", "ID_FILEATTRIB_A",
-    "ID_SIGNER_a", "id_signer_a", "ID_EKU_", "ID_SIGNINGSCENARIO_A,ID_SIGNINGSCENARIO_B,", "ID_SIGNINGSCENARIO_A, ID_X", "$(A)$(B.c)",
-    "$(1)", "a/b",
+    "",
+    " ",
+    "x",
+    "0",
+    "1",
+    "+1",
+    "-0",
+    "-1",
+    "255",
+    "256",
+    "65535",
+    "65536",
+    "4294967295",
+    "4294967296",
+    "0012",
+    " 12 ",
+    "1.5",
+    "true",
+    "True",
+    "TRUE",
+    " false ",
+    "yes",
+    "1.0.0.0",
+    " 1.0.0.0",
+    "1.0.0",
+    "+1.0.0.0",
+    "1.0.0.65536",
+    "01.0.0.0",
+    "1.0.0.0.0",
+    "AB",
+    "ABC",
+    " AB ",
+    "A B",
+    "xyz",
+    "{12345678-1234-1234-1234-123456789012}",
+    "12345678-1234-1234-1234-123456789012",
+    "2024-02-30T00:00:00Z",
+    "2024-02-29T24:00:00Z",
+    "2024-02-29",
+    "1500-01-01T00:00:00Z",
+    "2024-02-29T00:00:00+14:00",
+    "2024-02-29T00:00:00.25",
+    "ID_ALLOW_1",
+    "ID_ALLOW_A",
+    "ID_DENY_A",
+    "ID_FILE_A",
+    "ID_FILE_AB",
+    "ID_FILEATTRIB_A",
+    "ID_SIGNER_a",
+    "id_signer_a",
+    "ID_EKU_",
+    "ID_SIGNINGSCENARIO_A,ID_SIGNINGSCENARIO_B,",
+    "ID_SIGNINGSCENARIO_A, ID_X",
+    "$(A)$(B.c)",
+    "$(1)",
+    "a/b",
 ];
 
 impl Mutator {
@@ -67,7 +116,11 @@ impl Mutator {
             }
             mutator.texts.extend(node.text().map(str::to_owned));
         }
-        for names in [&mut mutator.element_names, &mut mutator.attribute_names, &mut mutator.texts] {
+        for names in [
+            &mut mutator.element_names,
+            &mut mutator.attribute_names,
+            &mut mutator.texts,
+        ] {
             names.sort();
             names.dedup();
         }
@@ -108,7 +161,10 @@ impl Mutator {
     fn change(&mut self, root: &mut Element) {
         let count = root.count();
         let number = self.below(count);
-        let mut other = root.nth(&mut self.below(count)).expect("one of the elements").clone();
+        let mut other = root
+            .nth(&mut self.below(count))
+            .expect("one of the elements")
+            .clone();
         if self.below(4) == 0 {
             other.content.clear();
         }
@@ -177,7 +233,11 @@ impl Mutator {
             14 | 15 => {
                 let old = chosen.text();
                 if let Some(text) = old {
-                    let text = if kind == 14 { self.edit(&text) } else { self.any(|all| &all.texts) };
+                    let text = if kind == 14 {
+                        self.edit(&text)
+                    } else {
+                        self.any(|all| &all.texts)
+                    };
                     how.clone_from(&text);
                     chosen.content = vec![Content::Text(text)];
                 }
@@ -194,8 +254,8 @@ impl Mutator {
     /// A text with one character more, less or other.
     fn edit(&mut self, text: &str) -> String {
         const CHARACTERS: [char; 24] = [
-            ' ', '\t', '\n', '+', '-', '.', ',', '0', '1', '9', 'a', 'A', 'F', 'Z', '_', '{', '}', '$', ':', 'T', '\u{a0}', '\u{e9}',
-            '\u{661}', '%',
+            ' ', '\t', '\n', '+', '-', '.', ',', '0', '1', '9', 'a', 'A', 'F', 'Z', '_', '{', '}', '$', ':',
+            'T', '\u{a0}', '\u{e9}', '\u{661}', '%',
         ];
         let mut characters: Vec<char> = text.chars().collect();
         let at = self.below(characters.len() + 1);
@@ -205,7 +265,11 @@ impl Mutator {
             1 if at < characters.len() => characters[at] = new,
             2 if at < characters.len() => {
                 let old = characters[at];
-                characters[at] = if old.is_lowercase() { old.to_ascii_uppercase() } else { old.to_ascii_lowercase() };
+                characters[at] = if old.is_lowercase() {
+                    old.to_ascii_uppercase()
+                } else {
+                    old.to_ascii_lowercase()
+                };
             }
             _ => characters.insert(at, new),
         }
@@ -301,5 +365,7 @@ impl Element {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }
