@@ -205,6 +205,22 @@ fn a_key_is_made_once_and_signs_sets() {
         "s",
     ])
     .code(0);
+    // Far from where the numbers of a key begin.
+    for (number, is_far) in [("4294967296", false), ("4294967297", true)] {
+        let arguments = [
+            "policy",
+            "sign",
+            "p.ghp",
+            "--key",
+            "k",
+            "--sequence",
+            number,
+            "-o",
+            "s",
+        ];
+        let signed = run.run(&arguments).code(0);
+        assert_eq!(signed.stderr().contains("2^32"), is_far, "{}", signed.stderr());
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ use crate::support::policy;
 
 #[path = "control_tests.rs"]
 mod control;
+#[path = "key_tests.rs"]
+mod key;
 #[path = "report_tests.rs"]
 mod report;
 
