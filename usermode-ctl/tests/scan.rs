@@ -5,9 +5,6 @@ mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
 
-use std::process::Stdio;
-
-use run::Ran;
 use run::Run;
 use serde_json::Value;
 use support::authenticode_sha256;
@@ -199,7 +196,9 @@ fn a_name_cannot_drive_the_terminal() {
 #[cfg(unix)]
 #[test]
 fn a_reader_that_leaves_is_no_error() {
+    use run::Ran;
     use std::io::BufRead;
+    use std::process::Stdio;
     let run = Run::new();
     for number in 0..300 {
         run.file(format!("{}{number}.sys", "long".repeat(40)), driver_image(1));
