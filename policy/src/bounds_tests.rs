@@ -123,7 +123,7 @@ fn with_file<R>(known: Known, look: impl FnOnce(&Evidence<'_>) -> R) -> R {
             ..Digests::default()
         }),
         version: Fact::Present(Version {
-            file_version: 6 << 48,
+            file_version: Fact::Present(6 << 48),
             original_filename: name,
             internal_name: Fact::Absent,
             file_description: Fact::Absent,

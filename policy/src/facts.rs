@@ -105,7 +105,7 @@ pub(crate) fn version_within(evidence: &Evidence<'_>, min: u64, max: u64, action
 
 /// Whether the file grants by its Authenticode digests: only where those cover every byte that Windows would map of it. Any other
 /// file grants by its flat hashes alone, as in Windows.
-pub(crate) fn grants_by_authenticode(evidence: &Evidence<'_>) -> bool {
+pub fn grants_by_authenticode(evidence: &Evidence<'_>) -> bool {
     match evidence.image {
         Fact::Present(image) => image.conformant,
         // Nothing is known of the layout where a record does not hold it, and then of nothing else of the image.
@@ -219,7 +219,7 @@ pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8], action: Action) -> 
 
 /// Whether a signature may satisfy anything that grants: it is valid, over this image, by an RSA key of at most 4096 bits, and has not
 /// ended with its certificate. An ECC signature never does.
-pub(crate) fn is_usable(signature: &Signature<'_>, evidence: &Evidence<'_>) -> bool {
+pub fn is_usable(signature: &Signature<'_>, evidence: &Evidence<'_>) -> bool {
     let rsa = signature
         .chain
         .first()

@@ -54,6 +54,8 @@ pub use error::SetFault;
 pub use explain::Tried;
 pub use explain::explain;
 pub use facts::EKU_WHQL;
+pub use facts::grants_by_authenticode;
+pub use facts::is_usable;
 pub use fold::fold;
 pub use fold::name_key;
 pub use fold::text_key;

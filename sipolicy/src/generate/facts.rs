@@ -3,7 +3,6 @@
 use evidence::Certificate;
 use evidence::Evidence;
 use evidence::Fact;
-use evidence::Key;
 use evidence::Signature;
 use evidence::Text;
 use policy::EKU_WHQL;
@@ -18,10 +17,8 @@ pub(super) fn usable<'e>(evidence: &Evidence<'e>, whql: bool) -> Result<&'e Sign
         return Err("the file is not signed");
     }
     let weighed = |signature: &&Signature<'_>| {
-        let leaf = signature.chain.first();
         let strong = signature.signed_digest.as_bytes().len() >= 32;
-        let rsa = leaf.is_some_and(|leaf| matches!(leaf.key, Key::Rsa(..=4096)));
-        signature.digest_valid && signature.signature_valid && rsa && strong
+        policy::is_usable(signature, evidence) && strong
     };
     let has_whql = |signature: &&Signature<'_>| {
         let leaf = signature.chain.first();
