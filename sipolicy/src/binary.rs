@@ -5,7 +5,8 @@
 
 mod envelope;
 mod read;
-mod write;
+mod tagging;
+pub(crate) mod write;
 
 pub(crate) use envelope::is_envelope;
 pub(crate) use read::read;
@@ -25,6 +26,17 @@ const SUPPLEMENTAL_BIT: u32 = 1 << 30;
 const ALWAYS_BIT: u32 = 1 << 31;
 /// The signature digest demanded where a scenario says nothing: SHA-256.
 const DEFAULT_MINIMUM_HASH: u32 = 0x800c;
+/// Where an AppID tagging policy keeps its tags: the provider; below it the key for the tags themselves and the key for what else
+/// is said of tagging. After HotCakeX's writer, which follows Microsoft's compiler.
+const TAGGING_PROVIDER: &str = "WDACAppId";
+const TAGS_KEY: &str = "Tagging";
+const TAGGING_SETTINGS_KEY: &str = "TaggingSettings";
+/// Value name of the setting that says whether DLLs are tagged too, and of the one that every tagging policy has.
+const ENFORCE_DLL: &str = "EnforceDLL";
+const DEFAULT_POLICY: &str = "DefaultPolicy";
+/// The options that every tagging policy has in this form: it must not refuse anything. Audit Mode, UMCI, Enforce Store
+/// Applications, Advanced Boot Options Menu and Disabled:Script Enforcement.
+const TAGGING_OPTIONS: u32 = 1 << 16 | 1 << 2 | 1 << 25 | 1 << 23 | 1 << 24;
 /// Where the option without a bit is kept: provider, key and value name of a Boolean setting.
 const REMAPPING_SETTING: [&str; 3] = [
     "Microsoft",

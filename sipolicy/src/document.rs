@@ -13,6 +13,7 @@ pub use rules::Signer;
 
 use crate::error::Place;
 use crate::guid::Guid;
+use crate::signature::PolicySignature;
 use crate::version::FileVersion;
 use policy::Options;
 use std::sync::Arc;
@@ -116,6 +117,8 @@ pub struct Document {
     pub app_settings: Vec<AppSettings>,
     /// Format version of the binary form it was read from.
     pub format_version: Option<u32>,
+    /// The signature of the envelope it was read from.
+    pub signature: Option<PolicySignature>,
     /// What reading assumed or left out.
     pub notes: Vec<Note>,
     /// Those of the notes that tell what Microsoft's schema forbids: its compiler would refuse the document.
@@ -159,7 +162,7 @@ impl Document {
         self.policy_info("Id").unwrap_or_default()
     }
 
-    fn policy_info(&self, value_name: &str) -> Option<&str> {
+    pub(crate) fn policy_info(&self, value_name: &str) -> Option<&str> {
         self.settings.iter().find_map(|setting| match &setting.value {
             SettingValue::String(text)
                 if setting.provider == "PolicyInfo"
@@ -262,6 +265,17 @@ pub enum SettingValue {
     Binary(Vec<u8>),
     /// `String`.
     String(String),
+}
+
+impl std::fmt::Display for SettingValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(formatter, "{value}"),
+            Self::DWord(value) => write!(formatter, "{value}"),
+            Self::Binary(value) => write!(formatter, "bytes {}", crate::hex::encode(value)),
+            Self::String(value) => write!(formatter, "{value:?}"),
+        }
+    }
 }
 
 /// The settings of one application.

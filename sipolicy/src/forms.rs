@@ -3,7 +3,12 @@
 use crate::binary;
 use crate::document::Document;
 use crate::error::ReadError;
+use crate::options::unnamed_bits;
 use crate::xml;
+
+/// What becomes of a signature when its policy is written in another form.
+pub(crate) const SIGNATURE_LOSS: &str =
+    "the signature was left out: it is over the signed file alone, and the result is not signed";
 
 impl Document {
     /// Reads a policy document: SiPolicy XML, or the binary form with or without its PKCS #7 envelope, told apart by content.
@@ -21,8 +26,18 @@ impl Document {
         }
     }
 
-    /// The policy as SiPolicy XML: everything but comments, and what [`Document::notes`] say was left out on reading.
+    /// The policy as SiPolicy XML: everything but comments, and what [`Document::notes`] say was left out on reading and
+    /// [`Document::xml_losses`] is left out on writing.
     pub fn to_xml(&self) -> String {
         xml::write(self)
+    }
+
+    /// What the document says and XML cannot hold.
+    pub fn xml_losses(&self) -> Vec<String> {
+        let bits = unnamed_bits(self.options).map(|bit| {
+            format!("option bit {bit} has no name in the schema, so that XML cannot hold it; it was left out")
+        });
+        let signature = self.signature.as_ref().map(|_| SIGNATURE_LOSS.to_owned());
+        bits.chain(signature).collect()
     }
 }

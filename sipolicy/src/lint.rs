@@ -3,6 +3,7 @@
 mod breadth;
 mod codes;
 mod document;
+mod signature;
 mod together;
 
 pub use codes::Code;
@@ -46,6 +47,7 @@ pub fn lint(documents: &[Document], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in documents {
         document::lint(document, knowledge, &mut findings);
+        signature::lint(document, &mut findings);
     }
     together::lint(documents, &mut findings);
     breadth::lint(documents, knowledge, &mut findings);

@@ -1,5 +1,7 @@
 //! The names of policy options.
 
+use policy::Options;
+
 /// An option: its name in the schema, its number in `Set-RuleOption` if it has one, and its bit in the binary form.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionName {
@@ -57,5 +59,23 @@ pub const OPTIONS: [OptionName; 23] = [
 /// The option that the binary form keeps as a secure setting rather than as a bit.
 pub const CERTIFICATE_REMAPPING: &str = "Disabled:Default Windows Certificate Remapping";
 
+/// Options that only ever take away from what a policy's own rules allow: `Required:WHQL`, `Enabled:Revoked Expired As Unsigned`,
+/// `Disabled:Flight Signing`, `Required:EV Signers` and `Required:Enforce Store Applications`.
+pub(crate) const RESTRICTING: u32 = 1 << 7 | 1 << 13 | 1 << 17 | 1 << 21 | 1 << 25;
+
+/// The names of the options that are set; a bit that the schema has no name for is called by its number.
+pub(crate) fn option_names(options: Options) -> impl Iterator<Item = String> {
+    let named = OPTIONS
+        .iter()
+        .filter(move |option| options.0 & 1 << option.bit != 0)
+        .map(|option| option.name.to_owned());
+    named.chain(unnamed_bits(options).map(|bit| format!("bit {bit} (which has no name)")))
+}
+
+/// The bits of options that are set and that the schema has no name for. XML cannot hold them.
+pub(crate) fn unnamed_bits(options: Options) -> impl Iterator<Item = u32> {
+    let named = OPTIONS.iter().fold(0, |bits, option| bits | 1 << option.bit);
+    (0..u32::BITS).filter(move |bit| options.0 & !named & 1 << bit != 0)
+}
 /// The options without a bit.
 pub const OTHER_OPTIONS: [&str; 1] = [CERTIFICATE_REMAPPING];

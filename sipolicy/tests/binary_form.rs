@@ -173,7 +173,10 @@ fn a_signed_policy_is_read_from_its_envelope() {
         der(0x24, &[der(4, &policy[..9]), der(4, &policy[9..])].concat()),
     ] {
         let encapsulated = der(0x30, &[policy_type.clone(), der(0xa0, &content)].concat());
-        let signed_data = der(0x30, &[der(2, &[1]), der(0x31, &[]), encapsulated].concat());
+        let signed_data = der(
+            0x30,
+            &[der(2, &[1]), der(0x31, &[]), encapsulated, der(0x31, &[])].concat(),
+        );
         let signed_type = der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2]);
         let envelope = der(0x30, &[signed_type, der(0xa0, &signed_data)].concat());
         let document = Document::read("policy.p7b", &envelope).unwrap();

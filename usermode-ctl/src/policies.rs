@@ -63,6 +63,20 @@ impl PolicyFile {
     }
 }
 
+/// Refuses to write a result over what it is made of, under whatever name: another spelling, a symbolic or a hard link.
+pub fn keep_inputs(result: &Path, inputs: &[PathBuf]) -> Result<(), Error> {
+    // What cannot be compared is not there, or is no file; reading or writing it says so.
+    let same = |input: &&PathBuf| *input == result || same_file::is_same_file(input, result).unwrap_or(false);
+    match inputs.iter().find(same) {
+        Some(input) if result.as_os_str() != "-" => Err(Error::Usage(format!(
+            "{} is the input {}, which would be lost; give the result another name",
+            result.display(),
+            input.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Reads policy documents of any form.
 pub fn documents(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
     paths
@@ -80,8 +94,22 @@ pub fn document(file: &PolicyFile) -> Result<Document, Error> {
                 .to_owned(),
         });
     }
-    let name = file.path.display().to_string();
+    let name = files::name(&file.path);
     Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))
+}
+
+/// Tells what reading a document assumed or left out, and who signed it.
+pub fn tell_notes(document: &Document, output: &mut Output) {
+    if let Some(signature) = &document.signature {
+        output.note(format_args!("{}: {signature}", document.file));
+    }
+    for note in &document.notes {
+        output.note(format_args!(
+            "{}: {}",
+            document.place(note.position),
+            note.message
+        ));
+    }
 }
 
 /// The set that policies amount to: a compiled one, or documents compiled now.
@@ -119,6 +147,15 @@ pub fn compile_with(files: &[PolicyFile], catalogs: Vec<u8>, output: &mut Output
 /// Compiles documents to one set, and tells what the set leaves out.
 pub fn compile(files: &[PolicyFile], output: &mut Output) -> Result<Compiled, Error> {
     compile_with(files, Vec::new(), output)
+}
+
+/// Says so when a set refuses nothing because it has no base policy.
+pub fn warn_without_base(set: &PolicySet<'_>, output: &mut Output) {
+    if !set.has_base() {
+        output.warning(
+            "the set holds no base policy, so it refuses nothing and `mode enforce` is declined; compile its base policy together with it",
+        );
+    }
 }
 
 /// Proves a compiled set whole, as the driver will.

@@ -142,6 +142,93 @@ fn merging_and_comparing_go_by_what_rules_say() {
 }
 
 #[test]
+fn an_input_is_never_written_over_under_any_name() {
+    let desk = Desk::new();
+    desk.run("policy new --level Hash -o a.xml drivers/1.sys", 0);
+    desk.run("policy new --level Hash -o b.xml drivers/2.sys", 0);
+    let (a, b) = (desk.read("a.xml"), desk.read("b.xml"));
+    fs::create_dir(desk.path().join("folder")).expect("folder");
+    fs::hard_link(desk.path().join("a.xml"), desk.path().join("hard.xml")).expect("linked");
+    let mut names = vec!["a.xml", "./a.xml", "folder/../a.xml", "hard.xml", "b.xml"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("a.xml", desk.path().join("soft.xml")).expect("linked");
+        names.push("soft.xml");
+    }
+    for name in names {
+        for words in [
+            format!("policy merge a.xml b.xml -o {name}"),
+            format!("policy compile a.xml b.xml -o {name}"),
+        ] {
+            let (_, talk) = desk.run(&words, 2);
+            assert!(talk.contains("is the input"), "{words}: {talk}");
+        }
+    }
+    desk.run("policy convert a.xml hard.xml", 2);
+    desk.run("policy merge hard.xml b.xml -o a.xml", 2);
+    assert_eq!((desk.read("a.xml"), desk.read("b.xml")), (a.clone(), b));
+    // Anything else is written, what was there included.
+    desk.file("out.xml", "old");
+    desk.run("policy merge a.xml b.xml -o out.xml", 0);
+    assert!(desk.read("out.xml").contains("ID_ALLOW_A_1"));
+    let (printed, _) = desk.run("policy merge a.xml b.xml -o -", 0);
+    assert_eq!(printed, desk.read("out.xml"));
+}
+
+#[test]
+fn a_blocklist_merged_into_an_allowlist_leaves_it_an_allowlist() {
+    let desk = Desk::new();
+    desk.run(
+        "policy new --level Hash -o allow.xml drivers/1.sys drivers/2.sys",
+        0,
+    );
+    let hash = support::authenticode_sha256(&driver_image(2));
+    desk.file(
+        "drivers.json",
+        format!(
+            r#"[{{"Id":"x","Tags":["bad.sys"],"KnownVulnerableSamples":[{{"Filename":"","Authentihash":{{"SHA256":"{hash}"}}}}]}}]"#
+        ),
+    );
+    desk.run("policy import drivers.json -o block.xml", 0);
+    let (_, talk) = desk.run("policy merge allow.xml block.xml -o merged.xml", 0);
+    assert!(
+        talk.contains("block.xml: ID_ALLOW_") && talk.contains("allows everything in scenario 131"),
+        "{talk}"
+    );
+    let verdicts = desk.records("simulate --policy merged.xml drivers", 10);
+    let decisions: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| {
+            (
+                verdict["path"].as_str().unwrap(),
+                verdict["decision"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        decisions,
+        [
+            ("drivers/1.sys", "allow"),
+            ("drivers/2.sys", "would-refuse"),
+            ("drivers/3.sys", "would-refuse")
+        ]
+    );
+    assert_eq!(verdicts[0]["policies"][0]["name"], "Drivers found by a scan");
+    // What refers to nothing is refused with its document, and nothing is written.
+    desk.file(
+        "dangling.xml",
+        desk.read("block.xml")
+            .replace("<Allow ID=\"ID_ALLOW_", "<Allow ID=\"ID_ALLOW_X_"),
+    );
+    let (_, talk) = desk.run("policy merge allow.xml dangling.xml -o none.xml", 3);
+    assert!(
+        talk.contains("dangling.xml:") && talk.contains("no file rule has the ID ID_ALLOW_"),
+        "{talk}"
+    );
+    assert!(!desk.path().join("none.xml").exists());
+}
+
+#[test]
 fn converting_there_and_back_changes_nothing_that_counts() {
     let desk = Desk::new();
     desk.run("policy new --level Hash -o a.xml drivers", 0);

@@ -12,6 +12,7 @@ use super::REMAPPING_SETTING;
 use super::SUPPLEMENTAL_BIT;
 use super::envelope;
 use super::is_envelope;
+use super::tagging;
 use crate::document::CertEku;
 use crate::document::CertRoot;
 use crate::document::Document;
@@ -32,6 +33,7 @@ use crate::document::SignerUse;
 use crate::error::Place;
 use crate::error::ReadError;
 use crate::options::CERTIFICATE_REMAPPING;
+use crate::options::unnamed_bits;
 use crate::version::FileVersion;
 use policy::Options;
 
@@ -39,24 +41,26 @@ use policy::Options;
 pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
     let opened;
     let mut bytes = bytes;
+    let mut signature = None;
     if is_envelope(bytes) {
-        opened = envelope::open(bytes).ok_or_else(|| ReadError {
+        let (policy, found) = envelope::open(bytes).map_err(|problem| ReadError {
             place: Place {
                 file: file.into(),
                 line: 0,
                 column: 0,
             },
-            message: "the PKCS #7 envelope is malformed or holds no policy (content type 1.3.6.1.4.1.311.79.1); give the \
-                      policy's own .cip or .p7b file"
-                .to_owned(),
+            message: problem.to_owned(),
         })?;
+        opened = policy;
         bytes = &opened;
+        signature = Some(found);
     }
     let mut reader = Reader {
         bytes,
         at: 0,
         document: Document {
             file: file.into(),
+            signature,
             ..Document::default()
         },
         minimums: Vec::new(),
@@ -85,7 +89,9 @@ impl Reader<'_> {
         self.document.format_version = Some(format);
         self.document.policy_type_id = Some(self.guid()?);
         self.document.platform_id = Some(self.guid()?);
+        let at = self.position();
         let flags = self.u32()?;
+        self.flag_notes(flags, at);
         self.document.options = Options(flags & !(SUPPLEMENTAL_BIT | ALWAYS_BIT));
         if flags & SUPPLEMENTAL_BIT != 0 {
             self.document.kind = PolicyKind::Supplemental;
@@ -118,6 +124,7 @@ impl Reader<'_> {
         self.scenarios(scenarios)?;
         self.document.hvci_options = Some(self.u32()?);
         self.settings()?;
+        tagging::recognise(&mut self.document);
         for at in 0..self.document.file_rules.len() {
             self.versions(at, 0);
         }
@@ -143,6 +150,19 @@ impl Reader<'_> {
                 .to_owned(),
         });
         Ok(())
+    }
+
+    /// Tells of flags that mean nothing known. They are kept.
+    fn flag_notes(&mut self, flags: u32, position: Position) {
+        let mut note = |message: String| self.document.notes.push(Note { position, message });
+        for bit in unnamed_bits(Options(flags & !(SUPPLEMENTAL_BIT | ALWAYS_BIT))) {
+            note(format!(
+                "option bit {bit} is set, which has no name in the schema; what it does is not known here"
+            ));
+        }
+        if flags & ALWAYS_BIT == 0 {
+            note("flag bit 31 is not set, as it always is; written again it will be".to_owned());
+        }
     }
 
     fn file_rules(&mut self, count: usize) -> Result<(), ReadError> {
@@ -281,7 +301,9 @@ impl Reader<'_> {
                     return Err(self.error(format!("{minimum} is no hash algorithm; the policy is damaged")));
                 }
             };
+            let repeated = self.document.scenarios.iter().any(|other| other.value == value);
             let id = match value {
+                _ if repeated => format!("ID_SIGNINGSCENARIO_S_{number}"),
                 131 => "ID_SIGNINGSCENARIO_DRIVERS_1".to_owned(),
                 12 => "ID_SIGNINGSCENARIO_WINDOWS".to_owned(),
                 _ => format!("ID_SIGNINGSCENARIO_S_{number}"),

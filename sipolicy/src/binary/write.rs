@@ -1,7 +1,7 @@
 //! Writing the binary form.
 
 mod blocks;
-mod capacity;
+pub(crate) mod capacity;
 mod fields;
 
 use super::ALWAYS_BIT;
@@ -11,6 +11,7 @@ use super::NEWEST_FORMAT;
 use super::OLDEST_FORMAT;
 use super::REMAPPING_SETTING;
 use super::SUPPLEMENTAL_BIT;
+use super::tagging;
 use crate::document::CertRoot;
 use crate::document::Document;
 use crate::document::FileRule;
@@ -80,6 +81,14 @@ pub fn to_binary(document: &Document, format: Option<u32>) -> Result<Binary, Wri
             message: format!(
                 "format version {format} cannot hold all the policy says; write version {needed} or later"
             ),
+        });
+    }
+    if document.kind == PolicyKind::Base && tagging::is_tagging_policy(document) {
+        return Err(WriteError {
+            place: document.place(document.position),
+            message: "its WDACAppId settings or AppID tags make an AppID tagging policy of it in the binary form, which allows \
+                      and denies nothing; write PolicyType=\"AppID Tagging Policy\" if it is meant to be one, or remove them"
+                .to_owned(),
         });
     }
     let mut order: Vec<usize> = (0..document.file_rules.len()).collect();
@@ -167,7 +176,8 @@ impl<'d> Writer<'d> {
         } else {
             0
         };
-        self.u32(document.options.0 | supplemental | ALWAYS_BIT);
+        let options = document.options.0 | tagging::added_options(document).0;
+        self.u32(options | supplemental | ALWAYS_BIT);
         self.count(document.ekus.len());
         self.count(document.file_rules.len());
         self.count(document.signers.len());
@@ -289,8 +299,8 @@ impl<'d> Writer<'d> {
         for reference in &group.rules {
             indexes.push(self.index(rules(self), reference, "rule")?);
         }
+        // Microsoft's own binaries repeat some; they are the same policy only if they come back so.
         indexes.sort_unstable();
-        indexes.dedup();
         self.count(indexes.len());
         for index in indexes {
             self.count(index);
@@ -316,6 +326,7 @@ impl<'d> Writer<'d> {
         if remapping {
             settings.push((REMAPPING_SETTING, SettingValue::Boolean(true)));
         }
+        settings.extend(tagging::settings(self.document));
         settings.sort_by(|a, b| a.0.cmp(&b.0));
         self.count(settings.len());
         for (names, value) in settings {

@@ -92,6 +92,9 @@ codes! {
     SingleFormBase "GH012" "single-form-base" Error
         "The base policy named has the id of the single-policy form, which takes no supplementals: this one never has an effect."
         "Give the base policy a PolicyID of its own, and write it as BasePolicyID here.";
+    BrokenSignature "GH013" "broken-signature" Error
+        "The policy is not the one that was signed: it was changed afterwards, and Windows will not take it."
+        "Get the policy again from who signed it, or sign it anew.";
     BadTbs "GH006" "tbs-length" Warning
         "No hash algorithm makes a TBS hash of this length, so that no certificate matches."
         "Write the TBS hash of the certificate: 32, 40, 64, 96 or 128 hexadecimal digits.";
@@ -185,6 +188,9 @@ codes! {
     FlightRoot "GH127" "flight-root" Warning
         "No key of the root of flight signing (0E) is known here: Disabled:Flight Signing refuses nothing."
         "Go by the TBS hash of a certificate in the chains that are to be refused.";
+    UnprovenSignature "GH130" "unproven-signature" Warning
+        "What cannot be verified proves nothing about who made the policy."
+        "Sign with a code-signing certificate of RSA 2048 to 4096 bits and SHA-256, and put its chain into the envelope.";
     Conflict "GH201" "conflict" Warning
         "One policy allows what another denies; it will not load."
         "Remove the allow rule, or the file.";

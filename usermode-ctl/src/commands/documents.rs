@@ -26,7 +26,6 @@ use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
 use crate::output::hex;
-use crate::output::printable;
 use crate::policies;
 use crate::policies::PolicyFile;
 use crate::records::SetRecord;
@@ -86,13 +85,7 @@ pub fn show(arguments: &Show, context: &mut Context) -> Result<Outcome, Error> {
         return show_set(&file, output);
     }
     let document = policies::document(&file)?;
-    for note in &document.notes {
-        output.note(format_args!(
-            "{}: {}",
-            document.place(note.position),
-            note.message
-        ));
-    }
+    policies::tell_notes(&document, output);
     show_statements(&document, None, output)
 }
 
@@ -154,7 +147,7 @@ fn certificate_name<'k>(known: &'k Knowledge, text: &str) -> Option<&'k str> {
 /// A compiled set: its policies, then what each says as far as the set holds it.
 fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
     let set = policies::validate(&file.path, &file.bytes)?;
-    let record = SetRecord::new(file.path.display().to_string(), &file.bytes, &set);
+    let record = SetRecord::new(files::name(&file.path), &file.bytes, &set);
     compile::report(output, &record)?;
     for document in sipolicy::decompile(&set) {
         if !output.is_json() {
@@ -168,6 +161,13 @@ fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
 /// Looks for faults; exit code 10 when there are errors.
 pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
     let documents = policies::documents(&arguments.files)?;
+    for document in &documents {
+        if let Some(signature) = &document.signature {
+            context
+                .output
+                .note(format_args!("{}: {signature}", document.file));
+        }
+    }
     let findings = sipolicy::lint(&documents, &knowledge::load()?);
     let output = &mut context.output;
     let mut outcome = Outcome::Done;
@@ -200,9 +200,7 @@ pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
             })?;
             continue;
         }
-        let text = finding.to_string();
-        let shown = printable(&text);
-        output.line(owo_colors::OwoColorize::style(&shown, tint.colours()))?;
+        output.tinted(tint, finding)?;
         output.line(format_args!("    why: {}", code.why()))?;
         output.line(format_args!("    instead: {}", code.instead()))?;
     }
@@ -212,14 +210,20 @@ pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Merges documents into the first.
 pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, &arguments.files)?;
     let documents = policies::documents(&arguments.files)?;
-    let Some(merged) = sipolicy::merge(&documents) else {
-        return Err(Error::Usage("give at least one document to merge".to_owned()));
-    };
-    for note in &merged.notes {
-        context.output.note(&note.message);
+    let output = &mut context.output;
+    for document in &documents {
+        policies::tell_notes(document, output);
     }
-    files::write_result(&mut context.output, &arguments.output, merged.to_xml().as_bytes())?;
+    let merged = sipolicy::merge(&documents).map_err(|error| Error::Document(error.to_string()))?;
+    for note in &merged.notes {
+        output.note(&note.message);
+    }
+    for loss in merged.xml_losses() {
+        output.note(loss);
+    }
+    files::write_document(output, &arguments.output, &merged)?;
     Ok(Outcome::Done)
 }
 
@@ -227,6 +231,9 @@ pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error>
 pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
     let first = policies::document(&PolicyFile::read(&arguments.first)?)?;
     let second = policies::document(&PolicyFile::read(&arguments.second)?)?;
+    for document in [&first, &second] {
+        policies::tell_notes(document, &mut context.output);
+    }
     let difference = sipolicy::diff(&first, &second);
     let output = &mut context.output;
     for (statements, change, sign, tint) in [
@@ -238,9 +245,7 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
                 output.record(&StatementRecord::of(statement, Some(change)))?;
                 continue;
             }
-            let text = format!("{sign} {}", statement.text);
-            let shown = printable(&text);
-            output.line(owo_colors::OwoColorize::style(&shown, tint.colours()))?;
+            output.tinted(tint, format_args!("{sign} {}", statement.text))?;
         }
     }
     output.note(format_args!(
@@ -253,21 +258,19 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Converts a document and says what was lost.
 pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.input))?;
     let document = policies::document(&PolicyFile::read(&arguments.input)?)?;
     let output = &mut context.output;
-    for note in &document.notes {
-        output.note(format_args!(
-            "{}: {}",
-            document.place(note.position),
-            note.message
-        ));
-    }
+    policies::tell_notes(&document, output);
     let to_xml = arguments
         .output
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
     if to_xml {
-        files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
+        for loss in document.xml_losses() {
+            output.note(loss);
+        }
+        files::write_document(output, &arguments.output, &document)?;
         return Ok(Outcome::Done);
     }
     let binary =
@@ -285,12 +288,13 @@ const MAX_LIST: usize = 256 << 20;
 
 /// Makes a blocklist policy of a LOLDrivers list.
 pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
-    let bytes = files::read(&arguments.file, MAX_LIST)?;
-    let name = arguments.file.display().to_string();
-    let imported =
-        sipolicy::import_loldrivers(&name, &bytes).map_err(|error| Error::Document(error.to_string()))?;
+    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.file))?;
+    let text = files::read_text(&arguments.file, MAX_LIST)?;
+    let name = files::name(&arguments.file);
+    let imported = sipolicy::import_loldrivers(&name, text.as_bytes())
+        .map_err(|error| Error::Document(error.to_string()))?;
     let output = &mut context.output;
-    files::write_result(output, &arguments.output, imported.document.to_xml().as_bytes())?;
+    files::write_document(output, &arguments.output, &imported.document)?;
     // One rule allows everything else.
     let rules = imported.document.file_rules.len().saturating_sub(1);
     output.note(format_args!("{rules} deny rules (audit mode)"));

@@ -2,6 +2,7 @@
 
 use super::WriteError;
 use super::Writer;
+use crate::document::FileRule;
 use crate::document::Reference;
 use crate::document::SignerGroup;
 
@@ -13,7 +14,7 @@ impl Writer<'_> {
                 for rule in self.rules() {
                     let attributes = rule.attributes();
                     self.u64(attributes.maximum_version.map_or(0, |version| version.0));
-                    let applications = self.applications(attributes.app_ids.as_deref());
+                    let applications = self.applications(rule)?;
                     self.count(applications.len());
                     for application in applications {
                         self.string(Some(&application));
@@ -58,24 +59,32 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The applications of a rule, macros replaced.
-    fn applications(&mut self, app_ids: Option<&str>) -> Vec<String> {
-        let Some(app_ids) = app_ids else {
-            return Vec::new();
+    /// The applications of a rule, macros replaced. Without them the rule would be about every file.
+    fn applications(&self, rule: &FileRule) -> Result<Vec<String>, WriteError> {
+        let Some(app_ids) = rule.attributes().app_ids.as_deref() else {
+            return Ok(Vec::new());
         };
         if !app_ids.starts_with("$(") {
-            return vec![app_ids.to_owned()];
+            return Ok(vec![app_ids.to_owned()]);
         }
-        let mut found = Vec::new();
-        for name in app_ids.split("$(").filter_map(|part| part.strip_suffix(')')) {
-            match self.document.macros.iter().find(|(id, _)| id == name) {
-                Some((_, value)) => found.push(value.clone()),
-                None => self
-                    .losses
-                    .push(format!("there is no macro {name}; it was left out")),
-            }
-        }
-        found
+        let value = |part: &str| {
+            let name = part.strip_suffix(')')?;
+            let mut macros = self.document.macros.iter();
+            macros.find(|(id, _)| id == name).map(|(_, value)| value.clone())
+        };
+        app_ids
+            .split("$(")
+            .skip(1)
+            .map(|part| {
+                value(part).ok_or_else(|| WriteError {
+                    place: self.document.place(rule.position),
+                    message: format!(
+                        "the AppIDs of {} name the macro $({part}, which is not there; correct it or add the macro",
+                        rule.id
+                    ),
+                })
+            })
+            .collect()
     }
 
     fn hotpatches(&mut self) -> Result<(), WriteError> {

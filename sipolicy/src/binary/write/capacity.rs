@@ -1,10 +1,25 @@
 //! What the binary form can hold, and from which format version on.
 
+use super::tagging;
 use crate::document::Document;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
-use crate::document::PolicyKind;
+use crate::document::Scenario;
+use crate::forms::SIGNATURE_LOSS;
 use crate::options::CERTIFICATE_REMAPPING;
+use std::collections::HashSet;
+
+/// As many denied signers of one scenario as Microsoft's compiler takes: above that `ConvertFrom-CIPolicy` fails
+/// (MicrosoftDocs/WDAC-Toolkit issue 269, magicsword-io/LOLDrivers issue 334).
+pub(crate) const MAX_DENIED_SIGNERS: usize = 255;
+
+/// The scenarios that deny more signers than Microsoft's compiler takes, and how many each denies.
+pub(crate) fn too_many_denied_signers(document: &Document) -> impl Iterator<Item = (&Scenario, usize)> {
+    document.scenarios.iter().filter_map(|scenario| {
+        let count = scenario.product.denied.len();
+        (count > MAX_DENIED_SIGNERS).then_some((scenario, count))
+    })
+}
 
 /// The oldest format version that holds all that the policy says.
 pub(super) fn needed_format(document: &Document) -> u32 {
@@ -26,9 +41,12 @@ pub(super) fn needed_format(document: &Document) -> u32 {
         9
     } else if any_rule(&|rule| rule.attributes().file_path.is_some()) {
         7
-    } else if document.policy_id.is_some() {
+    } else if document.policy_id.is_some() || !document.supplemental_policy_signers.is_empty() {
         6
-    } else if any_rule(&|rule| rule.attributes().package_family_name.is_some()) {
+    } else if any_rule(&|rule| {
+        let attributes = rule.attributes();
+        attributes.package_family_name.is_some() || attributes.package_version.is_some()
+    }) {
         5
     } else if any_rule(&|rule| rule.attributes().names()[1..].iter().any(Option::is_some)) {
         4
@@ -52,14 +70,7 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
         "ids, friendly names and signer names are not in the binary form".to_owned(),
         "comments are not in the binary form".to_owned(),
     ];
-    if document.kind == PolicyKind::AppIdTagging
-        || document
-            .scenarios
-            .iter()
-            .any(|scenario| scenario.app_id_tags.is_some())
-    {
-        losses.push("AppID tags are not in the binary form that this tool writes".to_owned());
-    }
+    losses.extend(tagging::losses(document));
     if !document.app_settings.is_empty() {
         losses.push("AppSettings are not in the binary form that this tool writes".to_owned());
     }
@@ -76,6 +87,23 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
     {
         losses.push("of EKUs with both Value and OID only the Value is kept".to_owned());
     }
+    let required: HashSet<&str> = document
+        .file_rules
+        .iter()
+        .filter_map(|rule| rule.attributes().require_hotpatch_id.as_deref())
+        .collect();
+    for rule in &document.file_rules {
+        let attributes = rule.attributes();
+        let sequence = attributes
+            .minimum_hotpatch_sequence
+            .or(attributes.maximum_hotpatch_sequence);
+        if sequence.is_some() && !required.contains(rule.id.as_str()) {
+            losses.push(format!(
+                "the hotpatch sequences of {} were left out: no rule requires it",
+                rule.id
+            ));
+        }
+    }
     let maximum_alone = |rule: &FileRule| {
         let attributes = rule.attributes();
         rule.kind == FileRuleKind::Deny
@@ -84,6 +112,16 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
     };
     if document.file_rules.iter().any(maximum_alone) {
         losses.push("deny rules with a maximum version alone get the minimum 0.0.0.0".to_owned());
+    }
+    if document.signature.is_some() {
+        losses.push(SIGNATURE_LOSS.to_owned());
+    }
+    for (scenario, count) in too_many_denied_signers(document) {
+        losses.push(format!(
+            "scenario {} denies {count} signers; Microsoft's compiler takes {MAX_DENIED_SIGNERS} at most, and whether Windows \
+             takes more is not known: split the policy",
+            scenario.value
+        ));
     }
     for option in &document.other_options {
         if option != CERTIFICATE_REMAPPING {
