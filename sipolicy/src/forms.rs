@@ -2,6 +2,7 @@
 
 use crate::binary;
 use crate::document::Document;
+use crate::error::Place;
 use crate::error::ReadError;
 use crate::options::unnamed_bits;
 use crate::xml;
@@ -17,6 +18,18 @@ impl Document {
     /// # Errors
     /// [`ReadError`] with the place of what is malformed.
     pub fn read(file: &str, bytes: &[u8]) -> Result<Self, ReadError> {
+        if bytes.starts_with(b"-----BEGIN") {
+            return Err(ReadError {
+                place: Place {
+                    file: file.into(),
+                    line: 1,
+                    column: 1,
+                },
+                message: "this is the text form of a signed policy (PEM), which Windows does not take; write it in DER, as \
+                          `openssl cms -cmsout -inform PEM -outform DER` does"
+                    .to_owned(),
+            });
+        }
         // A binary policy starts with a small format version, or with an envelope; XML with neither.
         let binary = matches!(bytes, [_, 0, 0, 0, ..]) || binary::is_envelope(bytes);
         if binary {

@@ -184,4 +184,6 @@ fn a_signed_policy_is_read_from_its_envelope() {
     }
     let error = Document::read("policy.p7b", &[0x30, 3, 2, 1, 1]).unwrap_err();
     assert!(error.to_string().contains("envelope"), "{error}");
+    let error = Document::read("policy.p7b", b"-----BEGIN PKCS7-----\nMIIC\n").unwrap_err();
+    assert!(error.to_string().contains("DER"), "{error}");
 }

@@ -120,6 +120,38 @@ fn a_tagging_policy_is_one_in_every_form() {
 }
 
 #[test]
+fn tags_that_stand_in_settings_or_twice_come_back_as_they_stood() {
+    let setting = |key: &str, name: &str, value: &str| {
+        format!(
+            "<Setting Provider=\"WDACAppId\" Key=\"{key}\" ValueName=\"{name}\"><Value>{value}</Value></Setting>"
+        )
+    };
+    let no = "<Boolean>false</Boolean>";
+    let yes = "<Boolean>true</Boolean>";
+    let twice = TAGS.replace(
+        "<SigningScenarios>",
+        "<SigningScenarios><SigningScenario Value=\"131\" ID=\"ID_SIGNINGSCENARIO_K\">\
+        <ProductSigners/><AppIDTags><AppIDTag Key=\"k\" Value=\"v\"/></AppIDTags></SigningScenario>",
+    );
+    for kind in ["AppID Tagging", "Base"] {
+        for scenarios in [TAGS, &twice] {
+            for settings in [
+                setting("TaggingSettings", "DefaultPolicy", no),
+                setting("TaggingSettings", "EnforceDLL", yes),
+                setting("TaggingSettings", "EnforceDLL", no),
+                setting("Tagging", "k", "<String>v</String>"),
+                setting("Tagging", "k", "<DWord>1</DWord>"),
+            ] {
+                let document = policy(kind, &format!("{scenarios}<Settings>{settings}</Settings>"));
+                let binary = back(&document);
+                assert_eq!(binary.kind, document.kind, "{settings}");
+                assert_eq!(back(&read(&binary.to_xml())).kind, document.kind, "{settings}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_base_policy_with_tags_still_allows_and_denies() {
     // It has tags, and may have kernel rules and refuse: no tagging policy in any form.
     let document = policy("Base", TAGS);

@@ -46,6 +46,15 @@ impl PolicyFile {
         self.bytes.starts_with(&envelope::MAGIC)
     }
 
+    /// Whether comments stand in it, which no document that is made of it has. UTF-16 is looked through as well.
+    pub fn has_comments(&self) -> bool {
+        let opening = b"<!--";
+        let text: Vec<u8> = self.bytes.iter().copied().filter(|byte| *byte != 0).collect();
+        !self.is_compiled()
+            && self.bytes.first() != Some(&0x30)
+            && text.windows(opening.len()).any(|found| found == opening)
+    }
+
     /// The compiled set in it, without its signature's head if it has one; `None` for a document. Whether the signature holds is
     /// not looked at: only the driver knows by which key.
     pub fn set(&self) -> Result<Option<&[u8]>, Error> {

@@ -166,13 +166,22 @@ fn an_input_is_never_written_over_under_any_name() {
     }
     desk.run("policy convert a.xml hard.xml", 2);
     desk.run("policy merge hard.xml b.xml -o a.xml", 2);
-    assert_eq!((desk.read("a.xml"), desk.read("b.xml")), (a.clone(), b));
+    assert_eq!((desk.read("a.xml"), desk.read("b.xml")), (a, b.clone()));
     // Anything else is written, what was there included.
     desk.file("out.xml", "old");
     desk.run("policy merge a.xml b.xml -o out.xml", 0);
     assert!(desk.read("out.xml").contains("ID_ALLOW_A_1"));
     let (printed, _) = desk.run("policy merge a.xml b.xml -o -", 0);
     assert_eq!(printed, desk.read("out.xml"));
+    // Comments are no part of a document that is made of others: they go with a word.
+    desk.file("said.xml", b.replace("<Rules>", "<!-- mine --><Rules>"));
+    for words in [
+        "policy merge a.xml said.xml -o out.xml",
+        "policy convert said.xml out.xml",
+    ] {
+        let (_, talk) = desk.run(words, 0);
+        assert!(talk.contains("comments were left out"), "{words}: {talk}");
+    }
 }
 
 #[test]

@@ -71,8 +71,8 @@ pub(super) fn recognise(document: &mut Document) {
                 false
             }
             ((TAGGING_PROVIDER, TAGGING_SETTINGS_KEY, ENFORCE_DLL), SettingValue::Boolean(true)) => {
-                tags.enforce_dll = Some(true);
-                false
+                // A second one stays what it is.
+                tags.enforce_dll.replace(true).is_some()
             }
             _ => true,
         }
@@ -98,16 +98,12 @@ pub(super) fn settings(document: &Document) -> Vec<([&str; 3], SettingValue)> {
             [TAGGING_PROVIDER, TAGS_KEY, key],
             SettingValue::String(value.clone()),
         );
-        if !settings.contains(&setting) {
-            settings.push(setting);
-        }
+        settings.push(setting);
     }
     let default = [TAGGING_PROVIDER, TAGGING_SETTINGS_KEY, DEFAULT_POLICY];
-    let there = |setting: &Setting| default == [&*setting.provider, &*setting.key, &*setting.value_name];
-    if document.kind == PolicyKind::AppIdTagging
-        && is_of_xml(document)
-        && !document.settings.iter().any(there)
-    {
+    // Without it some would be read as a base policy.
+    let needed = is_of_xml(document) || !is_tagging_policy(document);
+    if document.kind == PolicyKind::AppIdTagging && needed && !document.settings.iter().any(is_mark) {
         settings.push((default, SettingValue::Boolean(true)));
     }
     settings

@@ -195,6 +195,13 @@ pub(super) fn scenario(
             ));
         }
     }
+    if let Some(name) = other.friendly_name.as_deref().filter(|name| !name.is_empty())
+        && merged.friendly_name.as_deref() != Some(name)
+    {
+        notes.push(format!(
+            "{file}: scenario {value}: its FriendlyName \"{name}\" was left out"
+        ));
+    }
     let Some(tags) = &other.app_id_tags else {
         return;
     };

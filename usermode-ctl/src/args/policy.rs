@@ -129,12 +129,15 @@ pub struct Show {
 }
 
 /// Merge policy documents into the first.
+///
+/// The result allows nothing that none of them allows, and nothing that one of them denies: what a later one has that allows
+/// everything, as blocklists do, is left out. Everything that is left out is told.
 #[derive(Args, Debug)]
 pub struct Merge {
-    /// SiPolicy XML, .cip or .p7b documents; ids, type and options are the first one's.
+    /// SiPolicy XML, .cip or .p7b documents; names, ids, type and options are the first one's.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Where the merged SiPolicy XML goes.
+    /// Where the merged SiPolicy XML goes; never one of the inputs.
     #[arg(long, short, value_name = "OUT.xml")]
     pub output: PathBuf,
 }

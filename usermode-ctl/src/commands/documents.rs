@@ -211,8 +211,15 @@ pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
 /// Merges documents into the first.
 pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error> {
     policies::keep_inputs(&arguments.output, &arguments.files)?;
-    let documents = policies::documents(&arguments.files)?;
     let output = &mut context.output;
+    let mut documents = Vec::new();
+    for path in &arguments.files {
+        let file = PolicyFile::read(path)?;
+        documents.push(policies::document(&file)?);
+        if file.has_comments() {
+            output.note(format_args!("{}: its comments were left out", path.display()));
+        }
+    }
     for document in &documents {
         policies::tell_notes(document, output);
     }
@@ -259,7 +266,8 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
 /// Converts a document and says what was lost.
 pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Error> {
     policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.input))?;
-    let document = policies::document(&PolicyFile::read(&arguments.input)?)?;
+    let file = PolicyFile::read(&arguments.input)?;
+    let document = policies::document(&file)?;
     let output = &mut context.output;
     policies::tell_notes(&document, output);
     let to_xml = arguments
@@ -269,6 +277,9 @@ pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Er
     if to_xml {
         for loss in document.xml_losses() {
             output.note(loss);
+        }
+        if file.has_comments() {
+            output.note("comments were left out");
         }
         files::write_document(output, &arguments.output, &document)?;
         return Ok(Outcome::Done);
