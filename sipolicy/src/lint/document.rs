@@ -33,7 +33,8 @@ const FLIGHT_SIGNING_DISABLED: Options = Options(1 << 17);
 const FLIGHT_ROOT: u8 = 0x0e;
 /// `Required:EV Signers`.
 const EV_SIGNERS: Options = Options(1 << 21);
-/// As many denied signers one list of a scenario may have for Microsoft's policy compiler, as users of it report.
+/// As many denied signers one list of a scenario may have: above that Microsoft's `ConvertFrom-CIPolicy` fails
+/// (MicrosoftDocs/WDAC-Toolkit issue 269, magicsword-io/LOLDrivers issue 334).
 pub const MAX_DENIED_SIGNERS: usize = 255;
 
 /// Lists of denied signers that are too long for Microsoft's policy compiler: where each goes beyond, its scenario and its length.
