@@ -17,6 +17,7 @@ use crate::examine::begin;
 use crate::facts::Evidence;
 use crate::image_digest::ImagePass;
 use crate::image_digest::read_next;
+use crate::pe::USUAL_SECTIONS;
 use crate::source::Source;
 use crate::workspace::FileBuffers;
 use crate::workspace::Findings;
@@ -26,7 +27,7 @@ use digest::Pending;
 use digest::compress_all;
 use digest::side_by_side;
 
-/// Bytes of certificate tables that are kept before no more files are taken up.
+/// Bytes of certificate tables and sections that are kept before no more files are taken up.
 const TABLES: usize = 4 << 20;
 
 /// Files that are examined side by side, each with a ticket of its caller's by which it is known when it is done.
@@ -80,8 +81,12 @@ impl<S: Source, T> Batch<S, T> {
 
     /// Whether there is room for one more file.
     pub fn has_room(&self) -> bool {
-        let tables: usize = self.files.iter().map(|file| file.buffers.table.len()).sum();
-        self.files.len() < self.most && tables < TABLES
+        let kept = |buffers: &FileBuffers| {
+            let sections = size_of_val(&*buffers.sections);
+            buffers.table.len().saturating_add(sections)
+        };
+        let all: usize = self.files.iter().map(|file| kept(&file.buffers)).sum();
+        self.files.len() < self.most && all < TABLES
     }
 
     /// Whether no file is on its way.
@@ -104,10 +109,10 @@ impl<S: Source, T> Batch<S, T> {
             Err(error) => return Err((ticket, ErrorKind::from(error).into())),
         };
         let begun = begin(&mut source, options, &mut buffers);
-        let started = begun.and_then(|begun| {
-            let (_, known) = buffers.split(begun.sections).ok_or(ErrorKind::NoMemory)?;
+        let started = begun.map(|begun| {
+            let (_, known) = buffers.split();
             let pass = begun.pass(known);
-            Ok((begun, pass))
+            (begun, pass)
         });
         match started {
             Ok((begun, pass)) => {
@@ -153,14 +158,10 @@ impl<S: Source, T> Batch<S, T> {
             } = self.files.swap_remove(place);
             let table = buffers.table.len();
             let mut findings = Findings::new();
-            let evidence = match buffers.split(begun.sections) {
-                Some((_, known)) => {
-                    let computed = pass.finish(known);
-                    let tools = &mut self.tools;
-                    begun.conclude(&mut source, &computed, known, catalogs, tools, &mut findings)
-                }
-                None => Err(ErrorKind::NoMemory.into()),
-            };
+            let (_, known) = buffers.split();
+            let computed = pass.finish(known);
+            let tools = &mut self.tools;
+            let evidence = begun.conclude(&mut source, &computed, known, catalogs, tools, &mut findings);
             done(ticket, evidence, table);
             self.keep(buffers);
         }
@@ -194,9 +195,12 @@ impl<S: Source, T> Batch<S, T> {
         compress_all(&mut pending);
     }
 
-    /// Keeps the buffers for the next file, but for a large certificate table.
+    /// Keeps the buffers for the next file, but for what only this one needed.
     fn keep(&mut self, mut buffers: FileBuffers) {
         buffers.table = Vec::new();
+        if buffers.sections.capacity() > USUAL_SECTIONS {
+            buffers.sections = Vec::new();
+        }
         // Buffers that there is no memory to keep are made anew.
         let _ = push(&mut self.spare, buffers);
     }
@@ -209,9 +213,7 @@ impl<S: Source, T> OnItsWay<S, T> {
     }
 
     fn feed(&mut self) -> [Option<Pending<'_>>; 2] {
-        let Some((chunk, known)) = self.buffers.split(self.begun.sections) else {
-            return [None, None];
-        };
+        let (chunk, known) = self.buffers.split();
         let bytes = chunk.get(..self.filled).unwrap_or_default();
         self.pass.feed(bytes, known)
     }

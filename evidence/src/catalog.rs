@@ -26,8 +26,8 @@ use crate::workspace::Workspace;
 pub struct Catalog<'w> {
     /// Its signatures. Their `signed_digest` says nothing; [`Catalog::vouch`] gives the one that counts.
     pub signatures: &'w [Signature<'w>],
-    /// The bytes of every chain, one after the other.
-    pub(crate) raw_chains: &'w [&'w [u8]],
+    /// The bytes of every signature's certificates, those of the chain and then those that it claims beside.
+    pub(crate) raw_certificates: &'w [&'w [u8]],
     members: Reader<'w>,
 }
 
@@ -73,13 +73,13 @@ pub fn examine_catalog<'w>(
     let message = SignedData::read(bytes)
         .filter(|message| message.content_type == oid::TRUST_LIST)
         .ok_or(CatalogError::NotCatalog)?;
-    let content = message.content.ok_or(CatalogError::NotCatalog)?;
+    let content = message.structure().ok_or(CatalogError::NotCatalog)?;
     let members = members(&content).ok_or(CatalogError::Malformed)?;
     let (prover, _) = workspace.tools.prover().ok_or(CatalogError::NoMemory)?;
-    let (signatures, raw_chains) = collect_catalog(bytes, prover, findings)?;
+    let (signatures, raw_certificates) = collect_catalog(bytes, prover, findings)?;
     Ok(Catalog {
         signatures,
-        raw_chains,
+        raw_certificates,
         members,
     })
 }

@@ -1,60 +1,95 @@
 //! Catalogues by the digests they list: built once, looked up by every file that carries no signature of its own.
 //!
-//! The index is one block of bytes that needs no unpacking, so that a host can keep it on disk and a compiled policy set can carry it
+//! The index is one block of bytes that needs no unpacking, so that a host can keep it and a compiled policy set can carry it
 //! into the kernel, where catalogues cannot be searched. All numbers are little-endian:
 //!
 //! | part | content |
 //! |---|---|
-//! | header | `GHCATIDX`, then as 32-bit numbers: version (1), SHA-1 members, SHA-256 members, catalogues, signers, bytes of data |
+//! | header | `GHCATIDX`, then as 32-bit numbers: version (2), SHA-1 members, SHA-256 members, catalogues, signers, bytes of data |
 //! | members | for each SHA-1, sorted: 20 bytes and the catalogue's number; the same for SHA-256 with 32 bytes |
 //! | catalogues | for each: offset and length of its name in the data, number of its first signer, how many it has |
 //! | signers | for each: offset and length in the data |
-//! | data | names and signers |
+//! | data | for each catalogue: its signers, then its name |
 //!
-//! A signer is what a proven signature of a catalogue says: see `encode_signer` beside the builder. Only proven ones are taken in.
+//! A signer is what a proven signature of a catalogue says: see `catalog_signer`. Only proven ones are taken in. Nothing in an index is proven again:
+//! it is as good as whoever wrote it.
+//!
+//! Catalogues stand in the order in which they count: those under App Control's own roots, those under other known roots, the rest. So
+//! whoever adds catalogues of his own hides none of the former.
 
 extern crate alloc;
 
 use alloc::vec::Vec;
 
-use crate::bytes::array;
 use crate::bytes::push;
 use crate::bytes::to_usize;
-use crate::bytes::u16_at;
 use crate::bytes::u32_at;
-use crate::der::Element;
+use crate::catalog_signer::Signer;
+use crate::error::FlatDigests;
 use crate::error::NoMemory;
 use crate::facts::Certificate;
 use crate::facts::Digests;
-use crate::facts::Fact;
 use crate::facts::Hash;
-use crate::facts::Root;
-use crate::facts::Signature;
-use crate::facts::SignatureSource;
-use crate::facts::Timestamp;
 use crate::facts::Unreadable;
-use crate::text::Text;
-use crate::x509::X509;
+use crate::signatures::Draft;
 
 pub(crate) const MAGIC: &[u8; 8] = b"GHCATIDX";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 const HEADER: usize = 32;
 pub(crate) const SHA1_ENTRY: usize = 24;
 pub(crate) const SHA256_ENTRY: usize = 36;
 pub(crate) const CATALOG_ENTRY: usize = 16;
 pub(crate) const SIGNER_ENTRY: usize = 8;
-const SIGNER_HEAD: usize = 20;
-/// Catalogues looked at for one file; real ones have one or two.
-const MAX_CATALOGS: usize = 4;
+/// Most signers of a catalogue that an index keeps; real ones have one or two.
+pub const MAX_SIGNERS_OF_CATALOG: usize = 16;
+/// Most catalogues that are looked at for one file. Real files have up to five.
+pub const MAX_CATALOGS_OF_FILE: usize = 64;
+/// Most of their signers.
+const MAX_SIGNERS_OF_FILE: usize = 64;
+/// Most bytes of those signers, whose certificates have to be read and hashed.
+const MAX_BYTES_OF_FILE: usize = 256 << 10;
 
 /// An index over catalogues, in the bytes it is kept in.
 #[derive(Clone, Copy, Debug)]
 pub struct CatalogIndex<'i> {
-    sha1: &'i [[u8; SHA1_ENTRY]],
-    sha256: &'i [[u8; SHA256_ENTRY]],
-    catalogs: &'i [[u8; CATALOG_ENTRY]],
-    signers: &'i [[u8; SIGNER_ENTRY]],
-    data: &'i [u8],
+    pub(crate) sha1: &'i [[u8; SHA1_ENTRY]],
+    pub(crate) sha256: &'i [[u8; SHA256_ENTRY]],
+    pub(crate) catalogs: &'i [[u8; CATALOG_ENTRY]],
+    pub(crate) signers: &'i [[u8; SIGNER_ENTRY]],
+    pub(crate) data: &'i [u8],
+}
+
+/// The digests by which a catalogue may list a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listing {
+    sha1: Option<[u8; 20]>,
+    sha256: Option<[u8; 32]>,
+}
+
+impl Listing {
+    /// Of an image: its Authenticode digests if it is conformant. They do not cover all of any other, which is listed by the digests
+    /// of the whole file alone.
+    pub(crate) const fn of_image(digests: &Digests, conformant: bool) -> Self {
+        if conformant {
+            Self {
+                sha1: digests.sha1,
+                sha256: digests.sha256,
+            }
+        } else {
+            Self {
+                sha1: digests.flat_sha1,
+                sha256: digests.flat_sha256,
+            }
+        }
+    }
+
+    /// Of a file that is no image.
+    pub(crate) const fn of_file(flat: &FlatDigests) -> Self {
+        Self {
+            sha1: Some(flat.sha1),
+            sha256: Some(flat.sha256),
+        }
+    }
 }
 
 impl<'i> CatalogIndex<'i> {
@@ -96,56 +131,71 @@ impl<'i> CatalogIndex<'i> {
         core::str::from_utf8(self.slice(u32_at(entry, 0)?, u32_at(entry, 4)?)?).ok()
     }
 
-    fn slice(&self, offset: u32, length: u32) -> Option<&'i [u8]> {
+    pub(crate) fn slice(&self, offset: u32, length: u32) -> Option<&'i [u8]> {
         self.data.get(to_usize(offset)..)?.get(..to_usize(length))
     }
 
-    /// The catalogues that list a file of these digests, and the digest by which they do; by SHA-256 first.
-    fn find(&self, digests: &Digests) -> impl Iterator<Item = (u32, Hash)> + use<'i> {
-        let sha256 = digests.sha256;
-        let sha1 = digests.sha1;
-        let strong = sha256
-            .into_iter()
-            .flat_map(|hash| matches(self.sha256, hash).map(move |at| (at, Hash::Sha256(hash))));
-        let (table, strong) = (self.sha1, strong);
-        let weak = sha1
-            .into_iter()
-            .flat_map(move |hash| matches(table, hash).map(move |at| (at, Hash::Sha1(hash))));
-        strong.chain(weak)
+    /// The catalogues that list a file, in the order in which they count, each with the digest by which it does: by SHA-256 rather than
+    /// SHA-1.
+    fn find(&self, listing: Listing) -> impl Iterator<Item = (u32, Hash)> + use<'i> {
+        let runs = listing.sha256.map(|hash| (matches(self.sha256, hash), hash));
+        let (mut strong, sha256) = runs.map_or((None, None), |(found, hash)| (Some(found), Some(hash)));
+        let runs = listing.sha1.map(|hash| (matches(self.sha1, hash), hash));
+        let (mut weak, sha1) = runs.map_or((None, None), |(found, hash)| (Some(found), Some(hash)));
+        let mut next_strong = strong.as_mut().and_then(Iterator::next);
+        let mut next_weak = weak.as_mut().and_then(Iterator::next);
+        // Both runs ascend by catalogue.
+        core::iter::from_fn(move || {
+            let catalog = match (next_strong, next_weak) {
+                (Some(strong), Some(weak)) => strong.min(weak),
+                (Some(only), None) | (None, Some(only)) => only,
+                (None, None) => return None,
+            };
+            let mut found = None;
+            if next_weak == Some(catalog) {
+                found = sha1.map(Hash::Sha1);
+                next_weak = weak.as_mut().and_then(Iterator::next);
+            }
+            if next_strong == Some(catalog) {
+                found = sha256.map(Hash::Sha256);
+                next_strong = strong.as_mut().and_then(Iterator::next);
+            }
+            Some((catalog, found?))
+        })
     }
 
-    /// Appends a signature for every signer of every catalogue that lists the file.
+    /// Appends a signature for every signer of every catalogue that lists the file, in the order in which they count, up to a cap. Says
+    /// whether there are more.
     #[inline(never)]
     pub(crate) fn collect<'w>(
         &self,
-        digests: &Digests,
+        listing: Listing,
         certificates: &mut Vec<Certificate<'w>>,
-        drafts: &mut Vec<(Signature<'w>, usize, usize)>,
-    ) -> Result<(), NoMemory>
+        drafts: &mut Vec<Draft<'w>>,
+    ) -> Result<Option<Unreadable>, NoMemory>
     where
         'i: 'w,
     {
-        let mut seen = [None; MAX_CATALOGS];
-        for (catalog, hash) in self.find(digests) {
-            if seen.contains(&Some(catalog)) {
-                continue;
+        let (mut signers, mut bytes) = (0_usize, 0_usize);
+        for (count, (catalog, hash)) in self.find(listing).enumerate() {
+            if count >= MAX_CATALOGS_OF_FILE {
+                return Ok(Some(Unreadable::Catalogs));
             }
-            let Some(room) = seen.iter_mut().find(|seen| seen.is_none()) else {
-                break;
-            };
-            *room = Some(catalog);
             for signer in self.signers_of(catalog) {
-                let start = certificates.len();
-                let Some(mut signature) = decode_signer(signer, certificates)? else {
+                signers = signers.saturating_add(1);
+                bytes = bytes.saturating_add(signer.len());
+                if signers > MAX_SIGNERS_OF_FILE || bytes > MAX_BYTES_OF_FILE {
+                    return Ok(Some(Unreadable::Catalogs));
+                }
+                let Some(signer) = Signer::read(signer) else {
                     continue;
                 };
-                signature.signed_digest = hash;
-                signature.catalog = Some(catalog);
-                let length = certificates.len().saturating_sub(start);
-                push(drafts, (signature, start, length))?;
+                if let Some(draft) = signer.draft(hash, catalog, certificates)? {
+                    push(drafts, draft)?;
+                }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn signers_of(&self, catalog: u32) -> impl Iterator<Item = &'i [u8]> {
@@ -172,84 +222,4 @@ fn matches<const H: usize, const N: usize>(table: &[[u8; N]], hash: [u8; H]) -> 
     tail.iter()
         .take_while(move |entry| entry.starts_with(&hash))
         .filter_map(|entry| u32_at(entry, H))
-}
-
-pub(crate) const VERIFIED: u8 = 1;
-pub(crate) const KNOWN: u8 = 2;
-pub(crate) const TIMED: u8 = 4;
-pub(crate) const RFC3161: u8 = 8;
-pub(crate) const UNPROVEN: u8 = 16;
-
-/// Reads a signer and appends its chain; `None` if it does not parse.
-fn decode_signer<'w>(
-    bytes: &'w [u8],
-    certificates: &mut Vec<Certificate<'w>>,
-) -> Result<Option<Signature<'w>>, NoMemory> {
-    let Some((mut signature, mut rest, count)) = decode_head(bytes) else {
-        return Ok(None);
-    };
-    for _ in 0..count {
-        let certificate = u32_at(rest, 0)
-            .and_then(|length| rest.get(4..)?.split_at_checked(to_usize(length)))
-            .and_then(|(raw, tail)| Some((X509::read(&Element::split(raw)?.0)?, tail)));
-        let Some((certificate, tail)) = certificate else {
-            return Ok(None);
-        };
-        push(certificates, certificate.facts())?;
-        rest = tail;
-    }
-    signature.digest_valid = true;
-    signature.signature_valid = true;
-    Ok(Some(signature))
-}
-
-fn decode_head(bytes: &[u8]) -> Option<(Signature<'_>, &[u8], u16)> {
-    let (head, rest) = bytes.split_at_checked(SIGNER_HEAD)?;
-    let [wellknown, flags, oem_encoding, url_encoding] = array::<4>(head, 0)?;
-    let time = i64::from_le_bytes(array(head, 4)?);
-    let (oem, rest) = rest.split_at_checked(usize::from(u16_at(head, 12)?))?;
-    let (url, rest) = rest.split_at_checked(usize::from(u16_at(head, 14)?))?;
-    let has = |flag: u8| flags & flag != 0;
-    let timestamp = if has(TIMED) {
-        Fact::Present(Timestamp {
-            rfc3161: has(RFC3161),
-            time,
-        })
-    } else if has(UNPROVEN) {
-        Fact::Unreadable(Unreadable::Unproven)
-    } else {
-        Fact::Absent
-    };
-    let signature = Signature {
-        source: SignatureSource::Catalog,
-        signed_digest: Hash::Md([0; 16]),
-        digest_valid: false,
-        signature_valid: false,
-        page_hashes: false,
-        chain: &[],
-        root: Root {
-            wellknown: (wellknown != 0).then_some(wellknown),
-            verified: has(VERIFIED),
-            known: has(KNOWN),
-        },
-        oem_id: decoded(oem_encoding, oem),
-        more_info_url: decoded(url_encoding, url),
-        timestamp,
-        fault: None,
-        catalog: None,
-    };
-    Some((signature, rest, u16_at(head, 16)?))
-}
-
-fn decoded(encoding: u8, bytes: &[u8]) -> Fact<Text<'_>> {
-    match encoding {
-        0 => Fact::Absent,
-        1 => core::str::from_utf8(bytes).map_or(Fact::Unreadable(Unreadable::Malformed), |text| {
-            Fact::Present(Text::Utf8(text))
-        }),
-        2 => Fact::Present(Text::Utf16Le(bytes)),
-        3 => Fact::Present(Text::Utf16Be(bytes)),
-        4 => Fact::Present(Text::Latin1(bytes)),
-        _ => Fact::Unreadable(Unreadable::Malformed),
-    }
 }

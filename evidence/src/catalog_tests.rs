@@ -15,6 +15,7 @@ use crate::Hash;
 use crate::Options;
 use crate::SignatureFault;
 use crate::SignatureSource;
+use crate::Taken;
 use crate::Timestamp;
 use crate::Trust;
 use crate::TrustClass;
@@ -196,7 +197,10 @@ fn a_catalogue_whose_signature_does_not_hold_vouches_for_nothing() {
     let mut findings = Findings::new();
     let forged = examine_catalog(&bytes, &mut workspace, &mut findings).unwrap();
     assert_eq!(forged.signatures[0].fault, Some(SignatureFault::SignedAttributes));
-    assert_eq!(CatalogIndexBuilder::new().add("forged", &forged), Ok(false));
+    assert_eq!(
+        CatalogIndexBuilder::new().add("forged", &forged),
+        Ok(Taken::Nothing)
+    );
     assert_eq!(
         trust(&file, &index(&[("forged", bytes.clone())])),
         (Vec::new(), TrustClass::Unsigned)

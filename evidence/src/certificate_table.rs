@@ -1,7 +1,6 @@
 //! The certificate table of an image: the signatures in it, and what they ask to have computed of the image.
 
 use crate::bytes::to_usize;
-use crate::bytes::u16_at;
 use crate::bytes::u32_at;
 use crate::digest::Algorithm;
 use crate::facts::Digests;
@@ -14,25 +13,20 @@ use crate::spc::PageTable;
 pub(crate) const MAX_SIGNATURES: usize = 16;
 /// How deep signatures may nest in each other.
 pub(crate) const MAX_NESTING: u8 = 3;
-const PKCS_SIGNED_DATA: u16 = 0x0002;
 
-/// The PKCS#7 entries of a certificate table.
+/// The entries of a certificate table, whatever kind each says that it is: what a signature claims does not depend on it.
 pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = table;
-    let entries = core::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let length = to_usize(u32_at(rest, 0)?);
-        let kind = u16_at(rest, 6)?;
         let (entry, _) = rest.split_at_checked(length.min(rest.len()))?;
         let body = entry.get(8..)?;
         // Entries are aligned to 8 bytes.
         rest = rest
             .get(length.checked_next_multiple_of(8)?..)
             .unwrap_or_default();
-        Some((kind, body))
-    });
-    entries
-        .filter(|(kind, _)| *kind == PKCS_SIGNED_DATA)
-        .map(|(_, body)| body)
+        Some(body)
+    })
 }
 
 /// What has to be computed of the image before its signatures can be judged.
@@ -59,7 +53,7 @@ impl<'a> Demands<'a> {
             return;
         };
         let data = message
-            .content
+            .structure()
             .filter(|_| message.content_type == oid::SPC_INDIRECT_DATA);
         if let Some(data) = data.and_then(|content| IndirectData::read(&content)) {
             self.sha384 |= data.algorithm == Some(Algorithm::Sha384);

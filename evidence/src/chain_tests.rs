@@ -6,8 +6,8 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
-use crate::Fact;
 use crate::Findings;
+use crate::Identity;
 use crate::Options;
 use crate::SignatureFault;
 use crate::TrustClass;
@@ -201,17 +201,30 @@ fn long_chains_and_many_certificates_stop_at_their_caps() {
         );
     }
     // A crowd of the issuer's name: the signer's certificate, at its end, is never reached.
-    let impostor = Spec::authority(AUTHORITY, OTHER_KEY, ROOT, ROOT_KEY).issue();
-    let crowd = |count| [vec![impostor.clone(); count], vec![leaf().issue()]].concat();
-    let signature = |count| Message::over(&image, &leaf(), &crowd(count)).build(&[]);
+    let impostor = |serial: usize| {
+        let spec = Spec::authority(AUTHORITY, OTHER_KEY, ROOT, ROOT_KEY);
+        let serial = u8::try_from(serial % 100).unwrap();
+        Spec { serial, ..spec }.issue()
+    };
+    let impostors: Vec<Vec<u8>> = (0..100).map(impostor).collect();
+    let signature = |count| {
+        let crowd = impostors.iter().cycle().take(count).cloned();
+        let certificates: Vec<Vec<u8>> = crowd.chain([leaf().issue()]).collect();
+        Message::over(&image, &leaf(), &certificates).build(&[])
+    };
     assert_eq!(fault(signature(100)), Some(SignatureFault::CapReached));
     assert_eq!(fault(signature(5_000)), Some(SignatureFault::CapReached));
-    // Ten thousand are more than the cap on the table itself.
+    // The same one over and over takes no room.
+    let same = [vec![impostor(0); 100], vec![authority().issue(), leaf().issue()]].concat();
+    assert_eq!(fault(Message::over(&image, &leaf(), &same).build(&[])), None);
+    // Ten thousand are more than the cap on the table itself: what lies under it is read, and proves nothing.
     with_evidence(&file_with(&[signature(10_000)]), |evidence| {
-        assert!(matches!(
-            evidence.signatures,
-            Fact::Unreadable(Unreadable::CapReached)
-        ));
+        let [signature] = evidence.signatures.present().unwrap() else {
+            panic!("one signature");
+        };
+        assert!(signature.fault.is_some() && !signature.digest_valid);
+        assert_eq!(signature.identity, Identity::Unproven);
+        assert_eq!(evidence.more_signatures, Some(Unreadable::CapReached));
     });
 }
 
@@ -239,5 +252,127 @@ fn a_maze_of_cross_certificates_ends_with_the_budget() {
             panic!("one signature");
         };
         assert_eq!(signature.fault, Some(SignatureFault::CapReached));
+    }
+}
+
+/// MD5 lets a forger make the certificate he wants; only what is known by its key anyway may carry it.
+#[test]
+fn md5_proves_no_link() {
+    let image = digest(&Pe::default());
+    let root_of = |weak, authority: &Spec| {
+        let root = Spec {
+            weak,
+            ..Spec::authority(ROOT, ROOT_KEY, ROOT, ROOT_KEY)
+        };
+        let certificates = [root.issue(), authority.issue(), leaf().issue()];
+        let message = Message::over(&image, &leaf(), &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            (signature.chain.len(), signature.root.known)
+        })
+    };
+    assert_eq!(root_of(true, &authority()), (3, true));
+    let weak = Spec {
+        weak: true,
+        ..authority()
+    };
+    assert_eq!(root_of(false, &weak), (2, false));
+}
+
+#[test]
+fn authorities_that_microsoft_withdrew_prove_nothing() {
+    let image = digest(&Pe::default());
+    for name in [
+        "Microsoft Enforced Licensing Intermediate PCA",
+        "Microsoft Enforced Licensing Registration Authority CA (SHA1)",
+    ] {
+        let withdrawn = Spec::authority(name, AUTHORITY_KEY, ROOT, ROOT_KEY);
+        let signer = Spec::leaf("MS", LEAF_KEY, name, AUTHORITY_KEY);
+        let certificates = [withdrawn.issue(), signer.issue()];
+        let message = Message::over(&image, &signer, &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            assert_eq!(signature.chain.len(), 2, "a deny finds it by its certificates");
+            assert!(!signature.root.verified && !signature.root.known);
+        });
+    }
+}
+
+#[test]
+fn what_an_authority_may_not_is_understood_or_it_is_none() {
+    let image = digest(&Pe::default());
+    let fault_of = |above: &[Spec]| {
+        let mut certificates: Vec<_> = above.iter().map(Spec::issue).collect();
+        certificates.push(leaf().issue());
+        fault(Message::over(&image, &leaf(), &certificates).build(&[]))
+    };
+    let saying = |extension| Spec {
+        extensions: extension,
+        ..authority()
+    };
+    let critical = |oid: &[u8]| saying(certificates::critical_extension(oid, &[0x30, 0x00]));
+    // Policies are not ours to judge; name constraints and a private extension are.
+    assert_eq!(fault_of(&[critical(&[0x55, 0x1d, 0x20])]), None);
+    assert_eq!(
+        fault_of(&[critical(&[0x55, 0x1d, 0x1e])]),
+        Some(SignatureFault::NotAuthority)
+    );
+    assert_eq!(
+        fault_of(&[critical(&[0x2a, 0x03, 0x04])]),
+        Some(SignatureFault::NotAuthority)
+    );
+
+    // Version 1 cannot say that it is an authority.
+    let old = Spec {
+        first_version: true,
+        ..authority()
+    };
+    assert_eq!(fault_of(&[old]), Some(SignatureFault::NotAuthority));
+
+    // However zero is written, no authority may stand below.
+    for zero in [
+        &[0x02, 0x01, 0x00][..],
+        &[0x02, 0x02, 0x00, 0x00],
+        &[0x02, 0x01, 0xff],
+    ] {
+        let constraints = [
+            &[0x30, 3 + u8::try_from(zero.len()).unwrap(), 0x01, 0x01, 0xff],
+            zero,
+        ]
+        .concat();
+        let narrow = Spec {
+            authority: false,
+            extensions: certificates::critical_extension(oid::BASIC_CONSTRAINTS, &constraints),
+            ..Spec::authority("Narrow", OTHER_KEY, ROOT, ROOT_KEY)
+        };
+        let below = Spec::authority(AUTHORITY, AUTHORITY_KEY, "Narrow", OTHER_KEY);
+        assert_eq!(
+            fault_of(&[narrow, below]),
+            Some(SignatureFault::NotAuthority),
+            "{zero:x?}"
+        );
+    }
+}
+
+#[test]
+fn a_root_that_vouches_for_no_code_is_not_known_for_it() {
+    let image = digest(&Pe::default());
+    let is_known = |name: &str, with_root: bool| {
+        let authority = Spec {
+            issuer: name.into(),
+            ..authority()
+        };
+        let mut certificates = vec![authority.issue(), leaf().issue()];
+        if with_root {
+            certificates.push(Spec::authority(name, ROOT_KEY, name, ROOT_KEY).issue());
+        }
+        let message = Message::over(&image, &leaf(), &certificates).build(&[]);
+        with_evidence(&file_with(&[message]), |evidence| {
+            evidence.signatures.present().unwrap()[0].root.known
+        })
+    };
+    for with_root in [false, true] {
+        assert!(is_known(certificates::CODE_ROOT, with_root));
+        assert!(!is_known(certificates::CLOCK_ROOT, with_root));
     }
 }

@@ -1,14 +1,16 @@
 //! Public-key signatures: verification only, on public data, so nothing here need hide its timing.
 
+mod curves;
 mod ecdsa;
 mod ed25519;
 #[cfg(test)]
 mod ed25519_tests;
 mod modular;
 mod montgomery;
+mod points;
 mod rsa;
 
-pub(crate) use ecdsa::Curve;
+pub(crate) use curves::Curve;
 pub(crate) use ecdsa::verify as verify_ecdsa;
 pub use ed25519::is_key as is_ed25519_key;
 pub use ed25519::verify as verify_ed25519;
@@ -22,3 +24,5 @@ pub(crate) use rsa::verify as verify_rsa;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof_tests;

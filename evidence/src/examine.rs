@@ -8,18 +8,20 @@ use crate::bytes::fill;
 use crate::bytes::filled;
 use crate::bytes::to_usize;
 use crate::catalog_index::CatalogIndex;
+use crate::catalog_index::Listing;
 use crate::certificate_table::Computed;
 use crate::error::ErrorKind;
 use crate::error::ExamineError;
 use crate::facts::Evidence;
 use crate::facts::Fact;
-use crate::facts::Unreadable;
+use crate::facts::SignatureFault;
 use crate::image_digest::ImagePass;
 use crate::image_digest::digest_flat;
 use crate::image_digest::read_next;
 use crate::pe;
 use crate::pe::CertificateTable;
 use crate::pe::Headers;
+use crate::signatures::Table;
 use crate::signatures::collect;
 use crate::source::Source;
 use crate::workspace::FileBuffers;
@@ -37,8 +39,8 @@ pub struct Options {
     pub flat_of_others: bool,
     /// Of files larger than this many bytes only the headers are read, to tell whether they are images.
     pub max_size: u64,
-    /// Signatures in a certificate table larger than this many bytes are not read. Page hashes make tables large: 36 bytes
-    /// for each 4096 of the image.
+    /// Of a certificate table larger than this many bytes no more are read, and no signature in it proves anything. Page hashes
+    /// make tables large: 36 bytes for each 4096 of the image.
     pub max_table: u64,
 }
 
@@ -92,7 +94,7 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
 ) -> Result<Evidence<'w>, ExamineError> {
     let Workspace { file, tools } = workspace;
     let begun = begin(source, options, file)?;
-    let (chunk, known) = file.split(begun.sections).ok_or(ErrorKind::NoMemory)?;
+    let (chunk, known) = file.split();
     let computed = compute(source, &begun, chunk, known)?;
     begun.conclude(source, &computed, known, catalogs, tools, findings)
 }
@@ -100,10 +102,10 @@ pub fn examine_with_catalogs<'w, S: Source + ?Sized>(
 /// An image whose bytes are still to go by.
 pub(crate) struct Begun {
     headers: Headers,
-    /// How many sections it has.
-    pub(crate) sections: usize,
-    /// Whether the certificate table could be read.
-    table: Fact<()>,
+    /// Whether the headers list a certificate table.
+    has_table: bool,
+    /// Why no signature in it proves anything.
+    table_fault: Option<SignatureFault>,
     flat: bool,
 }
 
@@ -119,11 +121,10 @@ pub(crate) fn begin<S: Source + ?Sized>(
         table,
         sections,
     } = file;
-    let sections = sections.get().ok_or(ErrorKind::NoMemory)?;
     let size = source.size();
     if size > options.max_size {
         // Whether it is an image at all shows in its first bytes; a folder may hold large files of any kind.
-        let kind = match pe::read_headers(source, sections) {
+        let kind = match pe::read_headers(source, chunk, sections) {
             Err(kind @ ErrorKind::NotPe(_)) => kind,
             Ok(_) | Err(_) => ErrorKind::TooLarge {
                 size,
@@ -132,8 +133,8 @@ pub(crate) fn begin<S: Source + ?Sized>(
         };
         return Err(kind.into());
     }
-    let (headers, sections) = match pe::read_headers(source, sections) {
-        Ok(read) => read,
+    let headers = match pe::read_headers(source, chunk, sections) {
+        Ok(headers) => headers,
         Err(kind @ ErrorKind::NotPe(_)) if !options.flat_of_others => return Err(kind.into()),
         Err(kind @ (ErrorKind::NotPe(_) | ErrorKind::Malformed { .. })) => {
             let flat = digest_flat(source, chunk)?;
@@ -144,12 +145,12 @@ pub(crate) fn begin<S: Source + ?Sized>(
         }
         Err(kind) => return Err(kind.into()),
     };
-    let table = read_table(source, &headers, options, table)?;
+    let table_fault = read_table(source, &headers, options, table)?;
     Ok(Begun {
         flat: options.flat || !headers.image.conformant,
+        has_table: !matches!(headers.table, CertificateTable::NoEntry | CertificateTable::Empty),
         headers,
-        sections,
-        table,
+        table_fault,
     })
 }
 
@@ -171,17 +172,21 @@ impl Begun {
     ) -> Result<Evidence<'w>, ExamineError> {
         let (prover, version) = tools.prover().ok_or(ErrorKind::NoMemory)?;
         let version = pe::read_version(source, &self.headers, known.sections, version)?;
-        let collected =
-            collect(known.table, catalogs, computed, prover, findings).map_err(ErrorKind::from)?;
-        let signatures = match self.table {
-            Fact::Unreadable(reason) => Fact::Unreadable(reason),
-            Fact::Absent | Fact::Present(()) => Fact::Present(collected),
+        let table = Table {
+            bytes: known.table,
+            is_listed: self.has_table,
+            fault: self.table_fault,
         };
+        let listing = Listing::of_image(&computed.digests, self.headers.image.conformant);
+        let catalogs = catalogs.map(|catalogs| (catalogs, listing));
+        let collected = collect(table, catalogs, computed, prover, findings).map_err(ErrorKind::from)?;
         Ok(Evidence {
             image: Fact::Present(self.headers.image),
             digests: Fact::Present(computed.digests),
             version,
-            signatures,
+            signatures: Fact::Present(collected.signatures),
+            more_signatures: collected.more,
+            weighed_at: None,
         })
     }
 }
@@ -204,23 +209,27 @@ fn compute<'w, S: Source + ?Sized>(
     }
 }
 
-/// Reads the certificate table into `table`, or leaves it empty and says why.
+/// Reads the certificate table into `table`, as far as it lies in the file and under the cap; why nothing in it proves anything.
 fn read_table<S: Source + ?Sized>(
     source: &mut S,
     headers: &Headers,
     options: &Options,
     table: &mut Vec<u8>,
-) -> Result<Fact<()>, ErrorKind> {
+) -> Result<Option<SignatureFault>, ErrorKind> {
     table.clear();
-    let (offset, size) = match headers.table {
-        CertificateTable::NoEntry | CertificateTable::Empty => return Ok(Fact::Absent),
-        CertificateTable::Misplaced => return Ok(Fact::Unreadable(Unreadable::Malformed)),
-        CertificateTable::Present { offset, size } => (offset, size),
+    let conformance = (!headers.image.conformant).then_some(SignatureFault::NotConformant);
+    let (offset, size, fault) = match headers.table {
+        CertificateTable::NoEntry | CertificateTable::Empty => return Ok(None),
+        CertificateTable::Misplaced { offset, size } => (offset, size, Some(SignatureFault::Malformed)),
+        CertificateTable::Present { offset, size } => (offset, size, conformance),
     };
-    if size > options.max_table {
-        return Ok(Fact::Unreadable(Unreadable::CapReached));
-    }
-    *table = filled(to_usize(size), 0)?;
+    let in_file = size.min(source.size().saturating_sub(offset));
+    let fault = if in_file > options.max_table {
+        Some(SignatureFault::CapReached)
+    } else {
+        fault
+    };
+    *table = filled(to_usize(in_file.min(options.max_table)), 0)?;
     fill(source, offset, table)?;
-    Ok(Fact::Present(()))
+    Ok(fault)
 }

@@ -7,8 +7,8 @@ use crate::text::Text;
 
 /// Something a file may say, may not say, or may say in a way that could not be read.
 ///
-/// Unknown is not untrusted: a rule that needs a fact which is [`Fact::Unreadable`] neither matches nor fails to match, and
-/// the verdict says so.
+/// Unknown is not untrusted: a rule that needs a fact which the machine could not read neither matches nor fails to match, and
+/// the verdict says so. What the file itself makes unreadable ([`Unreadable::is_from_file`]) grants nothing and shields nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact<T> {
     /// The file says this.
@@ -70,6 +70,67 @@ pub enum Unreadable {
     PathTooLong = 8,
     /// It is there, but what should prove it does not hold (a timestamp whose own chain fails, say).
     Unproven = 9,
+    /// Not every catalogue that may list the file was looked at.
+    Catalogs = 10,
+}
+
+impl Unreadable {
+    /// Every reason, in the order of the numbers.
+    pub const ALL: [Self; 10] = [
+        Self::NotRecorded,
+        Self::Io,
+        Self::TooLarge,
+        Self::Changed,
+        Self::Malformed,
+        Self::CapReached,
+        Self::NoMemory,
+        Self::PathTooLong,
+        Self::Unproven,
+        Self::Catalogs,
+    ];
+
+    /// Whether it is the file's own doing, which another file would not show: then the fact is absent for everything that
+    /// grants, and for a denial it could be any. The machine's failures leave the fact unknown.
+    pub const fn is_from_file(self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge | Self::Malformed | Self::CapReached | Self::Unproven
+        )
+    }
+
+    /// The stable number.
+    pub const fn number(self) -> u16 {
+        #[expect(
+            clippy::as_conversions,
+            reason = "the discriminant of a fieldless repr(u16) enum"
+        )]
+        {
+            self as u16
+        }
+    }
+
+    /// The reason with this number, if there is one.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| u64::from(reason.number()) == number)
+    }
+
+    /// The name in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotRecorded => "not-recorded",
+            Self::Io => "io",
+            Self::TooLarge => "too-large",
+            Self::Changed => "changed",
+            Self::Malformed => "malformed",
+            Self::CapReached => "cap-reached",
+            Self::NoMemory => "no-memory",
+            Self::PathTooLong => "path-too-long",
+            Self::Unproven => "unproven",
+            Self::Catalogs => "catalogs",
+        }
+    }
 }
 
 /// A hash of one of the algorithms that App Control and Authenticode use.
@@ -123,6 +184,11 @@ pub struct Evidence<'a> {
     pub version: Fact<Version<'a>>,
     /// Every signature, embedded, nested and by catalogue, in the order found. Empty for an unsigned file.
     pub signatures: Fact<&'a [Signature<'a>]>,
+    /// Why there may be signatures beside those: some were not looked at.
+    pub more_signatures: Option<Unreadable>,
+    /// When the file is weighed, in seconds since 1970-01-01, for signatures that end with their certificate
+    /// ([`crate::usage::LIFETIME_SIGNING`]); `None` without a clock, and then none has ended.
+    pub weighed_at: Option<i64>,
 }
 
 impl Evidence<'_> {
@@ -133,7 +199,16 @@ impl Evidence<'_> {
             digests: Fact::Unreadable(reason),
             version: Fact::Unreadable(reason),
             signatures: Fact::Unreadable(reason),
+            more_signatures: None,
+            weighed_at: None,
         }
+    }
+
+    /// The same, weighed at a time in seconds since 1970-01-01.
+    #[must_use]
+    pub const fn at(mut self, seconds: i64) -> Self {
+        self.weighed_at = Some(seconds);
+        self
     }
 }
 
@@ -177,8 +252,8 @@ pub struct Digests {
 /// The facts of a version resource that rules use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version<'a> {
-    /// `a.b.c.d` of `VS_FIXEDFILEINFO`, `a` in the top 16 bits.
-    pub file_version: u64,
+    /// `a.b.c.d` of `VS_FIXEDFILEINFO`, `a` in the top 16 bits; absent where the resource has names alone.
+    pub file_version: Fact<u64>,
     /// `OriginalFilename`.
     pub original_filename: Fact<Text<'a>>,
     /// `InternalName`.
@@ -215,6 +290,14 @@ pub struct Signature<'a> {
     pub page_hashes: bool,
     /// The certificates from the leaf to the topmost one found.
     pub chain: &'a [Certificate<'a>],
+    /// How far it is proven who signed.
+    pub identity: Identity,
+    /// The certificates that the signature names beside `chain`, by issuer names from the leaf on: other ways up, and what no
+    /// signature bears out. They count for denials alone.
+    pub claimed: &'a [Certificate<'a>],
+    /// App Control's roots that a certificate of `chain` or `claimed` names as its issuer: bit `1 << id`. They count for denials
+    /// alone.
+    pub claimed_roots: u32,
     /// The root the topmost certificate was verified against.
     pub root: Root,
     /// `SpcSpOpusInfo` programName: for WHQL signatures the hardware vendor (App Control's `CertOemID`).
@@ -227,6 +310,29 @@ pub struct Signature<'a> {
     pub fault: Option<SignatureFault>,
     /// For [`SignatureSource::Catalog`]: which catalogue, as the index numbers them.
     pub catalog: Option<u32>,
+}
+
+/// How far it is proven who made a signature. A denial by signer misses only what is proven to be somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Identity {
+    /// The leaf's key made the signature, and every link from the leaf to a root or to a certificate that signed itself holds.
+    Proven,
+    /// Nothing speaks against the signer being who it says: every link holds, and ends in an authority whose issuer nobody knows
+    /// (most private authorities' roots are in no file); or signature and key are of a kind that this reader does not know.
+    Claimed,
+    /// It could be anybody's: the signature, a certificate or a link does not hold or is missing, or a cap was reached.
+    Unproven,
+}
+
+impl Identity {
+    /// The name in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Claimed => "claimed",
+            Self::Unproven => "unproven",
+        }
+    }
 }
 
 /// Why a signature proves nothing. The numbers are stable.
@@ -248,7 +354,7 @@ pub enum SignatureFault {
     SignedAttributes = 6,
     /// The signer's signature does not verify with the certificate's key.
     SignerSignature = 7,
-    /// A key that is never used: explicit curve parameters, an unknown kind, RSA outside 1024 to 4096 bits.
+    /// A key that is never used: explicit curve parameters, an unknown kind, RSA outside 1024 to 8192 bits.
     UnsupportedKey = 8,
     /// A certificate's issuer is at hand by name, and its key did not make the certificate's signature.
     ChainSignature = 9,
@@ -263,6 +369,29 @@ pub enum SignatureFault {
     /// The signer's certificate has ended, and it is one whose signatures end with it, whatever a timestamp says. Only
     /// [`crate::Trust::at`] finds this.
     LifetimeEnded = 14,
+    /// The image is not conformant: its digest does not cover all that Windows would map, so that a signature proves nothing of it.
+    NotConformant = 15,
+}
+
+impl SignatureFault {
+    /// Every fault, in the order of the numbers.
+    pub const ALL: [Self; 15] = [
+        Self::Malformed,
+        Self::ImageDigest,
+        Self::WeakAlgorithm,
+        Self::UnknownAlgorithm,
+        Self::NoSigner,
+        Self::SignedAttributes,
+        Self::SignerSignature,
+        Self::UnsupportedKey,
+        Self::ChainSignature,
+        Self::NotAuthority,
+        Self::NotCodeSigning,
+        Self::PageHashes,
+        Self::CapReached,
+        Self::LifetimeEnded,
+        Self::NotConformant,
+    ];
 }
 
 /// One certificate of a chain.
@@ -319,7 +448,7 @@ impl<'a> Ekus<'a> {
 pub enum Key {
     /// RSA with a modulus of this many bits.
     Rsa(#[doc = "Modulus length in bits."] u16),
-    /// ECDSA over a named curve of this many bits (256 or 384).
+    /// ECDSA over a named curve of this many bits (256, 384 or 521).
     Ecdsa(#[doc = "Field length in bits."] u16),
     /// Anything else, explicit curve parameters included: never verified.
     Unsupported,

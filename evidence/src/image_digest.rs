@@ -31,15 +31,8 @@ impl Holes {
     /// Left out are `CheckSum`, the security directory entry and the certificate table, and nothing else: no sorting by
     /// section, no special case for data behind the last one.
     fn of(headers: &Headers) -> Self {
-        let checksum = (headers.checksum, headers.checksum.saturating_add(4));
-        let entry = headers
-            .security_entry
-            .map_or((0, 0), |at| (at, at.saturating_add(8)));
-        let table = match headers.table {
-            CertificateTable::Present { offset, size } => (offset, offset.saturating_add(size)),
-            CertificateTable::NoEntry | CertificateTable::Empty | CertificateTable::Misplaced => (0, 0),
-        };
-        Self([checksum, entry, table])
+        let entry = headers.security_entry.unwrap_or((0, 0));
+        Self([headers.checksum, entry, headers.table_left_out])
     }
 
     /// Calls `take` with what of `bytes`, which lie at `offset` in the file, is outside every hole.
@@ -78,7 +71,7 @@ fn padding(headers: &Headers) -> usize {
                 .next_multiple_of(8)
                 .saturating_sub(headers.image.size),
         ),
-        CertificateTable::Present { .. } | CertificateTable::Misplaced => 0,
+        CertificateTable::Present { .. } | CertificateTable::Misplaced { .. } => 0,
     }
 }
 

@@ -5,10 +5,10 @@ extern crate std;
 use std::vec;
 use std::vec::Vec;
 
-use crate::Fact;
 use crate::Findings;
+use crate::Identity;
 use crate::Options;
-use crate::Unreadable;
+use crate::SignatureFault;
 use crate::Workspace;
 use crate::examine;
 use crate::testing::OPTIONAL;
@@ -117,10 +117,12 @@ fn a_misplaced_table_is_hashed_and_makes_the_image_non_conformant() {
             "table at {offset:#x}"
         );
         assert_eq!(digests.flat_sha256, Some(sha256(&[&file])));
-        assert!(matches!(
-            evidence.signatures,
-            Fact::Unreadable(Unreadable::Malformed)
-        ));
+        let signatures = evidence.signatures.present().unwrap();
+        assert!(!signatures.is_empty(), "the image says that it is signed");
+        for signature in signatures {
+            assert_eq!(signature.fault, Some(SignatureFault::Malformed));
+            assert_eq!(signature.identity, Identity::Unproven);
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //!
 //! * [`examine`] is the front door; [`Evidence`] what comes out. `pe`, `image_digest`, `pages`: the image itself.
 //! * `signatures` judges what hangs on it: `pkcs7` and `spc` are the messages, `x509` and `chain` who signed them, `roots` where a chain
-//!   may end, `timestamp` when it was. `der` and `crypto` are underneath.
+//!   may end, `timestamp` when it was; `claims` what they name beyond what they prove, `work` how much they may ask for. `der` and
+//!   `crypto` are underneath.
 //! * [`examine_catalog`] and [`CatalogIndex`]: signatures that stand in a list beside the file.
 //! * [`Trust`] sorts files by what the Windows driver policy makes of them.
 //!
@@ -34,17 +35,23 @@ mod batch;
 mod batch_tests;
 mod bytes;
 mod catalog;
+#[cfg(test)]
+mod catalog_bounds_tests;
+mod catalog_check;
 mod catalog_index;
 mod catalog_index_builder;
+mod catalog_signer;
 #[cfg(test)]
 mod catalog_tests;
 mod certificate_table;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
+mod claims;
 mod crypto;
 mod der;
 mod digest;
+mod distrust;
 mod error;
 mod examine;
 #[cfg(test)]
@@ -83,6 +90,7 @@ mod timestamp_tests;
 mod trust;
 #[cfg(test)]
 mod trust_tests;
+mod work;
 mod workspace;
 mod x509;
 
@@ -91,8 +99,12 @@ pub use batch::Batch;
 pub use catalog::Catalog;
 pub use catalog::CatalogError;
 pub use catalog::examine_catalog;
+pub use catalog_check::IndexFault;
 pub use catalog_index::CatalogIndex;
+pub use catalog_index::MAX_CATALOGS_OF_FILE;
+pub use catalog_index::MAX_SIGNERS_OF_CATALOG;
 pub use catalog_index_builder::CatalogIndexBuilder;
+pub use catalog_index_builder::Taken;
 pub use crypto::is_ed25519_key;
 pub use crypto::verify_ed25519;
 pub use error::Defect;
@@ -111,6 +123,7 @@ pub use facts::Ekus;
 pub use facts::Evidence;
 pub use facts::Fact;
 pub use facts::Hash;
+pub use facts::Identity;
 pub use facts::Image;
 pub use facts::Key;
 pub use facts::Root;
@@ -120,6 +133,7 @@ pub use facts::SignatureSource;
 pub use facts::Timestamp;
 pub use facts::Unreadable;
 pub use facts::Version;
+pub use roots::wellknown_roots_with_keys;
 pub use signed_message::SignedMessage;
 pub use signed_message::examine_signed_message;
 pub use signed_message::octet_string;
@@ -128,6 +142,7 @@ pub use source::SourceError;
 pub use text::Text;
 pub use trust::Trust;
 pub use trust::TrustClass;
+pub use trust::has_ended;
 pub use trust::usage;
 pub use workspace::Findings;
 pub use workspace::Workspace;

@@ -15,11 +15,14 @@ pub(crate) const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e];
 pub(crate) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 /// 2.5.29.19.
 pub(crate) const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+/// 2.5.29.35.
+pub(crate) const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 0x23];
 /// 2.5.29.37.
 pub(crate) const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 /// 1.2.840.113549.1.7.2.
 pub(crate) const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 /// 1.2.840.113549.1.9.3.
+#[cfg(test)]
 pub(crate) const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03];
 /// 1.2.840.113549.1.9.4.
 pub(crate) const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
@@ -57,6 +60,23 @@ pub(crate) const MD2_WITH_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x0
 const RSA: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 const MGF1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08];
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+/// Whether an extension that is not read here may say that it must be understood: it limits neither what the holder may sign nor for
+/// whom, only policies, names of the holder and where to look for more.
+pub(crate) const fn is_harmless_extension(oid: &[u8]) -> bool {
+    match oid {
+        // 2.5.29: directory attributes, private key usage period, alternative names of subject and issuer, distribution points,
+        // policies and their mappings and constraints, authority key identifier, inhibition of any policy.
+        [0x55, 0x1d, last] => matches!(last, 9 | 16 | 17 | 18 | 31 | 32 | 33 | 35 | 36 | 46 | 54),
+        // 1.3.6.1.5.5.7.1.1, where to find the issuer; 2.16.840.1.113730.1.1, Netscape's type; 1.3.6.1.4.1.311.21.10 and 20.2, Microsoft's
+        // application policies and template name.
+        [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01]
+        | [0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 0x01, 0x01]
+        | [0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x15, 0x0a]
+        | [0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02] => true,
+        _ => false,
+    }
+}
 
 /// An algorithm identifier: the identifier's content octets and the parameters, if there are any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +159,19 @@ pub(crate) struct Scheme {
     /// The digest it implies, if it implies one.
     pub(crate) digest: Option<Algorithm>,
     pub(crate) kind: Kind,
+}
+
+impl Scheme {
+    /// The algorithm as a PKCS#9 countersignature may use it: RSA over the bare digest too.
+    pub(crate) const fn of_countersignature(self) -> Self {
+        match self.kind {
+            Kind::Rsa(Padding::Pkcs1) => Self {
+                kind: Kind::Rsa(Padding::Pkcs1OrBareDigest),
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// What kind of key makes the signature.

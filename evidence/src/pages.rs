@@ -28,6 +28,8 @@ pub(crate) struct PageVerifier {
     entries: Range<usize>,
     /// Where those stand that are not compared yet.
     rest: Range<usize>,
+    /// How many sections are done with or at hand.
+    sections_begun: usize,
     /// File range of the section data not fed yet.
     section: (u64, u64),
     /// Start of the page being hashed, and its hash so far.
@@ -50,6 +52,7 @@ impl PageVerifier {
             algorithm: pages.algorithm,
             entries,
             rest: first..end,
+            sections_begun: 0,
             section: (0, 0),
             page: None,
             sound: true,
@@ -69,12 +72,15 @@ impl PageVerifier {
     /// Moves on to the section whose data comes next in the file.
     fn next_section(&mut self, sections: &[Section]) {
         let (_, end) = self.section;
-        self.section = sections
+        let rest = sections.get(self.sections_begun..).unwrap_or_default();
+        let next = rest
             .iter()
             .map(Section::raw_range)
-            .filter(|(start, stop)| *start >= end && start < stop)
-            .min()
-            .unwrap_or((u64::MAX, u64::MAX));
+            .enumerate()
+            .find(|(_, (start, stop))| *start >= end && start < stop);
+        let (passed, section) = next.unwrap_or((rest.len(), (u64::MAX, u64::MAX)));
+        self.sections_begun = self.sections_begun.saturating_add(passed).saturating_add(1);
+        self.section = section;
     }
 
     /// Takes the file's bytes from `offset` on.

@@ -2,6 +2,9 @@
 
 mod header;
 mod layout;
+#[cfg(test)]
+mod layout_tests;
+mod sections;
 mod version;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
@@ -10,7 +13,7 @@ mod version_tests;
 pub(crate) use header::read_headers;
 pub(crate) use layout::CertificateTable;
 pub(crate) use layout::Headers;
-pub(crate) use layout::MAX_SECTIONS;
-pub(crate) use layout::Section;
-pub(crate) use version::MAX_VERSION;
+pub(crate) use sections::Section;
+pub(crate) use sections::USUAL_SECTIONS;
+pub(crate) use version::USUAL_VERSION;
 pub(crate) use version::read_version;

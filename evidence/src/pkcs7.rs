@@ -19,6 +19,7 @@ use crate::facts::Hash;
 use crate::facts::SignatureFault;
 use crate::oid;
 use crate::oid::AlgorithmId;
+use crate::oid::Scheme;
 use crate::x509::X509;
 
 /// A SignedData.
@@ -63,8 +64,31 @@ impl<'a> SignedData<'a> {
 
     /// The signer. Authenticode and timestamp tokens have exactly one; Windows looks at the first.
     pub(crate) fn signer(&self) -> Option<SignerInfo<'a>> {
-        SignerInfo::read(&self.signers.clone().any()?)
+        self.signers().next()?
     }
+
+    /// Every signer, as far as they can be read: `None` in place of one that does not parse.
+    pub(crate) fn signers(&self) -> impl Iterator<Item = Option<SignerInfo<'a>>> + use<'a> {
+        self.signers.clone().map(|element| SignerInfo::read(&element))
+    }
+
+    /// The signed structure. Libraries for CMS put it into an octet string, where Microsoft's own tools have it stand by itself.
+    pub(crate) fn structure(&self) -> Option<Element<'a>> {
+        let content = self.content?;
+        match content.octets() {
+            Some(octets) => Element::split(octets).map(|(element, _)| element),
+            None => Some(content),
+        }
+    }
+}
+
+/// What a signer signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The content of the message.
+    Content,
+    /// Another signature (PKCS#9).
+    Countersignature,
 }
 
 /// How a signer names its certificate.
@@ -126,42 +150,52 @@ impl<'a> SignerInfo<'a> {
         attribute(self.unsigned_attributes.clone(), oid).flatten()
     }
 
-    /// The signer's certificate in `pool`.
-    pub(crate) fn find_certificate(&self, pool: &[X509<'_>]) -> Option<usize> {
-        pool.iter().position(|certificate| match self.id {
+    /// Whether this certificate is one that the signer names as its own. Several may be: only the key tells them apart.
+    pub(crate) fn names(&self, certificate: &X509<'_>) -> bool {
+        match self.id {
             SignerId::IssuerAndSerial(issuer, serial) => {
                 certificate.issuer.0 == issuer && certificate.serial == serial
             }
             SignerId::KeyId(id) => certificate.key_id == Some(id),
-        })
-    }
-
-    /// The digest algorithm, if it is known and proves something.
-    pub(crate) fn digest_algorithm(&self) -> Result<Algorithm, SignatureFault> {
-        match self.digest.digest() {
-            None => Err(SignatureFault::UnknownAlgorithm),
-            Some(Algorithm::Md5) => Err(SignatureFault::WeakAlgorithm),
-            Some(algorithm) => Ok(algorithm),
         }
     }
 
-    /// Proves that the holder of `certificate` signed content of this digest and, unless it is a countersignature, type.
+    /// The digest algorithm, if it is known.
+    pub(crate) fn digest_algorithm(&self) -> Result<Algorithm, SignatureFault> {
+        self.digest.digest().ok_or(SignatureFault::UnknownAlgorithm)
+    }
+
+    /// The signature algorithm, if it is known.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        self.scheme.signature()
+    }
+
+    /// Whether it signs with a digest that proves nothing of what was signed, as others of the same digest can be made.
+    pub(crate) fn is_weak(&self) -> bool {
+        let scheme = self.scheme().and_then(|scheme| scheme.digest);
+        [self.digest.digest(), scheme].contains(&Some(Algorithm::Md5))
+    }
+
+    /// Proves that the holder of `certificate` signed content of this digest.
+    ///
+    /// The attribute that repeats the content's type is not asked for: Windows goes by the type beside the content.
     pub(crate) fn verify(
         &self,
-        content_type: Option<&[u8]>,
+        role: Role,
         content_digest: &Hash,
         certificate: &X509<'_>,
         scratch: &mut RsaScratch,
     ) -> Result<(), SignatureFault> {
         let algorithm = self.digest_algorithm()?;
         let scheme = self.scheme.signature().ok_or(SignatureFault::UnknownAlgorithm)?;
+        let scheme = match role {
+            Role::Content => scheme,
+            Role::Countersignature => scheme.of_countersignature(),
+        };
         if !certificate.key.is_supported() {
             return Err(SignatureFault::UnsupportedKey);
         }
         let signature_digest = scheme.digest.unwrap_or(algorithm);
-        if signature_digest == Algorithm::Md5 {
-            return Err(SignatureFault::WeakAlgorithm);
-        }
         let hash = match self.signed_attributes {
             None if signature_digest == algorithm => *content_digest,
             None => return Err(SignatureFault::UnknownAlgorithm),
@@ -170,8 +204,7 @@ impl<'a> SignerInfo<'a> {
                     self.signed_attribute(oid)
                         .is_some_and(|value| value.content == expected)
                 };
-                let right_type = content_type.is_none_or(|expected| says(oid::CONTENT_TYPE, expected));
-                if !right_type || !says(oid::MESSAGE_DIGEST, content_digest.as_bytes()) {
+                if !says(oid::MESSAGE_DIGEST, content_digest.as_bytes()) {
                     return Err(SignatureFault::SignedAttributes);
                 }
                 attributes_digest(signature_digest, &attributes)

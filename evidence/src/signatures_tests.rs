@@ -148,6 +148,8 @@ fn nested_signatures_and_further_entries_are_judged_each_by_itself() {
     let expected = [
         (SignatureSource::Embedded, None),
         (SignatureSource::Nested, other_image),
+        // Of something else, by its type: it proves nothing, and claims its signer all the same.
+        (SignatureSource::Nested, Some(SignatureFault::Malformed)),
         (SignatureSource::Nested, None),
         (SignatureSource::Embedded, other_image),
         (SignatureSource::Embedded, None),

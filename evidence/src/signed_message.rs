@@ -105,6 +105,7 @@ mod tests {
             signer: leaf(),
             signed_attributes: Vec::new(),
             weak: false,
+            bare: false,
         }
     }
 

@@ -113,18 +113,16 @@ impl<'a> OpusInfo<'a> {
         let mut fields = info.reader();
         let program_name = fields.optional(context(0)).map(|field| string(&field));
         let more_info = fields.optional(context(1)).map(|field| link(&field));
-        if fields.is_empty() {
-            let fact = |field: Option<Option<Text<'a>>>| match field {
-                None => Fact::Absent,
-                Some(None) => Fact::Unreadable(Unreadable::Malformed),
-                Some(Some(text)) => Fact::Present(text),
-            };
-            Self {
-                program_name: fact(program_name),
-                more_info: fact(more_info),
-            }
-        } else {
-            malformed
+        // What may follow (publisherInfo) says nothing that rules go by.
+        let is_whole = fields.is_empty() || fields.any().is_some_and(|field| field.tag == context(2));
+        let fact = |field: Option<Option<Text<'a>>>| match field {
+            None if is_whole => Fact::Absent,
+            None | Some(None) => Fact::Unreadable(Unreadable::Malformed),
+            Some(Some(text)) => Fact::Present(text),
+        };
+        Self {
+            program_name: fact(program_name),
+            more_info: fact(more_info),
         }
     }
 }

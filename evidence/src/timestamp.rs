@@ -7,8 +7,8 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
-use crate::chain::End;
 use crate::chain::Prover;
+use crate::chain::Purpose;
 use crate::chain::is_for_timestamps;
 use crate::der;
 use crate::der::Element;
@@ -17,6 +17,7 @@ use crate::der::OCTET_STRING;
 use crate::der::OID;
 use crate::der::Reader;
 use crate::der::SEQUENCE;
+use crate::digest::Algorithm;
 use crate::error::NoMemory;
 use crate::facts::Fact;
 use crate::facts::Hash;
@@ -24,13 +25,14 @@ use crate::facts::Timestamp;
 use crate::facts::Unreadable;
 use crate::oid;
 use crate::oid::AlgorithmId;
+use crate::pkcs7::Role;
 use crate::pkcs7::SignedData;
 use crate::pkcs7::SignerInfo;
 use crate::pkcs7::content_digest;
 use crate::x509::X509;
 use crate::x509::push_certificates;
 
-/// Timestamps looked at for one signature.
+/// Timestamps looked at for one signature, of each kind.
 const MAX_TIMESTAMPS: usize = 4;
 
 /// The time that an unsigned attribute of `signer` proves. `pool` holds the certificates beside the signer's, and does again
@@ -76,16 +78,14 @@ fn prove_token<'a>(
     let Some(message) = SignedData::read(token.raw) else {
         return Ok(None);
     };
-    let own = pool.len();
     push_certificates(pool, message.certificates.clone())?;
-    Ok(prove_signed_token(&message, signer, pool, own, prover))
+    Ok(prove_signed_token(&message, signer, pool, prover))
 }
 
 fn prove_signed_token(
     message: &SignedData<'_>,
     signer: &SignerInfo<'_>,
     pool: &[X509<'_>],
-    own: usize,
     prover: &mut Prover<'_>,
 ) -> Option<i64> {
     let content = message
@@ -93,29 +93,15 @@ fn prove_signed_token(
         .filter(|_| message.content_type == oid::TST_INFO)?;
     let (imprint, time) = read_token_info(content.octets()?)?;
     let (algorithm, digest) = imprint;
-    let imprint_algorithm = algorithm.digest()?;
+    let imprint_algorithm = algorithm
+        .digest()
+        .filter(|algorithm| *algorithm != Algorithm::Md5)?;
     if imprint_algorithm.digest(&[signer.signature]).as_bytes() != digest {
         return None;
     }
     let authority = message.signer()?;
     let digest = content_digest(authority.digest_algorithm().ok()?, &content);
-    // Issuer and serial number may be those of a certificate beside the token; the token's own is the one meant.
-    let place = pool
-        .get(own..)
-        .and_then(|tail| authority.find_certificate(tail))
-        .map_or_else(
-            || authority.find_certificate(pool),
-            |place| place.checked_add(own),
-        )?;
-    prove_authority(
-        &authority,
-        Some(oid::TST_INFO),
-        &digest,
-        time,
-        pool,
-        place,
-        prover,
-    )
+    prove_authority(&authority, Role::Content, &digest, time, pool, prover)
 }
 
 /// Message imprint and time of a TSTInfo.
@@ -141,33 +127,33 @@ fn prove_countersignature(
     let authority = SignerInfo::read(value)?;
     let time = der::time(&authority.signed_attribute(oid::SIGNING_TIME)?)?;
     let digest = authority.digest_algorithm().ok()?.digest(&[signer.signature]);
-    let place = authority.find_certificate(pool)?;
-    prove_authority(&authority, None, &digest, time, pool, place, prover)
+    prove_authority(&authority, Role::Countersignature, &digest, time, pool, prover)
 }
 
-/// `time`, if the authority, whose certificate is at `place`, signed this digest, is one for timestamps, chains to a known root, and every certificate up to it was
-/// valid at that time.
+/// `time`, if an authority that has a certificate in `pool` signed this digest, is one for timestamps, and chains to a known root by
+/// certificates that were all valid at that time. MD5 proves none: others of the same digest can be made.
 fn prove_authority(
     authority: &SignerInfo<'_>,
-    content_type: Option<&[u8]>,
+    role: Role,
     digest: &Hash,
     time: i64,
     pool: &[X509<'_>],
-    place: usize,
     prover: &mut Prover<'_>,
 ) -> Option<i64> {
-    let certificate = pool.get(place)?;
-    if !is_for_timestamps(certificate) || !prover.spend() {
+    if authority.is_weak() {
         return None;
     }
-    authority
-        .verify(content_type, digest, certificate, prover.scratch)
-        .ok()?;
-    let chain = prover.build(pool, place);
-    let timely = chain
-        .certificates(pool)
-        .filter(|certificate| !certificate.is_self_issued())
-        .all(|certificate| (certificate.not_before..=certificate.not_after).contains(&time));
-    let trusted = chain.end >= End::Known && chain.allows(pool, oid::EKU_TIME_STAMPING);
-    (trusted && timely).then_some(time)
+    // Issuer and serial number may be those of several certificates: the key tells.
+    pool.iter().enumerate().find_map(|(place, certificate)| {
+        if !authority.names(certificate) || !is_for_timestamps(certificate) {
+            return None;
+        }
+        prover.work.spend(&certificate.key, 0)?;
+        authority.verify(role, digest, certificate, prover.scratch).ok()?;
+        let purpose = Purpose::TimeStamping(time);
+        prover
+            .build(pool, place, purpose)
+            .serves(pool, purpose)
+            .then_some(time)
+    })
 }

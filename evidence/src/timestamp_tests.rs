@@ -7,12 +7,16 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::Fact;
+use crate::SignatureFault;
 use crate::Unreadable;
 use crate::oid;
+use crate::testing::certificates::CLOCK_ROOT;
+use crate::testing::certificates::CODE_ROOT;
 use crate::testing::certificates::Spec;
 use crate::testing::messages;
 use crate::testing::messages::token;
 use crate::testing::signed::changed;
+use crate::testing::signed::fault;
 use crate::testing::signed::file_with;
 use crate::testing::signed::message;
 use crate::testing::signed::timestamp_authority;
@@ -101,4 +105,63 @@ fn older_timestamps_are_countersignatures() {
             assert_eq!(timestamp.map(|timestamp| timestamp.time), expected);
         });
     }
+}
+
+/// VeriSign's and Symantec's time stamping services leave the DigestInfo out. Nobody else may.
+#[test]
+fn only_countersignatures_may_leave_the_digest_info_out() {
+    let mut message = message();
+    let clock = timestamp_authority();
+    message.certificates.push(clock.issue());
+    let mut counter = messages::clock_message(&message.signature(), "250601120000Z", &clock);
+    counter.bare = true;
+    let timestamp = |attribute| {
+        with_evidence(&file_with(&[message.build(&[attribute])]), |evidence| {
+            let timestamp = evidence.signatures.present().unwrap()[0].timestamp;
+            timestamp.map(|timestamp| timestamp.time)
+        })
+    };
+    assert_eq!(
+        timestamp(counter.countersignature()),
+        Fact::Present(1_748_779_200)
+    );
+    counter.weak = true;
+    assert_eq!(
+        timestamp(counter.countersignature()),
+        Fact::Unreadable(Unreadable::Unproven),
+        "a digest that proves nothing"
+    );
+
+    let mut bare = message;
+    bare.bare = true;
+    assert_eq!(fault(bare.build(&[])), Some(SignatureFault::SignerSignature));
+}
+
+/// Microsoft's list says of each root what it may vouch for, and until when.
+#[test]
+fn a_root_that_vouches_for_no_times_proves_none() {
+    let message = message();
+    let signature = message.signature();
+    let timestamp = |root: &str, time| {
+        let clock = Spec {
+            issuer: root.to_string(),
+            ..timestamp_authority()
+        };
+        let attribute = token(&signature, time, &clock, &[clock.issue()]);
+        with_evidence(&file_with(&[message.build(&[attribute])]), |evidence| {
+            let timestamp = evidence.signatures.present().unwrap()[0].timestamp;
+            timestamp.map(|timestamp| timestamp.time)
+        })
+    };
+    let unproven = Fact::Unreadable(Unreadable::Unproven);
+    assert_eq!(timestamp(CODE_ROOT, "20240601120000Z"), unproven);
+    assert_eq!(
+        timestamp(CLOCK_ROOT, "20240601120000Z"),
+        Fact::Present(1_717_243_200)
+    );
+    assert_eq!(
+        timestamp(CLOCK_ROOT, "20250601120000Z"),
+        unproven,
+        "it was disabled"
+    );
 }

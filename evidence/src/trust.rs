@@ -30,7 +30,7 @@ pub mod usage {
 pub enum TrustClass {
     /// Signed as a part of Windows.
     Windows,
-    /// Passed the hardware compatibility tests.
+    /// Passed the hardware compatibility tests, or signed by Microsoft for its vendor as early launch anti-malware or HAL extension.
     Whql,
     /// Attested by its vendor, and signed by Microsoft on that word.
     Attested,
@@ -114,13 +114,9 @@ impl TrustClass {
         };
         let has = |usage| leaf.ekus.contains(usage);
         match signature.root.wellknown {
-            Some(0x04..=0x07)
-                if [usage::WINDOWS, usage::EARLY_LAUNCH, usage::HAL_EXTENSION]
-                    .into_iter()
-                    .any(has) =>
-            {
-                Self::Windows
-            }
+            Some(0x04..=0x07) if has(usage::WINDOWS) => Self::Windows,
+            // Microsoft signs these for vendors: they are not parts of Windows.
+            Some(0x04..=0x07) if has(usage::EARLY_LAUNCH) || has(usage::HAL_EXTENSION) => Self::Whql,
             Some(0x04..=0x07) if has(usage::WHQL) => {
                 if has(usage::ATTESTED) {
                     Self::Attested
@@ -150,21 +146,12 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// The trust class of the file at any time; unreadable if its signatures are. For those who have no clock to rely on: a signature
-    /// that ends with its certificate still counts. See [`Trust::at`].
-    pub fn of(evidence: &Evidence<'_>) -> Fact<Self> {
-        Self::judge(evidence, None)
-    }
-
-    /// The trust class of the file at `now`, in seconds since 1970-01-01.
+    /// The trust class of the file at the time that it is weighed at; unreadable if its signatures are.
     ///
     /// The end of a certificate alone is no fault: Windows takes drivers whose certificates ended long ago. It is one of those with
     /// the usage [`usage::LIFETIME_SIGNING`].
-    pub fn at(evidence: &Evidence<'_>, now: i64) -> Fact<Self> {
-        Self::judge(evidence, Some(now))
-    }
-
-    fn judge(evidence: &Evidence<'_>, now: Option<i64>) -> Fact<Self> {
+    pub fn of(evidence: &Evidence<'_>) -> Fact<Self> {
+        let now = evidence.weighed_at;
         evidence.signatures.map(|signatures| {
             let classes = signatures.iter().map(|signature| {
                 if has_ended(signature, now) {
@@ -194,8 +181,8 @@ impl Trust {
     }
 }
 
-/// Whether the signer's certificate has ended, and its signatures with it.
-fn has_ended(signature: &Signature<'_>, now: Option<i64>) -> bool {
+/// Whether the signer's certificate has ended, and its signatures with it, at a time in seconds since 1970-01-01.
+pub fn has_ended(signature: &Signature<'_>, now: Option<i64>) -> bool {
     let leaf = signature.chain.first();
     leaf.zip(now)
         .is_some_and(|(leaf, now)| leaf.ekus.contains(usage::LIFETIME_SIGNING) && leaf.not_after < now)
@@ -253,6 +240,7 @@ impl SignatureFault {
             Self::PageHashes => "page-hashes",
             Self::CapReached => "cap-reached",
             Self::LifetimeEnded => "lifetime-ended",
+            Self::NotConformant => "not-conformant",
         }
     }
 }
@@ -268,7 +256,7 @@ impl fmt::Display for SignatureFault {
             Self::SignedAttributes => "its attributes are those of other content",
             Self::SignerSignature => "it was not made with the signer's key",
             Self::UnsupportedKey => {
-                "it needs a key that is never trusted (explicit curve parameters, or an unsupported length)"
+                "it needs a key that is never used (explicit curve parameters, another kind, RSA outside 1024 to 8192 bits)"
             }
             Self::ChainSignature => "a certificate in its chain is not signed by the issuer it names",
             Self::NotAuthority => "a certificate in its chain may not sign certificates",
@@ -278,6 +266,7 @@ impl fmt::Display for SignatureFault {
             Self::LifetimeEnded => {
                 "its certificate has ended, and is one whose signatures end with it, timestamp or not"
             }
+            Self::NotConformant => "its digest does not cover all that Windows would map of the image",
         })
     }
 }

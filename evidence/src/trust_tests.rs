@@ -44,10 +44,10 @@ fn signatures_end_with_the_certificate_only_where_it_says_so() {
                     .present()
                     .is_some()
             );
-            let before = Trust::at(evidence, END).present().unwrap();
+            let before = Trust::of(&evidence.at(END)).present().unwrap();
             assert_eq!((before.class, before.fault), (TrustClass::OtherRoot, None));
             assert_eq!(Trust::of(evidence).present(), Some(before));
-            let after = Trust::at(evidence, END + 1).present().unwrap();
+            let after = Trust::of(&evidence.at(END + 1)).present().unwrap();
             assert_eq!(after.fault, expected);
             assert_eq!(after.class == TrustClass::Invalid, expected.is_some());
         });

@@ -6,17 +6,15 @@ use alloc::vec::Vec;
 
 use crate::bytes::Large;
 use crate::bytes::filled;
-use crate::chain::BUDGET;
 use crate::chain::ProvenLinks;
 use crate::chain::Prover;
-use crate::chain::STEPS;
 use crate::crypto::RsaScratch;
 use crate::error::NoMemory;
 use crate::facts::Certificate;
 use crate::facts::Signature;
-use crate::pe::MAX_SECTIONS;
-use crate::pe::MAX_VERSION;
 use crate::pe::Section;
+use crate::pe::USUAL_SECTIONS;
+use crate::pe::USUAL_VERSION;
 
 /// The buffers of an examination, to be used for one file after the other.
 #[derive(Debug)]
@@ -31,7 +29,7 @@ pub(crate) struct FileBuffers {
     pub(crate) chunk: Vec<u8>,
     /// The certificate table.
     pub(crate) table: Vec<u8>,
-    pub(crate) sections: Large<[Section; MAX_SECTIONS]>,
+    pub(crate) sections: Vec<Section>,
 }
 
 /// What is known of an image before its bytes go by.
@@ -39,6 +37,7 @@ pub(crate) struct FileBuffers {
 pub(crate) struct Known<'f> {
     /// The certificate table.
     pub(crate) table: &'f [u8],
+    /// In file order.
     pub(crate) sections: &'f [Section],
 }
 
@@ -69,51 +68,43 @@ impl Workspace {
 impl FileBuffers {
     /// Buffers for reading `chunk` bytes at a time, 4096 at least.
     pub(crate) fn try_new(chunk: usize) -> Result<Self, NoMemory> {
+        let mut sections = Vec::new();
+        sections.try_reserve_exact(USUAL_SECTIONS).map_err(|_| NoMemory)?;
         Ok(Self {
             chunk: filled(chunk.max(4096), 0)?,
             table: Vec::new(),
-            sections: Large::try_new()?,
+            sections,
         })
     }
 
-    /// The chunk to read into, and what is known of the file, of which `sections` says how many it has.
-    pub(crate) fn split(&mut self, sections: usize) -> Option<(&mut [u8], Known<'_>)> {
+    /// The chunk to read into, and what is known of the file.
+    pub(crate) fn split(&mut self) -> (&mut [u8], Known<'_>) {
         let Self {
             chunk,
             table,
-            sections: places,
+            sections,
         } = self;
-        let known = Known {
-            table,
-            sections: places.get()?.get(..sections)?,
-        };
-        Some((chunk, known))
+        (chunk, Known { table, sections })
     }
 }
 
 impl Tools {
     pub(crate) fn try_new() -> Result<Self, NoMemory> {
         Ok(Self {
-            version: filled(MAX_VERSION, 0)?,
+            version: filled(USUAL_VERSION, 0)?,
             scratch: Large::try_new()?,
             links: Large::try_new()?,
         })
     }
 
     /// A prover with the budget of one file, and the buffer for its version resource.
-    pub(crate) fn prover(&mut self) -> Option<(Prover<'_>, &mut [u8])> {
+    pub(crate) fn prover(&mut self) -> Option<(Prover<'_>, &mut Vec<u8>)> {
         let Self {
             version,
             scratch,
             links,
         } = self;
-        let prover = Prover {
-            scratch: scratch.get()?,
-            links: links.get()?,
-            budget: BUDGET,
-            steps: STEPS,
-        };
-        Some((prover, version))
+        Some((Prover::new(scratch.get()?, links.get()?), version))
     }
 }
 
@@ -141,17 +132,17 @@ impl Findings<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::MAX_SECTIONS;
-    use super::MAX_VERSION;
     use super::ProvenLinks;
     use super::RsaScratch;
     use super::Section;
+    use super::USUAL_SECTIONS;
+    use super::USUAL_VERSION;
 
     /// What a workspace keeps beside its chunk and the table of the file at hand.
     #[test]
     fn the_fixed_buffers_stay_below_64_kib() {
-        let sections = size_of::<[Section; MAX_SECTIONS]>();
-        let fixed = MAX_VERSION + sections + size_of::<RsaScratch>() + size_of::<ProvenLinks>();
+        let sections = size_of::<[Section; USUAL_SECTIONS]>();
+        let fixed = USUAL_VERSION + sections + size_of::<RsaScratch>() + size_of::<ProvenLinks>();
         assert!(fixed < 64 << 10, "{fixed} bytes");
     }
 }

@@ -20,7 +20,9 @@ use crate::der::Reader;
 use crate::der::SEQUENCE;
 use crate::der::SET;
 use crate::der::context;
+use crate::der::context_primitive;
 use crate::digest::Algorithm;
+use crate::distrust;
 use crate::error::NoMemory;
 use crate::facts;
 use crate::facts::Ekus;
@@ -57,9 +59,15 @@ pub(crate) struct X509<'a> {
     pub(crate) path_length: Option<u8>,
     /// Whether it is of version 1, which has no extensions to say anything in.
     first_version: bool,
+    /// Whether an extension that is not understood here says that it must be.
+    is_beyond_us: bool,
     /// Whether its key usage, if it has one, lets it sign certificates.
     pub(crate) may_sign_certificates: bool,
     pub(crate) key_id: Option<&'a [u8]>,
+    /// The key that it says to be signed with, as [`X509::key_id`] of its issuer.
+    pub(crate) issuer_key_id: Option<&'a [u8]>,
+    /// SHA-256 of the whole certificate, once it stands in a pool.
+    pub(crate) id: [u8; 32],
 }
 
 impl<'a> X509<'a> {
@@ -100,8 +108,11 @@ impl<'a> X509<'a> {
             authority: None,
             path_length: None,
             first_version,
+            is_beyond_us: false,
             may_sign_certificates: true,
             key_id: None,
+            issuer_key_id: None,
+            id: [0; 32],
         };
         for field in fields {
             if field.tag == context(3) {
@@ -115,11 +126,15 @@ impl<'a> X509<'a> {
         for extension in field.reader().read(SEQUENCE)?.reader() {
             let mut parts = extension.tagged(SEQUENCE)?.reader();
             let id = parts.oid()?;
-            let _critical = parts.optional(BOOLEAN);
+            let critical = parts.optional(BOOLEAN).is_some_and(|flag| flag.content != [0]);
             let value = Reader::new(parts.read(OCTET_STRING)?.content).any();
             match id {
                 oid::EXTENDED_KEY_USAGE => self.ekus = Some(Ekus(value?.tagged(SEQUENCE)?.content)),
                 oid::SUBJECT_KEY_ID => self.key_id = value?.octets(),
+                oid::AUTHORITY_KEY_ID => {
+                    let mut fields = value?.tagged(SEQUENCE)?.reader();
+                    self.issuer_key_id = fields.optional(context_primitive(0)).map(|field| field.content);
+                }
                 oid::KEY_USAGE => {
                     // Bit 5 is keyCertSign.
                     let flags = bit_string(&value?)?;
@@ -129,15 +144,11 @@ impl<'a> X509<'a> {
                     let mut constraints = value?.tagged(SEQUENCE)?.reader();
                     let authority = constraints.optional(BOOLEAN);
                     self.authority = Some(authority.is_some_and(|flag| flag.content != [0]));
-                    self.path_length =
-                        constraints
-                            .optional(INTEGER)
-                            .and_then(|length| match length.content {
-                                [length] => Some(*length),
-                                _ => None,
-                            });
+                    self.path_length = constraints
+                        .optional(INTEGER)
+                        .map(|length| path_length(length.content));
                 }
-                _ => {}
+                _ => self.is_beyond_us |= critical && !oid::is_harmless_extension(id),
             }
         }
         Some(())
@@ -148,13 +159,17 @@ impl<'a> X509<'a> {
         self.issuer == self.subject
     }
 
-    /// Whether it may sign other certificates. Those of version 1 cannot say; they occur as old roots and are taken for authorities, as
-    /// Windows takes them.
+    /// Whether it may sign other certificates. Those of version 1 cannot say: they occur as old roots, and are taken for authorities only as
+    /// roots. One that limits itself in a way that is not understood here may not: what it says must be understood.
     pub(crate) fn may_issue(&self) -> bool {
-        self.authority.unwrap_or(self.first_version) && self.may_sign_certificates
+        self.authority
+            .unwrap_or_else(|| self.first_version && self.is_self_issued())
+            && self.may_sign_certificates
+            && !self.is_beyond_us
     }
 
-    /// Whether this certificate's signature was made with `key`.
+    /// Whether this certificate's signature was made with `key`, and proves something: MD5 does so only where a certificate vouches for
+    /// itself, and is known by its key.
     pub(crate) fn is_signed_by(&self, key: &PublicKey<'_>, scratch: &mut RsaScratch) -> bool {
         let Some(scheme) = self.scheme.signature() else {
             return false;
@@ -162,6 +177,9 @@ impl<'a> X509<'a> {
         let Some(digest) = scheme.digest else {
             return false;
         };
+        if (digest == Algorithm::Md5 && key.raw != self.key.raw) || distrust::is_distrusted(&self.subject) {
+            return false;
+        }
         let hash = digest.digest(&[self.tbs]);
         key.verify(scheme, digest, &hash, self.signature, scratch)
     }
@@ -186,14 +204,23 @@ impl<'a> X509<'a> {
             issuer_cn: self.issuer.common_name(),
             serial: self.serial,
             thumbprint_sha1,
-            tbs: self
-                .tbs_hash()
-                .map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
+            // App Control knows no hash of a certificate whose algorithm nobody knows.
+            tbs: self.tbs_hash().map_or(Fact::Absent, Fact::Present),
             ekus: self.ekus.unwrap_or_default(),
             not_before: self.not_before,
             not_after: self.not_after,
-            key: self.key.kind.facts(),
+            key: self.key.facts(),
         }
+    }
+}
+
+/// The number of authorities that a path length lets stand below; a negative one none.
+fn path_length(number: &[u8]) -> u8 {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    match (number, number.get(zeros..)) {
+        ([] | [0x80..=0xff, ..], _) | (_, None | Some([])) => 0,
+        (_, Some([length])) => *length,
+        _ => u8::MAX,
     }
 }
 
@@ -246,7 +273,7 @@ pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
 /// A subject public key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicKey<'a> {
-    /// `SubjectPublicKeyInfo` with its tag and length.
+    /// `SubjectPublicKeyInfo` with its tag and length; of a known root its modulus alone, where it says all.
     pub(crate) raw: &'a [u8],
     kind: KeyKind<'a>,
 }
@@ -255,7 +282,9 @@ pub(crate) struct PublicKey<'a> {
 enum KeyKind<'a> {
     Rsa(RsaKey<'a>),
     Ecdsa(Curve, &'a [u8]),
+    /// Of a known kind, and never used.
     Unsupported,
+    Unknown,
 }
 
 impl KeyKind<'_> {
@@ -263,12 +292,34 @@ impl KeyKind<'_> {
         match self {
             Self::Rsa(key) => Key::Rsa(u16::try_from(crypto::modulus_bits(key.modulus)).unwrap_or(u16::MAX)),
             Self::Ecdsa(curve, _) => Key::Ecdsa(curve.bits()),
-            Self::Unsupported => Key::Unsupported,
+            Self::Unsupported | Self::Unknown => Key::Unsupported,
         }
     }
 }
 
 impl<'a> PublicKey<'a> {
+    /// The RSA key of this modulus with the exponent that nearly all have, 65537.
+    pub(crate) const fn of_modulus(modulus: &'a [u8]) -> Self {
+        Self {
+            raw: modulus,
+            kind: KeyKind::Rsa(RsaKey {
+                modulus,
+                exponent: &[1, 0, 1],
+            }),
+        }
+    }
+
+    /// Whether it is the RSA key of this modulus, of which zeros in front are no part, and 65537.
+    pub(crate) fn is_of_modulus(&self, modulus: &[u8]) -> bool {
+        match &self.kind {
+            KeyKind::Rsa(key) => {
+                let own = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
+                own == modulus && key.exponent == [1, 0, 1]
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a `SubjectPublicKeyInfo`. A key of another kind, or over a curve that is described instead of named, is unsupported.
     pub(crate) fn read(info: &Element<'a>) -> Option<Self> {
         let mut fields = info.reader();
@@ -285,17 +336,33 @@ impl<'a> PublicKey<'a> {
             }
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => {
                 let curve = algorithm.parameters.and_then(|parameters| parameters.tagged(OID));
-                match curve.map(|curve| curve.content) {
-                    Some([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]) => {
-                        KeyKind::Ecdsa(Curve::P256, bits)
-                    }
-                    Some([0x2b, 0x81, 0x04, 0x00, 0x22]) => KeyKind::Ecdsa(Curve::P384, bits),
-                    _ => KeyKind::Unsupported,
-                }
+                curve
+                    .and_then(|curve| Curve::named(curve.content))
+                    .map_or(KeyKind::Unsupported, |curve| KeyKind::Ecdsa(curve, bits))
             }
-            _ => KeyKind::Unsupported,
+            _ => KeyKind::Unknown,
         };
         Some(Self { raw: info.raw, kind })
+    }
+
+    /// What kind of key it is.
+    pub(crate) fn facts(&self) -> Key {
+        self.kind.facts()
+    }
+
+    /// Whether this is the identifier of the key as most authorities make it: the SHA-1 of its bits (RFC 5280, 4.2.1.2).
+    pub(crate) fn has_id(&self, id: &[u8]) -> bool {
+        let bits = Element::split(self.raw).and_then(|(info, _)| {
+            let mut fields = info.reader();
+            let _algorithm = fields.any()?;
+            bit_string(&fields.any()?)
+        });
+        bits.is_some_and(|bits| Algorithm::Sha1.digest(&[bits]).as_bytes() == id)
+    }
+
+    /// Whether nobody here knows what kind of key it is.
+    pub(crate) const fn is_of_unknown_kind(&self) -> bool {
+        matches!(self.kind, KeyKind::Unknown)
     }
 
     /// Whether a key of this kind and length is ever used.
@@ -305,7 +372,7 @@ impl<'a> PublicKey<'a> {
                 (crypto::RSA_MIN_BITS..=crypto::RSA_MAX_BITS).contains(&crypto::modulus_bits(key.modulus))
             }
             KeyKind::Ecdsa(..) => true,
-            KeyKind::Unsupported => false,
+            KeyKind::Unsupported | KeyKind::Unknown => false,
         }
     }
 
@@ -331,20 +398,67 @@ impl<'a> PublicKey<'a> {
     }
 }
 
-/// Certificates kept of one signature, its timestamps included.
+/// Certificates kept of one signature, and again of each timestamp.
 pub(crate) const MAX_CERTIFICATES: usize = 64;
+/// The largest certificate that is read, in bytes. Those with the largest signatures in use have less than a tenth.
+const MAX_CERTIFICATE: usize = 64 << 10;
+/// The longest name, in bytes: names are compared with each other.
+const MAX_NAME: usize = 4 << 10;
+/// Elements of a set that are looked at, repeated certificates included.
+const MAX_ELEMENTS: usize = 256;
 
-/// Appends the certificates of a set, up to the cap; `false` if there were more. What is no certificate (an attribute certificate, or
-/// something broken) is passed over: it can only be missed in a chain.
-pub(crate) fn push_certificates<'a>(pool: &mut Vec<X509<'a>>, set: Reader<'a>) -> Result<bool, NoMemory> {
-    for element in set {
-        let Some(certificate) = X509::read(&element) else {
+/// Whether a pool holds all certificates of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Completeness {
+    /// All.
+    Whole,
+    /// But for what does not parse as a certificate.
+    Unparsed,
+    /// A cap was reached.
+    Capped,
+}
+
+/// Appends the certificates of a set to those of a pool that has `MAX_CERTIFICATES` more places, each once. Attribute certificates
+/// are passed over: they are no part of a chain.
+pub(crate) fn push_certificates<'a>(
+    pool: &mut Vec<X509<'a>>,
+    set: Reader<'a>,
+) -> Result<Completeness, NoMemory> {
+    let most = pool.len().saturating_add(MAX_CERTIFICATES);
+    let mut found = Completeness::Whole;
+    let mut rest = set;
+    for (count, element) in rest.by_ref().enumerate() {
+        if count >= MAX_ELEMENTS {
+            return Ok(Completeness::Capped);
+        }
+        if element.tag != SEQUENCE {
+            continue;
+        }
+        if element.raw.len() > MAX_CERTIFICATE {
+            found = found.max(Completeness::Capped);
+            continue;
+        }
+        let Some(mut certificate) = X509::read(&element) else {
+            found = found.max(Completeness::Unparsed);
             continue;
         };
-        if pool.len() >= MAX_CERTIFICATES {
-            return Ok(false);
+        if certificate.issuer.0.len().max(certificate.subject.0.len()) > MAX_NAME {
+            found = found.max(Completeness::Capped);
+            continue;
+        }
+        if let Ok(id) = Algorithm::Sha256.digest(&[certificate.raw]).as_bytes().try_into() {
+            certificate.id = id;
+        }
+        if pool.iter().any(|other| other.id == certificate.id) {
+            continue;
+        }
+        if pool.len() >= most {
+            return Ok(Completeness::Capped);
         }
         push(pool, certificate)?;
     }
-    Ok(true)
+    if !rest.is_empty() {
+        found = found.max(Completeness::Unparsed);
+    }
+    Ok(found)
 }

@@ -6,6 +6,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root;
@@ -81,6 +82,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         digest_valid: true,
         signature_valid: true,
         page_hashes: false,
+        identity: Identity::Proven,
+        claimed: &[],
+        claimed_roots: 0,
         chain: &certificates,
         root: Root {
             wellknown: Some(steer[17]),
@@ -122,7 +126,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         version: fact(
             steer[29],
             Version {
-                file_version: u64::from(steer[30]) << 48,
+                file_version: fact(steer[34], u64::from(steer[30]) << 48),
                 original_filename: fact(steer[31], text),
                 internal_name: fact(steer[32], Text::Latin1(&steer[..4])),
                 file_description: Fact::Absent,
@@ -130,6 +134,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             },
         ),
         signatures: fact(steer[33], &signatures[..]),
+        more_signatures: (steer[34] & 1 == 0).then_some(Unreadable::CapReached),
+        weighed_at: None,
     };
     let verdict = decide(&set, &evidence);
     let mut severest = None;

@@ -10,7 +10,9 @@ use crate::judge::judge;
 use crate::record::encode;
 use crate::weigh::Weighed;
 use crate::weigh::unread;
+use evidence::Evidence;
 use evidence::Unreadable;
+use evidence::usage;
 use policy::Decision;
 
 /// What weighing a file came to. The fields for its record are in the bench.
@@ -24,6 +26,8 @@ pub(crate) struct Assessment {
     pub(crate) judgement: Judgement,
     /// Whether the file was read whole and stayed as it was meanwhile.
     pub(crate) is_readable: bool,
+    /// Whether the verdict holds as long as the file and the set do: not where a signature ends with its certificate.
+    pub(crate) is_lasting: bool,
     pub(crate) is_cached: bool,
     /// Authenticode SHA-256.
     pub(crate) sha256: Option<[u8; 32]>,
@@ -37,10 +41,9 @@ impl Assessment {
         weighed: &Weighed<'_, '_>,
         generation: Option<&Generation>,
         own: Option<&[u8; 32]>,
-        now: i64,
         fields: &mut [u8],
     ) -> Self {
-        let encoded = encode(fields, weighed, now);
+        let encoded = encode(fields, weighed);
         let digests = weighed.evidence.digests.as_ref().present();
         Self {
             bytes: encoded.bytes,
@@ -48,6 +51,7 @@ impl Assessment {
             decision: weighed.verdict.decision,
             judgement: judge(weighed, generation, own),
             is_readable: weighed.error.is_none() && digests.is_some(),
+            is_lasting: !ends_by_itself(&weighed.evidence),
             is_cached: false,
             sha256: digests.and_then(|digests| digests.sha256),
             opened: None,
@@ -76,7 +80,7 @@ impl Assessment {
     #[inline(never)]
     pub(crate) fn unread(generation: Option<&Generation>, reason: Unreadable, fields: &mut [u8]) -> Self {
         let weighed = unread(generation, reason);
-        let mut assessed = Self::of(&weighed, generation, None, 0, fields);
+        let mut assessed = Self::of(&weighed, generation, None, fields);
         assessed.is_readable = false;
         assessed
     }
@@ -88,6 +92,7 @@ impl Assessment {
             decision: hit.decision,
             judgement: hit.judgement,
             is_readable: true,
+            is_lasting: true,
             is_cached: true,
             sha256: None,
             opened: None,
@@ -114,4 +119,13 @@ impl Assessment {
             judgement: self.judgement,
         }
     }
+}
+
+/// Whether a signature of the file ends with its certificate.
+fn ends_by_itself(evidence: &Evidence<'_>) -> bool {
+    let signatures = evidence.signatures.present().unwrap_or_default();
+    signatures.iter().any(|signature| {
+        let leaf = signature.chain.first();
+        leaf.is_some_and(|leaf| leaf.ekus.contains(usage::LIFETIME_SIGNING))
+    })
 }

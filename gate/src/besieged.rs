@@ -42,8 +42,8 @@ pub struct Besieged {
     pub sets: Vec<Vec<u8>>,
     /// The same in envelopes that the provisioned key signed, with their sequence numbers.
     pub signed: Vec<(u64, Vec<u8>)>,
-    /// Requests for another key that the provisioned one signed.
-    pub key_requests: Vec<Vec<u8>>,
+    /// Requests for another key that the provisioned one signed, with their numbers.
+    pub key_requests: Vec<(u64, Vec<u8>)>,
     /// Whether the driver's files can be written.
     pub has_disk: bool,
     buffer: Vec<u8>,
@@ -55,6 +55,7 @@ struct View {
     sets: (u64, [u8; 32], u64),
     key: [u8; 32],
     sequence: u64,
+    key_number: u64,
     mode: (u32, i64),
     thresholds: (u64, u32, i64),
 }
@@ -96,7 +97,8 @@ impl Besieged {
                 status.set_sequence.get(),
             ),
             key: status.key,
-            sequence: state.sequence,
+            sequence: status.key_sequence.get(),
+            key_number: status.key_number.get(),
             mode: (status.mode_asked.get(), status.mode_until.get()),
             thresholds: (
                 state.evaluation.runtime_needed,
@@ -141,7 +143,18 @@ impl Besieged {
                 && (may.thresholds || !changed.thresholds),
             "request {code:#x} {input:x?} for {output} bytes changed {changed:?} and may change {may:?}"
         );
-        assert!(after.sequence >= before.sequence, "the sequence number went down");
+        assert!(
+            changed.key || after.sequence >= before.sequence,
+            "the sequence number went down"
+        );
+        assert!(
+            after.key_number >= before.key_number,
+            "the key's number went down"
+        );
+        assert!(
+            changed.key || before.key == [0; 32] || after.key_number == before.key_number,
+            "its number rose and the key is the same"
+        );
         if code == ioctl::PUSH && may.generation {
             assert!(changed.generation, "a valid push must come into force");
         }
@@ -178,7 +191,11 @@ impl Besieged {
             ioctl::KEY => Changed {
                 key: is(size_of::<KeyRequest>(), size_of::<KeyOutcome>())
                     && self.has_disk
-                    && (before.key == [0; 32] || self.key_requests.iter().any(|known| known == input)),
+                    && (before.key == [0; 32]
+                        || self
+                            .key_requests
+                            .iter()
+                            .any(|(number, known)| known == input && is_next(before.key_number, *number))),
                 ..nothing
             },
             _ => nothing,
@@ -188,7 +205,7 @@ impl Besieged {
     fn is_acceptable(&self, pushed: &[u8], before: &View) -> bool {
         if before.key != [0; 32] {
             let known = self.signed.iter().find(|(_, bytes)| bytes == pushed);
-            return self.has_disk && known.is_some_and(|(sequence, _)| *sequence > before.sequence);
+            return self.has_disk && known.is_some_and(|(sequence, _)| is_next(before.sequence, *sequence));
         }
         let set = match Envelope::read_from_prefix(pushed) {
             Ok((head, set)) if head.magic == envelope::MAGIC => {
@@ -202,6 +219,11 @@ impl Besieged {
         };
         self.sets.iter().any(|known| known == set)
     }
+}
+
+/// Whether a number may come after the highest one so far: it is above, by 2 to the 32 at most.
+const fn is_next(highest: u64, number: u64) -> bool {
+    number > highest && number - highest <= 1 << 32
 }
 
 /// The 32-bit number at this offset.
@@ -234,7 +256,7 @@ pub fn seeds(besieged: &Besieged, path: &str) -> Vec<(u32, Vec<u8>, usize)> {
         restart: 1.into(),
     };
     let mut seeds = vec![
-        (ioctl::HELLO, vec![1, 0, 1, 0, 0, 0, 0, 0], 64),
+        (ioctl::HELLO, vec![1, 0, 2, 0, 0, 0, 0, 0], 64),
         (ioctl::STATUS, plain.clone(), 1024),
         (ioctl::PULL, with(&[0; 8]), 4096),
         (ioctl::CHECK, with(&name), 16 * 1024),
@@ -258,6 +280,6 @@ pub fn seeds(besieged: &Besieged, path: &str) -> Vec<(u32, Vec<u8>, usize)> {
         .chain(besieged.signed.iter().map(|(_, bytes)| bytes));
     seeds.extend(pushes.map(|set| (ioctl::PUSH, with(set), 64)));
     let keys = besieged.key_requests.iter();
-    seeds.extend(keys.map(|request| (ioctl::KEY, request.clone(), 64)));
+    seeds.extend(keys.map(|(_, request)| (ioctl::KEY, request.clone(), 64)));
     seeds
 }

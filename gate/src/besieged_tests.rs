@@ -6,6 +6,7 @@ use crate::besieged::seeds;
 use crate::process::Content;
 use crate::process::Files;
 use crate::signed_tests::ask_key;
+use crate::signed_tests::key_request;
 use crate::signed_tests::public;
 use crate::signed_tests::signed;
 use crate::signed_tests::signer;
@@ -13,9 +14,6 @@ use crate::store_tests::restarted;
 use crate::store_tests::set;
 use crate::testing::image;
 use crate::testing::push;
-use ed25519_dalek::Signer;
-use protocol::control::KeyRequest;
-use protocol::control::key_statement;
 use protocol::event::MAX_RECORD;
 use protocol::ioctl;
 use protocol::message::Request;
@@ -56,24 +54,22 @@ impl Dice {
     }
 }
 
-/// What the owner of the key has signed: sets with their sequence numbers, and a request for another key.
+/// What the owner of the key has signed: sets with their sequence numbers, and requests for another key with theirs. The last of each is
+/// out of reach.
 struct Owned {
     sets: Vec<(u64, Vec<u8>)>,
-    key_request: Vec<u8>,
+    key_requests: Vec<(u64, Vec<u8>)>,
 }
 
 static OWNED: LazyLock<Owned> = LazyLock::new(|| {
     let (mine, next) = (signer(1), public(&signer(2)));
-    let sets = [(1, 1), (2, 2), (3, 2), (4, 1), (5, 2)]
+    let sets = [(1, 1), (2, 2), (3, 2), (4, 1), (5, 2), (u64::MAX, 1)]
         .map(|(sequence, mark)| (sequence, signed(&mine, sequence, &set(mark))));
-    let request = KeyRequest {
-        request: Request::new(),
-        key: next,
-        signature: mine.sign(&key_statement(&public(&mine), &next)).to_bytes(),
-    };
+    let key_requests =
+        [1, 1 << 33].map(|number| (number, key_request(&mine, number, next).as_bytes().to_vec()));
     Owned {
         sets: sets.to_vec(),
-        key_request: request.as_bytes().to_vec(),
+        key_requests: key_requests.to_vec(),
     }
 });
 
@@ -93,13 +89,13 @@ fn besieged(number: usize) -> Besieged {
         push(&besieged.gate, &set(2));
     }
     if matches!(number, 2 | 4) {
-        let Owned { sets, key_request } = &*OWNED;
+        let Owned { sets, key_requests } = &*OWNED;
         ask_key(&besieged.gate, None, public(&signer(1)));
         for (_, set) in &sets[..2] {
             assert_eq!(push(&besieged.gate, set).error.get(), 0);
         }
         besieged.signed.clone_from(sets);
-        besieged.key_requests.push(key_request.clone());
+        besieged.key_requests.clone_from(key_requests);
     }
     if number >= 3 {
         besieged.gate.host().limit_changes(Some(0));
@@ -141,7 +137,7 @@ fn a_million_random_requests() {
         } else {
             dice.one_of(&ioctl::ALL).0
         };
-        let length = *dice.one_of(&[0, 7, 8, 9, 16, 24, 24, 32, 104, 200]);
+        let length = *dice.one_of(&[0, 7, 8, 9, 16, 24, 24, 32, 112, 200]);
         let mut input = dice.bytes(length);
         if dice.below(4) > 0 && input.len() >= size_of::<Request>() {
             input[..size_of::<Request>()].copy_from_slice(Request::new().as_bytes());

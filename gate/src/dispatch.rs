@@ -117,11 +117,6 @@ impl<H: Host> Gate<H> {
         }
     }
 
-    /// Whether there is an event after this sequence number.
-    pub fn has_events(&self, after: u64) -> bool {
-        self.events.with(|ring| ring.newest()) > after
-    }
-
     fn answer(&self, code: u32, buffer: &mut [u8], input: usize, output: usize) -> Result<usize, Unanswered> {
         if input > MAX_INPUT {
             return Err(NtStatus::FILE_TOO_LARGE.into());

@@ -197,7 +197,9 @@ fn versions_are_negotiated_and_others_refused() {
     };
     let answer = hello(0, 9).expect("a version");
     assert_eq!(answer[..2], protocol::VERSION.to_le_bytes());
-    assert_eq!(hello(2, 9), Err(NtStatus::REVISION_MISMATCH));
+    let ours = protocol::VERSION;
+    assert_eq!(hello(ours + 1, 9), Err(NtStatus::REVISION_MISMATCH));
+    assert_eq!(hello(0, ours - 1), Err(NtStatus::REVISION_MISMATCH));
     assert_eq!(hello(9, 0), Err(NtStatus::REVISION_MISMATCH));
     let mut old = request(&[]);
     old[0] = 99;

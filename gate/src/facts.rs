@@ -5,11 +5,13 @@ use evidence::Certificate;
 use evidence::Digests;
 use evidence::Evidence;
 use evidence::Fact;
+use evidence::Identity;
 use evidence::Key;
 use evidence::Signature;
 use evidence::SignatureSource;
 use evidence::Text;
 use evidence::Trust;
+use evidence::Unreadable;
 use evidence::Version;
 use protocol::event::tag;
 use protocol::field::Writer;
@@ -17,8 +19,13 @@ use protocol::field::Writer;
 /// 1970-01-01 as seconds since 1601-01-01.
 const UNIX_EPOCH: i64 = 11_644_473_600;
 
-/// The facts of the file itself, at a time (FILETIME).
-pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>, now: i64) {
+/// Seconds since 1970-01-01 of a FILETIME.
+pub const fn unix_seconds(filetime: i64) -> i64 {
+    filetime.div_euclid(10_000_000).saturating_sub(UNIX_EPOCH)
+}
+
+/// The facts of the file itself.
+pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
     if let Fact::Present(image) = evidence.image {
         writer.number(tag::MACHINE, u64::from(image.machine));
         writer.number(tag::SUBSYSTEM, u64::from(image.subsystem));
@@ -30,13 +37,54 @@ pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>, now: i64) {
     }
     match &evidence.version {
         Fact::Present(version) => self::version(writer, version),
-        // Told apart from a version that could not be read, of which nothing is said.
+        // Told apart from a version that could not be read, of which no more is said than that.
         Fact::Absent => writer.bytes(tag::FILE_VERSION, &[]),
         Fact::Unreadable(_) => {}
     }
-    let seconds = now.div_euclid(10_000_000).saturating_sub(UNIX_EPOCH);
-    if let Fact::Present(trust) = Trust::at(evidence, seconds) {
+    if let Fact::Present(trust) = Trust::of(evidence) {
         writer.number(tag::TRUST, u64::from(trust.class.number()));
+    }
+    if let Some(seconds) = evidence.weighed_at {
+        writer.number(tag::WEIGHED_AT, seconds.cast_unsigned());
+    }
+    if let Some(reason) = evidence.more_signatures {
+        writer.number(tag::MORE_SIGNATURES, u64::from(reason.number()));
+    }
+    let names = match &evidence.version {
+        Fact::Present(version) => [
+            (tag::ORIGINAL_FILENAME, reason_of(&version.original_filename)),
+            (tag::INTERNAL_NAME, reason_of(&version.internal_name)),
+            (tag::FILE_DESCRIPTION, reason_of(&version.file_description)),
+            (tag::PRODUCT_NAME, reason_of(&version.product_name)),
+        ],
+        _ => [(0, None); 4],
+    };
+    let whole = [
+        (tag::CONFORMANT, reason_of(&evidence.image)),
+        (tag::SHA256, reason_of(&evidence.digests)),
+        (tag::FILE_VERSION, reason_of(&evidence.version)),
+        (tag::SIGNATURE_FACTS, reason_of(&evidence.signatures)),
+    ];
+    unreadable(writer, whole.into_iter().chain(names));
+}
+
+/// Says which facts could not be had, and why.
+fn unreadable(writer: &mut Writer<'_>, facts: impl Iterator<Item = (u16, Option<Unreadable>)> + Clone) {
+    if facts.clone().all(|(_, reason)| reason.is_none()) {
+        return;
+    }
+    writer.group(tag::UNREADABLE, |writer| {
+        for (tag, reason) in facts.filter_map(|(tag, reason)| Some((tag, reason?))) {
+            writer.raw(&tag.to_le_bytes());
+            writer.raw(&reason.number().to_le_bytes());
+        }
+    });
+}
+
+fn reason_of<T>(fact: &Fact<T>) -> Option<Unreadable> {
+    match fact {
+        Fact::Unreadable(reason) => Some(*reason),
+        Fact::Present(_) | Fact::Absent => None,
     }
 }
 
@@ -69,8 +117,28 @@ pub fn signature(writer: &mut Writer<'_>, signature: &Signature<'_>, catalogs: O
         writer.number(tag::TIMESTAMP, timestamp.time.cast_unsigned());
         writer.number(tag::TIMESTAMP_RFC3161, u64::from(timestamp.rfc3161));
     }
+    let identity = match signature.identity {
+        Identity::Proven => 1,
+        Identity::Claimed => 2,
+        Identity::Unproven => 3,
+    };
+    writer.number(tag::IDENTITY, identity);
+    if signature.claimed_roots != 0 {
+        writer.number(tag::CLAIMED_ROOTS, u64::from(signature.claimed_roots));
+    }
+    let facts = [
+        (tag::OEM_ID, reason_of(&signature.oem_id)),
+        (tag::MORE_INFO_URL, reason_of(&signature.more_info_url)),
+        (tag::TIMESTAMP, reason_of(&signature.timestamp)),
+    ];
+    unreadable(writer, facts.into_iter());
     for certificate in signature.chain {
         writer.group(tag::CERTIFICATE, |writer| self::certificate(writer, certificate));
+    }
+    for certificate in signature.claimed {
+        writer.group(tag::CLAIMED_CERTIFICATE, |writer| {
+            self::certificate(writer, certificate);
+        });
     }
 }
 
@@ -92,6 +160,12 @@ fn certificate(writer: &mut Writer<'_>, certificate: &Certificate<'_>) {
     };
     writer.number(tag::KEY_KIND, kind);
     writer.number(tag::KEY_BITS, u64::from(bits));
+    let facts = [
+        (tag::SUBJECT_CN, reason_of(&certificate.subject_cn)),
+        (tag::ISSUER_CN, reason_of(&certificate.issuer_cn)),
+        (tag::TBS, reason_of(&certificate.tbs)),
+    ];
+    unreadable(writer, facts.into_iter());
 }
 
 fn text(writer: &mut Writer<'_>, tag: u16, text: Fact<Text<'_>>) {
@@ -129,7 +203,12 @@ fn digests(writer: &mut Writer<'_>, digests: &Digests) {
 }
 
 fn version(writer: &mut Writer<'_>, version: &Version<'_>) {
-    writer.number(tag::FILE_VERSION, version.file_version);
+    match version.file_version {
+        Fact::Present(number) => writer.number(tag::FILE_VERSION, number),
+        // With names behind it, it is the version alone that the file has not.
+        Fact::Absent => writer.bytes(tag::FILE_VERSION, &[]),
+        Fact::Unreadable(_) => {}
+    }
     text(writer, tag::ORIGINAL_FILENAME, version.original_filename);
     text(writer, tag::INTERNAL_NAME, version.internal_name);
     text(writer, tag::FILE_DESCRIPTION, version.file_description);

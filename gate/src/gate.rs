@@ -31,6 +31,8 @@ pub struct Gate<H: Host> {
     pub(crate) host: H,
     active: H::Mutex<Option<InForce<H>>>,
     pub(crate) events: H::Mutex<EventRing>,
+    /// Sequence number of the newest event, for who may take no lock to ask: see [`Gate::has_events`].
+    newest_event: AtomicU64,
     pub(crate) intake: H::SpinLock<Intake<H::Loaded>>,
     pub(crate) counters: Counters,
     pub(crate) modes: Modes,
@@ -60,6 +62,7 @@ impl<H: Host> Gate<H> {
         let gate = Self {
             active: Lock::try_new(None)?,
             events: Lock::try_new(EventRing::try_new(RING_BYTES)?)?,
+            newest_event: AtomicU64::new(0),
             intake: Lock::try_new(Intake::try_new()?)?,
             counters: Counters::default(),
             modes: Modes::default(),
@@ -132,6 +135,12 @@ impl<H: Host> Gate<H> {
         (new, old.map(|old| old.generation))
     }
 
+    /// Whether there is an event after this sequence number. Takes no lock: it is asked under the spin lock of the requests that wait,
+    /// at DISPATCH_LEVEL, where no [`Host::Mutex`] may be taken.
+    pub fn has_events(&self, after: u64) -> bool {
+        self.newest_event.load(Ordering::Acquire) > after
+    }
+
     /// State and counters.
     pub fn status(&self) -> Status {
         let in_force = self.in_force();
@@ -154,7 +163,7 @@ impl<H: Host> Gate<H> {
             would_refuse: counters.would_refuse.get().into(),
             refused: counters.refused.get().into(),
             unreadable: counters.unreadable.get().into(),
-            events_emitted: self.events.with(|ring| ring.newest()).into(),
+            events_emitted: self.newest_event.load(Ordering::Acquire).into(),
             events_overwritten: counters.events_overwritten.get().into(),
             events_failed: counters.events_failed.get().into(),
             pushes_accepted: counters.pushes_accepted.get().into(),
@@ -173,7 +182,10 @@ impl<H: Host> Gate<H> {
             ..Status::default()
         };
         status.failures = counters.failures.report();
-        status.key = self.state().key.unwrap_or_default();
+        let state = self.state();
+        status.key = state.key.unwrap_or_default();
+        status.key_sequence = state.sequence().into();
+        status.key_number = state.key_number.into();
         if let Some(in_force) = in_force {
             status.generation = in_force.number.into();
             status.set_sha256 = in_force.generation.sha256;
@@ -210,7 +222,12 @@ impl<H: Host> Gate<H> {
         fill(&mut record);
         let record = record.finish().and_then(|finished| finished.seal(buffer));
         let pushed = record.and_then(|record| {
-            let overwritten = self.events.with(|ring| ring.push(record))?;
+            let overwritten = self.events.with(|ring| {
+                let overwritten = ring.push(record)?;
+                // Inside the lock, and after the record: who sees the number finds the record.
+                self.newest_event.store(ring.newest(), Ordering::Release);
+                Some(overwritten)
+            })?;
             self.counters.events_overwritten.add(overwritten);
             self.host.answer_waiting();
             if !self.host.trace(record) {

@@ -23,6 +23,8 @@ pub struct Generation {
     pub set: ValidatedSet<Vec<u8>>,
     /// The head it came with, if it was signed. Whether the signature was checked depends on the key then provisioned.
     pub envelope: Option<Envelope>,
+    /// The sequence number that the key then provisioned newly vouched for: none up to it may be accepted from now on.
+    pub taken: Option<u64>,
 }
 
 impl Generation {
@@ -95,11 +97,12 @@ pub fn accept(bytes: &[u8], signer: &Signer) -> Result<Generation, Rejected> {
     let copy = copied(set)?;
     let sha256 = Sha256::digest(&copy).into();
     // Before the set is looked into: with a key, only its owner gets to show the validation anything.
-    signer.admit(envelope.as_ref(), wide(copy.len()), &sha256)?;
+    let taken = signer.admit(envelope.as_ref(), wide(copy.len()), &sha256)?;
     let set = ValidatedSet::new(copy).map_err(Rejected::Set)?;
     Ok(Generation {
         sha256,
         set,
         envelope,
+        taken,
     })
 }

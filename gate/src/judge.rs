@@ -5,11 +5,9 @@ use crate::weigh::Weighed;
 use evidence::Fact;
 use evidence::Trust;
 use evidence::TrustClass;
+use evidence::Unreadable;
 use policy::Decision;
 use policy::Reason;
-
-/// `IMAGE_SUBSYSTEM_NATIVE`.
-const NATIVE: u16 = 1;
 
 /// What enforcement makes of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +24,10 @@ pub enum Judgement {
 
 /// Judges a verdict. `own` is the Authenticode SHA-256 of the driver itself.
 ///
-/// Sure is: the image was read whole, is one of the kernel's kind, and is named by a deny rule or allowed by none. The last is
-/// not sure of a file without a valid signature of its own as long as the set weighs signatures and holds no index of catalogues: one
-/// of the system's might vouch for it.
+/// Sure is: all of the file was read that it lets be read, and it is named by a deny rule or allowed by none. What the file itself
+/// hides is no doubt: see [`evidence::Unreadable::is_from_file`]. The subsystem that an image states makes no difference: the kernel's
+/// loader is what asks. The last is not sure of a file without a valid signature of its own as long as the set weighs signatures and holds
+/// no index of catalogues: one of the system's might vouch for it.
 pub fn judge(
     weighed: &Weighed<'_, '_>,
     generation: Option<&Generation>,
@@ -44,15 +43,19 @@ pub fn judge(
             Judgement::Uncertain
         };
     }
-    let (Fact::Present(image), Fact::Present(digests)) = (weighed.evidence.image, &weighed.evidence.digests)
-    else {
-        return Judgement::Uncertain;
-    };
-    let class = Trust::of(&weighed.evidence).present().map(|trust| trust.class);
-    if class == Some(TrustClass::Windows) || (own.is_some() && digests.sha256.as_ref() == own) {
+    let evidence = &weighed.evidence;
+    let own_digest = evidence.digests.present().and_then(|digests| digests.sha256);
+    let is_conformant = evidence.image.present().is_some_and(|image| image.conformant);
+    let class = Trust::of(evidence).present().map(|trust| trust.class);
+    let is_own = is_conformant && own.is_some() && own_digest.as_ref() == own;
+    if class == Some(TrustClass::Windows) || is_own {
         return Judgement::Spared;
     }
-    if weighed.error.is_some() || image.subsystem != NATIVE {
+    let unread = |reason: Option<Unreadable>| reason.is_some_and(|reason| !reason.is_from_file());
+    let is_unread = unread(weighed.error.map(|error| error.kind.unreadable()))
+        || unread(reason_of(evidence.image))
+        || unread(reason_of(evidence.digests));
+    if is_unread {
         return Judgement::Uncertain;
     }
     if verdict.reason == Reason::ExplicitlyDenied {
@@ -60,9 +63,18 @@ pub fn judge(
     }
     let is_signed = class.is_some_and(|class| class < TrustClass::Invalid);
     let weighs_signatures = generation.is_some_and(|generation| generation.set.set().weighs_signatures());
-    if class.is_none() || (weighs_signatures && !is_signed && weighed.catalogs.is_none()) {
+    let by_catalog = unread(evidence.more_signatures) || weighed.catalogs.is_none();
+    if unread(reason_of(evidence.signatures)) || (weighs_signatures && !is_signed && by_catalog) {
         Judgement::Uncertain
     } else {
         Judgement::Refuse
+    }
+}
+
+/// Why a fact could not be had.
+fn reason_of<T>(fact: Fact<T>) -> Option<Unreadable> {
+    match fact {
+        Fact::Unreadable(reason) => Some(reason),
+        Fact::Present(_) | Fact::Absent => None,
     }
 }

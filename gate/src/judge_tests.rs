@@ -14,6 +14,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root;
@@ -61,6 +62,9 @@ fn judged(
         digest_valid: fault.is_none(),
         signature_valid: true,
         page_hashes: false,
+        identity: Identity::Proven,
+        claimed: &[],
+        claimed_roots: 0,
         chain: &chain,
         root: Root {
             wellknown,
@@ -86,6 +90,8 @@ fn judged(
         }),
         version: Fact::Absent,
         signatures: Fact::Present(&signatures),
+        more_signatures: None,
+        weighed_at: None,
     };
     let weighed = Weighed {
         verdict: decide(&generation.set.set(), &evidence),
@@ -106,12 +112,18 @@ fn windows_own_files_and_the_drivers_are_spared_and_nobody_elses() {
     let generation = &*in_force.generation;
     let root = Some(PRODUCT_ROOT);
 
-    for usage in [usage::WINDOWS, usage::EARLY_LAUNCH, usage::HAL_EXTENSION] {
-        assert_eq!(judged(generation, usage, root, None, None), Judgement::Spared);
-        // The usage alone proves nothing.
-        assert_eq!(judged(generation, usage, None, None, None), Judgement::Refuse);
-        let altered = Some(SignatureFault::ImageDigest);
-        assert_eq!(judged(generation, usage, root, altered, None), Judgement::Refuse);
+    let windows = usage::WINDOWS;
+    assert_eq!(judged(generation, windows, root, None, None), Judgement::Spared);
+    // The usage alone proves nothing.
+    assert_eq!(judged(generation, windows, None, None, None), Judgement::Refuse);
+    let altered = Some(SignatureFault::ImageDigest);
+    assert_eq!(
+        judged(generation, windows, root, altered, None),
+        Judgement::Refuse
+    );
+    // Microsoft signs these for vendors.
+    for usage in [usage::EARLY_LAUNCH, usage::HAL_EXTENSION] {
+        assert_eq!(judged(generation, usage, root, None, None), Judgement::Refuse);
     }
     assert_eq!(
         judged(generation, usage::WHQL, root, None, None),

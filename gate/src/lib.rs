@@ -56,6 +56,8 @@ mod judge;
 #[cfg(test)]
 mod judge_tests;
 mod key;
+#[cfg(test)]
+mod key_tests;
 mod memory;
 mod metrics;
 mod mode;
@@ -63,6 +65,7 @@ mod mode;
 mod mode_tests;
 #[cfg(test)]
 mod model_tests;
+mod numbers;
 mod path;
 #[cfg(test)]
 mod power_cut_tests;

@@ -134,13 +134,19 @@ impl<H: Host> Gate<H> {
             !self.modes.is_confirmed.load(Ordering::Acquire) && now < started.saturating_add(BOOT_TIME);
         [
             (self.host.features() & features::FILTER == 0, holds::NO_FILTER),
-            (self.in_force().is_none(), holds::NO_POLICY),
+            (!self.has_base(), holds::NO_POLICY),
             (is_starting, holds::BOOT),
             (system.is_safe_mode, holds::SAFE_MODE),
             (system.is_killed != Some(false), holds::KILL_SWITCH),
         ]
         .into_iter()
         .fold(0, |found, (is_so, bit)| if is_so { found | bit } else { found })
+    }
+
+    /// Whether a policy is in force that could refuse anything: a set of supplementals alone cannot.
+    pub(crate) fn has_base(&self) -> bool {
+        self.in_force()
+            .is_some_and(|in_force| in_force.generation.set.set().has_base())
     }
 
     /// When the system started; that it cannot be told is counted.
@@ -193,7 +199,7 @@ impl<H: Host> Gate<H> {
             if self.own.with(|own| own.is_none()) {
                 self.know_own_image();
             }
-            in_the_way = if self.in_force().is_none() {
+            in_the_way = if !self.has_base() {
                 InTheWay {
                     error: mode_error::NO_POLICY,
                     ..in_the_way

@@ -14,10 +14,13 @@ use crate::host::NtStatus;
 use crate::host::System;
 use crate::mode::BOOT_TIME;
 use crate::process::Content;
+use crate::testing::enforced_set;
 use crate::testing::events_after;
 use crate::testing::image;
+use crate::testing::push;
 use crate::testing::send;
 use crate::testing::status;
+use crate::testing::supplemental_set;
 use protocol::control::ModeOutcome;
 use protocol::control::ModeRequest;
 use protocol::control::mode_error;
@@ -100,6 +103,35 @@ fn enforcement_is_refused_while_a_driver_in_use_would_be() {
         ask(&gate, Mode::Enforce, true, 0).0.error.get(),
         mode_error::NO_POLICY
     );
+}
+
+/// Supplementals only add grants to a base policy: alone they refuse nothing, so there is nothing to enforce and nothing to evaluate.
+#[test]
+fn a_set_without_a_base_policy_is_no_policy() {
+    let gate = enforcing();
+    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Refuse);
+    push(&gate, &supplemental_set(&[("Allow", &image(1))]));
+    let found = status(&gate);
+    assert_eq!(found.holds.get(), holds::NO_POLICY);
+    assert_eq!(found.mode.get(), Mode::Evaluate as u32);
+    assert_eq!(load(&gate, Caller::Kernel, "denied"), Passage::Pass);
+    for is_forced in [false, true] {
+        let (outcome, _) = ask(&gate, Mode::Enforce, is_forced, 0);
+        assert_eq!(outcome.error.get(), mode_error::NO_POLICY);
+    }
+    let counted = gate.state().evaluation.runtime;
+    gate.host().advance(100 * SECOND);
+    gate.count_time();
+    assert_eq!(
+        gate.state().evaluation.runtime,
+        counted,
+        "no time without a violation"
+    );
+    push(&gate, &enforced_set(&[("Allow", &image(1))]));
+    assert_eq!(status(&gate).mode.get(), Mode::Enforce as u32);
+    gate.host().advance(100 * SECOND);
+    gate.count_time();
+    assert!(gate.state().evaluation.runtime > counted);
 }
 
 #[test]

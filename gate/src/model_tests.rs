@@ -26,6 +26,7 @@ use crate::rundown::Rundown;
 use crate::rundown::Word;
 use crate::testing::enforced_set;
 use crate::testing::image;
+use core::cell::Cell;
 use loom::model::Builder;
 use loom::sync::Arc;
 use loom::sync::Mutex;
@@ -55,22 +56,41 @@ const SUBJECT: &str = r"\??\C:\subject.sys";
 #[derive(Default)]
 struct Watched(Process);
 
-struct WatchedLock<T>(Mutex<T>);
+/// `PASSIVE_LEVEL`: whatever may wait.
+const PASSIVE: u8 = 0;
+/// `APC_LEVEL`: what a fast mutex runs at.
+const APC: u8 = 1;
+/// `DISPATCH_LEVEL`: what a spin lock runs at; nothing may wait.
+const DISPATCH: u8 = 2;
 
-impl<T: Send> Lock<T> for WatchedLock<T> {
+loom::thread_local! {
+    /// The IRQL that this thread would run at in the kernel.
+    static LEVEL: Cell<u8> = Cell::new(PASSIVE);
+}
+
+/// A lock that runs at level `AT`, and that nobody may take above level `FROM`, as the kernel's.
+struct WatchedLock<T, const FROM: u8, const AT: u8>(Mutex<T>);
+
+impl<T: Send, const FROM: u8, const AT: u8> Lock<T> for WatchedLock<T, FROM, AT> {
     fn try_new(value: T) -> Result<Self, NoMemory> {
         Ok(Self(Mutex::new(value)))
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        work(&mut self.0.lock().expect("no thread panics"))
+        let level = LEVEL.with(Cell::get);
+        assert!(level <= FROM, "a lock for level {FROM} taken at level {level}");
+        let mut value = self.0.lock().expect("no thread panics");
+        LEVEL.with(|at| at.set(level.max(AT)));
+        let result = work(&mut value);
+        LEVEL.with(|at| at.set(level));
+        result
     }
 }
 
 impl Host for Watched {
-    type Mutex<T: Send> = WatchedLock<T>;
-    type SlowMutex<T: Send> = WatchedLock<T>;
-    type SpinLock<T: Send> = WatchedLock<T>;
+    type Mutex<T: Send> = WatchedLock<T, APC, APC>;
+    type SlowMutex<T: Send> = WatchedLock<T, PASSIVE, PASSIVE>;
+    type SpinLock<T: Send> = WatchedLock<T, DISPATCH, DISPATCH>;
     type Shared<T: Send + Sync> = Arc<T>;
     type File = OpenFile;
     type Loaded = <Process as Host>::Loaded;
@@ -269,22 +289,21 @@ fn a_verdict_is_that_of_the_generation_it_names() {
     });
 }
 
-/// What the device does with a request for events that finds none: it waits, and is looked at once more after it was put aside. However
-/// that falls together with an event, the request is answered.
+/// What the device does with a request for events that finds none: it waits, and is looked at once more after it was put aside, under
+/// the spin lock of those that wait. However that falls together with an event, the request is answered, and no lock that may wait is
+/// asked for while the spin lock is held.
 #[test]
 fn a_reader_that_waits_is_always_answered() {
     explore(|| {
         let gate = gate();
         let after = gate.status().events_emitted.get();
-        let waiting: Arc<Mutex<Option<Vec<u8>>>> = Arc::new(Mutex::new(None));
+        let waiting: <Watched as Host>::SpinLock<Option<Vec<u8>>> = Lock::try_new(None).expect("memory");
+        let waiting = Arc::new(waiting);
         let answered = Arc::new(AtomicUsize::new(0));
         let answer = {
             let (gate, waiting, answered) = (gate.clone(), waiting.clone(), answered.clone());
             move || {
-                if !gate.has_events(after) {
-                    return;
-                }
-                let taken = waiting.lock().expect("no panic").take();
+                let taken = waiting.with(|waiting| waiting.take_if(|_| gate.has_events(after)));
                 if let Some(mut buffer) = taken {
                     let input = size_of::<EventsRequest>();
                     let output = buffer.len();
@@ -307,7 +326,7 @@ fn a_reader_that_waits_is_always_answered() {
         } else {
             let mut buffer = request;
             buffer.resize(MAX_RECORD + 64, 0);
-            *waiting.lock().expect("no panic") = Some(buffer);
+            waiting.with(|waiting| *waiting = Some(buffer));
             answer();
         }
         emitter.join().expect("no panic");

@@ -147,14 +147,14 @@ fn describe(writer: &mut Writer<'_>, name: &[u16], fields: &Fields<'_>, verdict:
 }
 
 impl<H: Host> Gate<H> {
-    /// Counts the time since this was done last, if a policy is in force; called whenever one is about to come into force, too.
+    /// Counts the time since this was done last, if a policy is in force that could refuse something; called whenever one is about to come into force, too.
     pub(crate) fn count_time(&self) {
         let now = self.host.ticks();
         let passed = self.running.with(|running| {
             let counted = running.counted.replace(now);
             now.saturating_sub(counted.unwrap_or(now))
         });
-        if self.in_force().is_some() {
+        if self.has_base() {
             let session = self.session();
             let is_new = self.kept.with(|kept| kept.evaluation.pass(passed, session));
             if is_new {

@@ -75,11 +75,10 @@ impl<'b> Builder<'b> {
 
     /// Evidence, verdict and the times they took. What must not be cut comes first, and each signature is cut by itself.
     fn weighed(&mut self, weighed: &Weighed<'_, '_>) {
-        let time = self.time;
         self.add(|writer| writer.group(tag::VERDICT, |writer| verdict(writer, &weighed.verdict)));
         self.add(|writer| {
             writer.group(tag::EVIDENCE, |writer| {
-                facts::evidence(writer, &weighed.evidence, time);
+                facts::evidence(writer, &weighed.evidence);
             });
         });
         self.number(tag::READ, weighed.read);
@@ -135,12 +134,13 @@ pub struct Encoded {
     pub cut: bool,
 }
 
-/// Writes what weighing gave as fields, to be put into records with [`Builder::encoded`]. `now` is a FILETIME.
-pub fn encode(buffer: &mut [u8], weighed: &Weighed<'_, '_>, now: i64) -> Encoded {
+/// Writes what weighing gave as fields, to be put into records with [`Builder::encoded`].
+pub fn encode(buffer: &mut [u8], weighed: &Weighed<'_, '_>) -> Encoded {
     let mut record = Builder {
         writer: Writer::new(buffer),
         kind: Kind::Check,
-        time: now,
+        // Only a head has one.
+        time: 0,
         cut: false,
     };
     record.weighed(weighed);

@@ -103,7 +103,7 @@ impl<H: Host> Gate<H> {
 
     /// Takes over a set; whether there was a file of one, good or not.
     fn restore_set(&self, disk: &mut Disk<H>) -> bool {
-        let fault = match self.load_set(StoredFile::Active) {
+        let fault = match self.load_set(StoredFile::Active, Occasion::Start) {
             Ok(generation) => {
                 disk.is_active_kept = true;
                 self.restored(StoredFile::Active, generation);
@@ -111,7 +111,7 @@ impl<H: Host> Gate<H> {
             }
             Err(fault) => fault,
         };
-        let previous = self.load_set(StoredFile::Previous);
+        let previous = self.load_set(StoredFile::Previous, Occasion::Start);
         let never_was = self.state().set == [0; 32] && matches!(previous, Err(fault) if fault.is_missing());
         if !(fault.is_missing() && never_was) {
             self.tell_unrestored(StoredFile::Active, fault);
@@ -133,19 +133,19 @@ impl<H: Host> Gate<H> {
 
     fn restored(&self, file: StoredFile, generation: H::Shared<Generation>) {
         let sequence = generation.sequence();
-        let is_new = self
-            .kept
-            .with(|kept| kept.key.is_some() && sequence > kept.sequence);
-        if is_new {
-            // Power failed between the renames of set and state: what the state would have said is made up for, the way back
-            // judged as it was before.
-            let before = self.load_set(StoredFile::Previous);
-            self.kept.with(|kept| {
-                kept.sequence = sequence;
-                kept.returnable = before.map_or([0; 32], |before| before.sha256);
-            });
-        }
-        self.kept.with(|kept| kept.set = generation.sha256);
+        let state = self.state();
+        let returnable = if generation.sha256 == state.set {
+            state.returnable
+        } else {
+            // Power failed between the renames of set and state: what the state would have said is made up for, the way back judged as
+            // it was before.
+            let before = self.load_set(StoredFile::Previous, Occasion::Start);
+            before.map_or([0; 32], |before| before.sha256)
+        };
+        self.kept.with(|kept| {
+            kept.accept(generation.sha256, generation.taken);
+            kept.returnable = returnable;
+        });
         let (in_force, _) = self.install(generation);
         self.emit(&mut [0; 256], Kind::PolicyRestored, self.host.now(), |record| {
             record.number(tag::STORED_FILE, u64::from(file.number()));
@@ -170,9 +170,13 @@ impl<H: Host> Gate<H> {
     }
 
     /// A stored set, when it may come into force.
-    pub(crate) fn load_set(&self, file: StoredFile) -> Result<H::Shared<Generation>, Fault> {
+    pub(crate) fn load_set(
+        &self,
+        file: StoredFile,
+        occasion: Occasion,
+    ) -> Result<H::Shared<Generation>, Fault> {
         let bytes = self.host.load(file, MAX_STORED).map_err(Fault::Status)?;
-        let signer = Signer::of(&self.state(), Occasion::Return);
+        let signer = Signer::of(&self.state(), occasion);
         let generation = accept(&bytes, &signer).map_err(Fault::Set)?;
         H::share(generation).map_err(|no_memory| Fault::Set(no_memory.into()))
     }

@@ -8,6 +8,7 @@ use protocol::envelope::MAGIC;
 use protocol::envelope::Statement;
 use protocol::envelope::VERSION;
 use protocol::message::push_error;
+use protocol::rising::Step;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 
@@ -36,8 +37,10 @@ pub fn is_signed_by(key: &[u8; 32], envelope: &Envelope, length: u64, sha256: &[
 pub enum Occasion {
     /// It is pushed.
     Push,
-    /// It comes back from the disk, at start or by a rollback.
-    Return,
+    /// It comes back from the disk at start.
+    Start,
+    /// It comes back because somebody asks for the set before the one in force.
+    Rollback,
 }
 
 /// Whose sets are let in.
@@ -45,16 +48,18 @@ pub struct Signer {
     key: Option<[u8; 32]>,
     sequence: u64,
     returnable: [u8; 32],
+    set: [u8; 32],
     occasion: Occasion,
 }
 
 impl Signer {
     /// What the state asks of a set on this occasion.
-    pub const fn of(state: &State, occasion: Occasion) -> Self {
+    pub fn of(state: &State, occasion: Occasion) -> Self {
         Self {
             key: state.key,
-            sequence: state.sequence,
+            sequence: state.sequence(),
             returnable: state.returnable,
+            set: state.set,
             occasion,
         }
     }
@@ -64,27 +69,34 @@ impl Signer {
         self.key.is_some()
     }
 
-    /// Whether a set of this length and SHA-256 may come into force with this envelope.
+    /// Whether a set of this length and SHA-256 may come into force with this envelope. Where it is one that the key was not used for
+    /// before, its sequence number is given back: none up to it may come from now on.
     ///
     /// # Errors
     /// [`Rejected::Other`] with the [`push_error`].
-    pub fn admit(&self, envelope: Option<&Envelope>, length: u64, sha256: &[u8; 32]) -> Result<(), Rejected> {
+    pub fn admit(
+        &self,
+        envelope: Option<&Envelope>,
+        length: u64,
+        sha256: &[u8; 32],
+    ) -> Result<Option<u64>, Rejected> {
         let Some(key) = &self.key else {
-            return Ok(());
+            return Ok(None);
         };
+        // It was let in once. A key that came since has nothing to say against it: with no set in force, nothing would be refused.
+        if self.occasion == Occasion::Start && *sha256 == self.set {
+            return Ok(None);
+        }
         let envelope = envelope.ok_or(Rejected::Other(push_error::UNSIGNED))?;
-        let sequence = envelope.sequence.get();
         if !is_signed_by(key, envelope, length, sha256) {
             return Err(Rejected::Other(push_error::SIGNATURE));
         }
-        let is_current = match self.occasion {
-            Occasion::Push => sequence > self.sequence,
-            Occasion::Return => sequence >= self.sequence || *sha256 == self.returnable,
-        };
-        if is_current {
-            Ok(())
-        } else {
-            Err(Rejected::Other(push_error::SEQUENCE))
+        let sequence = envelope.sequence.get();
+        match Step::from(self.sequence, sequence) {
+            Step::Follows => Ok(Some(sequence)),
+            _ if self.occasion != Occasion::Push && *sha256 == self.returnable => Ok(None),
+            Step::NotAbove => Err(Rejected::Other(push_error::SEQUENCE)),
+            Step::TooFar => Err(Rejected::Other(push_error::STEP)),
         }
     }
 }

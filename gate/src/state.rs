@@ -1,8 +1,10 @@
 //! What the driver keeps of itself from one run to the next, beside the sets: a small file of fixed layout with its own SHA-256.
 
 use crate::evaluation::Evaluation;
+use crate::numbers::Numbers;
 use protocol::message::Mode;
 use protocol::report::state_error;
+use protocol::rising::MAX_STEP;
 use sha2::Digest;
 use sha2::Sha256;
 use zerocopy::FromBytes;
@@ -16,7 +18,9 @@ use zerocopy::byteorder::little_endian::U32;
 use zerocopy::byteorder::little_endian::U64;
 
 const MAGIC: [u8; 4] = *b"GHST";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The version before, which is still read.
+const VERSION_BEFORE: u16 = 1;
 
 /// Size of the file in bytes.
 pub const STATE_BYTES: usize = size_of::<Layout>();
@@ -41,19 +45,23 @@ pub struct State {
     pub evaluation: Evaluation,
     /// The key that sets must be signed with, if one is provisioned.
     pub key: Option<[u8; 32]>,
-    /// Highest sequence number of a signed set that was accepted.
-    pub sequence: u64,
+    /// Highest number of a change of the key that was taken. Outlives every key.
+    pub key_number: u64,
+    /// Highest sequence numbers of signed sets that were accepted.
+    pub numbers: Numbers,
     /// SHA-256 of the one set that may be in force again although its sequence number is lower; zeros for none.
     pub returnable: [u8; 32],
-    /// SHA-256 of the set in force; zeros for none. Tells a set that is missing from one that never was.
+    /// SHA-256 of the set that was last kept as the one in force; zeros for none. It was accepted once, so a start takes it whatever key
+    /// came since. Tells, too, a set that is missing from one that never was.
     pub set: [u8; 32],
     /// Whether the driver is running. On the disk of a driver that starts, it tells that the last run did not end as it should.
     pub is_running: bool,
 }
 
+/// What every version of the file begins with.
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Layout {
+struct Head {
     magic: [u8; 4],
     version: U16,
     /// 1 while the driver is running, else 0.
@@ -71,12 +79,57 @@ struct Layout {
     session: I64,
     boots: U32,
     reserved: U32,
+}
+
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Layout {
+    head: Head,
+    key_number: U64,
+    key: [u8; 32],
+    returnable: [u8; 32],
+    set: [u8; 32],
+    numbers: Numbers,
+    /// SHA-256 of all that comes before it.
+    sha256: [u8; DIGEST_BYTES],
+}
+
+/// The file of [`VERSION_BEFORE`], in which all keys shared one highest number, and changes of the key had none.
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+struct LayoutBefore {
+    head: Head,
     sequence: U64,
     key: [u8; 32],
     returnable: [u8; 32],
     set: [u8; 32],
     /// SHA-256 of all that comes before it.
     sha256: [u8; DIGEST_BYTES],
+}
+
+impl LayoutBefore {
+    /// What this file says in today's terms.
+    fn today(self) -> Layout {
+        let sequence = self.sequence.get();
+        // It held for every key. Where it leaves no number it holds for the key in force alone: the next one must have some.
+        let mut numbers = Numbers::above(if u64::MAX.abs_diff(sequence) < MAX_STEP {
+            0
+        } else {
+            sequence
+        });
+        if self.key != [0; 32] {
+            numbers.take(&self.key, sequence);
+        }
+        Layout {
+            head: self.head,
+            key_number: U64::ZERO,
+            key: self.key,
+            returnable: self.returnable,
+            set: self.set,
+            numbers,
+            sha256: self.sha256,
+        }
+    }
 }
 
 impl State {
@@ -89,10 +142,24 @@ impl State {
             },
             evaluation: Evaluation::new(now),
             key: None,
-            sequence: 0,
+            key_number: 0,
+            numbers: Numbers::NONE,
             returnable: [0; 32],
             set: [0; 32],
             is_running: false,
+        }
+    }
+
+    /// Highest sequence number of a set that was accepted under the key that is provisioned; 0 without one.
+    pub fn sequence(&self) -> u64 {
+        self.key.map_or(0, |key| self.numbers.of(&key))
+    }
+
+    /// A set is the one in force, and kept as such. `taken`: the sequence number that the key newly vouched for.
+    pub fn accept(&mut self, sha256: [u8; 32], taken: Option<u64>) {
+        self.set = sha256;
+        if let (Some(key), Some(sequence)) = (self.key, taken) {
+            self.numbers.take(&key, sequence);
         }
     }
 
@@ -103,7 +170,7 @@ impl State {
             Mode::Evaluate => 1,
             Mode::Enforce => 2,
         };
-        let mut layout = Layout {
+        let head = Head {
             magic: MAGIC,
             version: VERSION.into(),
             running: u16::from(self.is_running).into(),
@@ -120,10 +187,14 @@ impl State {
             session: evaluation.session.into(),
             boots: evaluation.boots.into(),
             reserved: 0.into(),
-            sequence: self.sequence.into(),
+        };
+        let mut layout = Layout {
+            head,
+            key_number: self.key_number.into(),
             key: self.key.unwrap_or_default(),
             returnable: self.returnable,
             set: self.set,
+            numbers: self.numbers,
             sha256: [0; DIGEST_BYTES],
         };
         layout.sha256 = digest(layout.as_bytes());
@@ -135,22 +206,25 @@ impl State {
     /// # Errors
     /// One of [`state_error`].
     pub fn read(bytes: &[u8]) -> Result<Self, u32> {
-        let layout = Layout::read_from_bytes(bytes).map_err(|_| state_error::LENGTH)?;
-        if layout.magic != MAGIC {
+        let (head, _) = Head::read_from_prefix(bytes).map_err(|_| state_error::LENGTH)?;
+        if head.magic != MAGIC {
             return Err(state_error::MAGIC);
         }
-        if layout.version.get() != VERSION {
-            return Err(state_error::VERSION);
-        }
+        let layout = match head.version.get() {
+            VERSION => Layout::read_from_bytes(bytes).ok(),
+            VERSION_BEFORE => LayoutBefore::read_from_bytes(bytes).ok().map(LayoutBefore::today),
+            _ => return Err(state_error::VERSION),
+        };
+        let layout = layout.ok_or(state_error::LENGTH)?;
         if layout.sha256 != digest(bytes) {
             return Err(state_error::DIGEST);
         }
-        let asked = match layout.mode.get() {
+        let asked = match head.mode.get() {
             1 => Mode::Evaluate,
             2 => Mode::Enforce,
             _ => return Err(state_error::VALUE),
         };
-        let is_running = match layout.running.get() {
+        let is_running = match head.running.get() {
             0 => false,
             1 => true,
             _ => return Err(state_error::VALUE),
@@ -158,22 +232,23 @@ impl State {
         Ok(Self {
             mode: ModeKept {
                 asked,
-                until: layout.until.get(),
+                until: head.until.get(),
             },
             evaluation: Evaluation {
-                runtime_needed: layout.runtime_needed.get(),
-                boots_needed: layout.boots_needed.get(),
-                runtime: layout.runtime.get(),
-                boots: layout.boots.get(),
-                since: layout.since.get(),
-                last_violation: layout.last_violation.get(),
-                audits: layout.audits.get(),
-                blocks: layout.blocks.get(),
-                resets: layout.resets.get(),
-                session: layout.session.get(),
+                runtime_needed: head.runtime_needed.get(),
+                boots_needed: head.boots_needed.get(),
+                runtime: head.runtime.get(),
+                boots: head.boots.get(),
+                since: head.since.get(),
+                last_violation: head.last_violation.get(),
+                audits: head.audits.get(),
+                blocks: head.blocks.get(),
+                resets: head.resets.get(),
+                session: head.session.get(),
             },
             key: (layout.key != [0; 32]).then_some(layout.key),
-            sequence: layout.sequence.get(),
+            key_number: layout.key_number.get(),
+            numbers: layout.numbers,
             returnable: layout.returnable,
             set: layout.set,
             is_running,
@@ -183,7 +258,7 @@ impl State {
 
 /// SHA-256 of all but the digest itself.
 fn digest(bytes: &[u8]) -> [u8; DIGEST_BYTES] {
-    let covered = bytes.get(..STATE_BYTES.saturating_sub(DIGEST_BYTES));
+    let covered = bytes.get(..bytes.len().saturating_sub(DIGEST_BYTES));
     Sha256::digest(covered.unwrap_or_default()).into()
 }
 
@@ -191,12 +266,14 @@ fn digest(bytes: &[u8]) -> [u8; DIGEST_BYTES] {
 pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::vec::Vec;
 
     pub(crate) fn states() -> impl Strategy<Value = State> {
         let numbers = any::<([u64; 6], [i64; 4], [u32; 2])>();
         let hashes = any::<([u8; 32], [u8; 32], [u8; 32])>();
-        (any::<[bool; 2]>(), numbers, hashes).prop_map(
-            |([enforce, is_running], (wide, times, counts), hashes)| State {
+        let kept = crate::numbers::tests::numbers();
+        (any::<[bool; 2]>(), numbers, hashes, kept).prop_map(
+            |([enforce, is_running], (wide, times, counts), hashes, numbers)| State {
                 mode: ModeKept {
                     asked: if enforce { Mode::Enforce } else { Mode::Evaluate },
                     until: times[0],
@@ -214,7 +291,8 @@ pub(crate) mod tests {
                     session: times[3],
                 },
                 key: (hashes.0 != [0; 32]).then_some(hashes.0),
-                sequence: wide[5],
+                key_number: wide[5],
+                numbers,
                 returnable: hashes.1,
                 set: hashes.2,
                 is_running,
@@ -256,14 +334,81 @@ pub(crate) mod tests {
             State::read(layout.as_bytes())
         };
         assert_eq!(
-            changed(&|layout| layout.version = 2.into()),
+            changed(&|layout| layout.head.version = 3.into()),
             Err(state_error::VERSION)
         );
-        assert_eq!(changed(&|layout| layout.mode = 3.into()), Err(state_error::VALUE));
         assert_eq!(
-            changed(&|layout| layout.running = 2.into()),
+            changed(&|layout| layout.head.mode = 3.into()),
             Err(state_error::VALUE)
         );
-        assert!(changed(&|layout| layout.mode = 2.into()).is_ok());
+        assert_eq!(
+            changed(&|layout| layout.head.running = 2.into()),
+            Err(state_error::VALUE)
+        );
+        assert!(changed(&|layout| layout.head.mode = 2.into()).is_ok());
+    }
+
+    /// The file as version 1 wrote it, field by field.
+    pub(crate) fn before(state: &State, sequence: u64) -> Vec<u8> {
+        let evaluation = &state.evaluation;
+        let mut bytes = b"GHST\x01\0".to_vec();
+        bytes.extend(u16::from(state.is_running).to_le_bytes());
+        bytes.extend((state.mode.asked as u32).to_le_bytes());
+        bytes.extend(evaluation.boots_needed.to_le_bytes());
+        bytes.extend(state.mode.until.to_le_bytes());
+        bytes.extend(evaluation.runtime_needed.to_le_bytes());
+        bytes.extend(evaluation.runtime.to_le_bytes());
+        bytes.extend(evaluation.since.to_le_bytes());
+        bytes.extend(evaluation.last_violation.to_le_bytes());
+        bytes.extend(evaluation.audits.to_le_bytes());
+        bytes.extend(evaluation.blocks.to_le_bytes());
+        bytes.extend(evaluation.resets.to_le_bytes());
+        bytes.extend(evaluation.session.to_le_bytes());
+        bytes.extend(evaluation.boots.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(sequence.to_le_bytes());
+        bytes.extend(state.key.unwrap_or_default());
+        bytes.extend(state.returnable);
+        bytes.extend(state.set);
+        let sha256 = Sha256::digest(&bytes);
+        bytes.extend(sha256);
+        bytes
+    }
+
+    proptest! {
+        /// Nothing is lost of a file of the version before: its number holds for the key it has and for any other.
+        #[test]
+        fn a_file_of_the_version_before_is_read_as_it_was_meant(
+            state in states(),
+            sequence in 0_u64..=u64::MAX - MAX_STEP,
+            other in any::<[u8; 32]>(),
+        ) {
+            let bytes = before(&state, sequence);
+                        let mut numbers = Numbers::above(sequence);
+            if let Some(key) = state.key {
+                numbers.take(&key, sequence);
+            }
+            let read = State::read(&bytes).expect("still read");
+            prop_assert_eq!(read, State { key_number: 0, numbers, ..state });
+            prop_assert_eq!(read.numbers.of(&other), sequence);
+            for bad in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()] {
+                prop_assert_eq!(State::read(bad), Err(state_error::LENGTH));
+            }
+            let mut altered = bytes;
+            altered[100] ^= 1;
+            prop_assert_eq!(State::read(&altered), Err(state_error::DIGEST));
+        }
+    }
+
+    #[test]
+    fn a_key_that_used_up_all_numbers_before_there_was_a_bound_leaves_them_to_the_next() {
+        let key = [7; 32];
+        let state = State {
+            key: Some(key),
+            ..State::new(0)
+        };
+        let read = State::read(&before(&state, u64::MAX)).expect("read");
+        assert_eq!((read.key, read.sequence()), (Some(key), u64::MAX));
+        assert_eq!(read.numbers.of(&[8; 32]), 0);
     }
 }

@@ -80,7 +80,7 @@ impl<H: Host> Gate<H> {
         let signer = Signer::of(&self.state(), Occasion::Push);
         let generation = H::share(accept(bytes, &signer)?)?;
         let was_kept = disk.is_active_kept;
-        let persisted = self.keep_set(disk, &generation, signer.is_strict());
+        let persisted = self.keep_set(disk, &generation);
         self.note_persisted(disk, StoredFile::Active, persisted);
         if signer.is_strict() && persisted.is_err() {
             return Err(Rejected::Other(push_error::NOT_KEPT));
@@ -94,20 +94,12 @@ impl<H: Host> Gate<H> {
     }
 
     /// Writes a new set and the state that goes with it.
-    fn keep_set(
-        &self,
-        disk: &Disk<H>,
-        generation: &H::Shared<Generation>,
-        is_signed: bool,
-    ) -> Result<(), NtStatus> {
+    fn keep_set(&self, disk: &Disk<H>, generation: &H::Shared<Generation>) -> Result<(), NtStatus> {
         let mut state = self.state();
-        if is_signed {
-            state.returnable = self
-                .in_force()
-                .map_or([0; 32], |in_force| in_force.generation.sha256);
-            state.sequence = state.sequence.max(generation.sequence());
-        }
-        state.set = generation.sha256;
+        state.returnable = self
+            .in_force()
+            .map_or([0; 32], |in_force| in_force.generation.sha256);
+        state.accept(generation.sha256, generation.taken);
         // All that can run out of space comes before the first rename.
         self.write_set(generation)?;
         self.host.write_new(StoredFile::State, &[&state.to_bytes()])?;
@@ -134,7 +126,7 @@ impl<H: Host> Gate<H> {
         self.kept.with(|kept| {
             kept.set = state.set;
             kept.returnable = state.returnable;
-            kept.sequence = state.sequence;
+            kept.numbers = state.numbers;
         });
         Ok(())
     }
@@ -177,9 +169,9 @@ impl<H: Host> Gate<H> {
     }
 
     fn return_to_previous(&self, disk: &mut Disk<H>) -> Result<Installed<H>, Rejected> {
-        let (generation, persisted) = if let Some(before) = disk.before.clone() {
+        let (generation, taken, persisted) = if let Some(before) = disk.before.clone() {
             let length = wide(before.set.bytes().len());
-            Signer::of(&self.state(), Occasion::Return).admit(
+            let taken = Signer::of(&self.state(), Occasion::Rollback).admit(
                 before.envelope.as_ref(),
                 length,
                 &before.sha256,
@@ -187,27 +179,33 @@ impl<H: Host> Gate<H> {
             let persisted = self
                 .write_set(&before)
                 .and_then(|()| self.host.commit(StoredFile::Active));
-            (before, persisted)
+            (before, taken, persisted)
         } else {
-            let generation = self.load_set(StoredFile::Previous).map_err(|fault| match fault {
-                Fault::Set(rejected) => rejected,
-                Fault::Status(_) | Fault::State(_) => {
-                    if !fault.is_missing() {
-                        self.tell_unrestored(StoredFile::Previous, fault);
+            let generation = self
+                .load_set(StoredFile::Previous, Occasion::Rollback)
+                .map_err(|fault| match fault {
+                    Fault::Set(rejected) => rejected,
+                    Fault::Status(_) | Fault::State(_) => {
+                        if !fault.is_missing() {
+                            self.tell_unrestored(StoredFile::Previous, fault);
+                        }
+                        Rejected::Other(push_error::NOTHING_BEFORE)
                     }
-                    Rejected::Other(push_error::NOTHING_BEFORE)
-                }
-            })?;
+                })?;
             let persisted = self.host.rename(StoredFile::Previous, StoredFile::Active);
-            (generation, persisted)
+            let taken = generation.taken;
+            (generation, taken, persisted)
         };
         self.note_persisted(disk, StoredFile::Active, persisted);
         disk.is_active_kept = persisted.is_ok();
         disk.before = None;
         let sha256 = generation.sha256;
         let (in_force, _) = self.install(generation);
-        // The state's note of the set follows; it only serves to tell a missing file from none.
-        let _ = self.save(disk, |state| state.set = sha256);
+        // The state's note of the set follows what the disk holds. Until it does, a start finds the set by the note of the one that may
+        // return.
+        if persisted.is_ok() {
+            let _ = self.save(disk, |state| state.accept(sha256, taken));
+        }
         Ok(Installed { in_force, persisted })
     }
 

@@ -39,15 +39,30 @@ pub fn authenticode(image: &[u8]) -> [u8; 32] {
 
 /// A compiled set of one policy in audit mode with a rule by hash for each image: its action and the image.
 pub fn policy_set(rules: &[(&str, &[u8])]) -> Vec<u8> {
-    policy_set_with("<Rule><Option>Enabled:Audit Mode</Option></Rule>", rules)
+    set_of(&xml("<Rule><Option>Enabled:Audit Mode</Option></Rule>", rules))
 }
 
 /// As [`policy_set`], of an enforced policy.
 pub fn enforced_set(rules: &[(&str, &[u8])]) -> Vec<u8> {
-    policy_set_with("", rules)
+    set_of(&xml("", rules))
 }
 
-fn policy_set_with(options: &str, rules: &[(&str, &[u8])]) -> Vec<u8> {
+/// As [`enforced_set`], of a supplemental policy whose base is not there.
+pub fn supplemental_set(rules: &[(&str, &[u8])]) -> Vec<u8> {
+    let base = xml("", rules);
+    set_of(
+        &base
+            .replace("Base Policy", "Supplemental Policy")
+            .replace("<PolicyID>{A3", "<PolicyID>{A4"),
+    )
+}
+
+fn set_of(xml: &str) -> Vec<u8> {
+    let document = sipolicy::Document::read("test.xml", xml.as_bytes()).expect("a policy");
+    sipolicy::compile(&[document]).expect("compiles")
+}
+
+fn xml(options: &str, rules: &[(&str, &[u8])]) -> String {
     let (mut files, mut references) = (String::new(), String::new());
     for (number, (action, image)) in rules.iter().enumerate() {
         let id = format!("ID_{}_{number}", action.to_uppercase());
@@ -62,7 +77,7 @@ fn policy_set_with(options: &str, rules: &[(&str, &[u8])]) -> Vec<u8> {
         files.push_str(r#""/>"#);
         write!(references, r#"<FileRuleRef RuleID="{id}"/>"#).expect("a string");
     }
-    let xml = format!(
+    format!(
         r#"<?xml version="1.0" encoding="utf-8"?>
 <SiPolicy xmlns="urn:schemas-microsoft-com:sipolicy" PolicyType="Base Policy">
   <VersionEx>10.0.0.0</VersionEx>
@@ -77,9 +92,7 @@ fn policy_set_with(options: &str, rules: &[(&str, &[u8])]) -> Vec<u8> {
     </SigningScenario>
   </SigningScenarios>
 </SiPolicy>"#
-    );
-    let document = sipolicy::Document::read("test.xml", xml.as_bytes()).expect("a policy");
-    sipolicy::compile(&[document]).expect("compiles")
+    )
 }
 
 pub fn request(tail: &[u8]) -> Vec<u8> {

@@ -64,11 +64,12 @@ pub fn read<'w>(
     }
 }
 
-/// Decides on what was read. A file that changed while it was read has no evidence.
+/// Decides on what was read, at `now` in seconds since 1970-01-01. A file that changed while it was read has no evidence.
 pub fn weigh<'w, 's>(
     read: &Read<'w>,
     generation: Option<&'s Generation>,
     catalogs: Option<CatalogIndex<'s>>,
+    now: i64,
     ticks: impl Fn() -> u64,
 ) -> Weighed<'w, 's> {
     let started = ticks();
@@ -81,6 +82,7 @@ pub fn weigh<'w, 's>(
     } else {
         Evidence::unreadable(Unreadable::Changed)
     };
+    let evidence = evidence.at(now);
     let verdict = decide(generation, &evidence);
     Weighed {
         evidence,

@@ -3,6 +3,7 @@
 use crate::assessment::Assessment;
 use crate::cache::FileKey;
 use crate::cache::Hit;
+use crate::facts::unix_seconds;
 use crate::gate::Gate;
 use crate::generation::Generation;
 use crate::generation::InForce;
@@ -206,7 +207,7 @@ impl<H: Host> Gate<H> {
         } else {
             self.counters.cache_misses.increment();
             let assessed = self.examine(&mut file, in_force.as_ref(), bench);
-            if let Some(key) = key.filter(|_| assessed.is_readable) {
+            if let Some(key) = key.filter(|_| assessed.is_readable && assessed.is_lasting) {
                 self.keep_verdict(key, generation, &assessed.hit(), bench);
             }
             assessed
@@ -251,8 +252,9 @@ impl<H: Host> Gate<H> {
         fields: &mut [u8],
     ) -> Assessment {
         let own = self.own.with(|own| *own);
-        let weighed = weigh(read, generation, catalogs, || self.host.ticks());
-        Assessment::of(&weighed, generation, own.as_ref(), self.host.now(), fields)
+        let now = unix_seconds(self.host.now());
+        let weighed = weigh(read, generation, catalogs, now, || self.host.ticks());
+        Assessment::of(&weighed, generation, own.as_ref(), fields)
     }
 
     /// What a verdict on a file is kept under, where there is such a thing; that it could not be had is counted. In a stack frame of

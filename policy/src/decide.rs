@@ -29,9 +29,12 @@ use evidence::Fact;
 /// only ever says [`Decision::WouldRefuse`]. A set without policies, [`PolicySet::empty`] included, allows with
 /// [`Reason::NoPolicy`].
 ///
-/// A rule that needs a fact which is unreadable neither matches nor fails to match. Where such a rule could change the
+/// A rule that needs a fact which the machine could not read neither matches nor fails to match. Where such a rule could change the
 /// answer, the answer is [`Decision::Allow`] with the reason why the fact is unreadable: unknown is not untrusted. Of a file
 /// whose image could not be read at all, nothing but a matching deny rule refuses.
+///
+/// What the file itself does not prove or does not let be read is absent to an allow rule, and any to a deny rule. A deny rule goes
+/// by what the file claims, whether it is proven or not.
 pub fn decide<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>) -> Verdict<'a> {
     let mut whole = Verdict::undecided(*set, 0);
     weigh(evidence, &mut whole);
@@ -123,8 +126,8 @@ fn conclude(evidence: &Evidence<'_>, record: &PolicyRecord, outcome: &mut Outcom
     };
     let not_denied = outcome.unknown_deny.map_or(Truth::Yes, Truth::Unknown);
     let unread = match evidence.image {
-        Fact::Unreadable(reason) => Some(reason),
-        Fact::Present(_) | Fact::Absent => None,
+        Fact::Unreadable(reason) if !reason.is_from_file() => Some(reason),
+        Fact::Unreadable(_) | Fact::Present(_) | Fact::Absent => None,
     };
     (outcome.decision, outcome.reason) = match (unread, whql, granted.and(not_denied)) {
         (None, Truth::No, _) => {

@@ -50,6 +50,26 @@ pub enum SetFault {
     Value = 16,
     /// The index of catalogues is malformed.
     Catalogs = 17,
+    /// More base policies than [`MAX_BASE_POLICIES`](crate::bounds::MAX_BASE_POLICIES).
+    BasePolicies = 18,
+    /// More rules name one hash than [`MAX_RULES_OF_HASH`](crate::bounds::MAX_RULES_OF_HASH).
+    RulesOfHash = 19,
+    /// The file rules of one name, or of none, take more than [`MAX_STEPS`](crate::bounds::MAX_STEPS).
+    RulesOfName = 20,
+    /// The signers of one root, publisher and OEM id take more than [`MAX_STEPS`](crate::bounds::MAX_STEPS).
+    SignersOfRoot = 21,
+    /// The signers that are restricted to one file name, or have exceptions alone, take more than [`MAX_STEPS`](crate::bounds::MAX_STEPS).
+    SignersOfFile = 22,
+    /// Crowded keys take more than [`MAX_CROWDED_STEPS`](crate::bounds::MAX_CROWDED_STEPS) together.
+    Crowded = 23,
+    /// A signer has more key usages than [`MAX_EKUS_OF_SIGNER`](crate::bounds::MAX_EKUS_OF_SIGNER).
+    EkusOfSigner = 24,
+    /// A record asks for a value longer than [`MAX_VALUE_BYTES`](crate::bounds::MAX_VALUE_BYTES), or all of them are too long together.
+    LongValue = 25,
+    /// A catalogue has no signer or more than [`MAX_SIGNERS_OF_CATALOG`](evidence::MAX_SIGNERS_OF_CATALOG).
+    CatalogSigners = 26,
+    /// A signer of a catalogue has more than ten certificates or 64 KiB, or does not parse.
+    CatalogSigner = 27,
 }
 
 impl SetFault {
@@ -65,7 +85,7 @@ impl SetFault {
     }
 
     /// Every fault, by number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 27] = [
         Self::Truncated,
         Self::Magic,
         Self::FormatVersion,
@@ -83,6 +103,16 @@ impl SetFault {
         Self::Text,
         Self::Value,
         Self::Catalogs,
+        Self::BasePolicies,
+        Self::RulesOfHash,
+        Self::RulesOfName,
+        Self::SignersOfRoot,
+        Self::SignersOfFile,
+        Self::Crowded,
+        Self::EkusOfSigner,
+        Self::LongValue,
+        Self::CatalogSigners,
+        Self::CatalogSigner,
     ];
 
     /// The fault with this number, if there is one.
@@ -110,6 +140,16 @@ impl SetFault {
             Self::Text => "text",
             Self::Value => "value",
             Self::Catalogs => "catalogs",
+            Self::BasePolicies => "base-policies",
+            Self::RulesOfHash => "rules-of-hash",
+            Self::RulesOfName => "rules-of-name",
+            Self::SignersOfRoot => "signers-of-root",
+            Self::SignersOfFile => "signers-of-file",
+            Self::Crowded => "crowded",
+            Self::EkusOfSigner => "ekus-of-signer",
+            Self::LongValue => "long-value",
+            Self::CatalogSigners => "catalog-signers",
+            Self::CatalogSigner => "catalog-signer",
         }
     }
 
@@ -120,8 +160,8 @@ impl SetFault {
             }
             Self::Magic => "this is not a compiled policy set; make one with `gatehouse policy compile`",
             Self::FormatVersion => {
-                "the policy set has a format version this build does not read; compile it again with the matching \
-                 `gatehouse`"
+                "the policy set has a format version this build does not read, as one of Gatehouse 0.1.0 has; make a \
+                 new one from its policies with `gatehouse policy compile` of this version"
             }
             Self::Length => "the policy set's length is not the one in its header; push it again",
             Self::TooLarge => "the policy set is larger than is allowed; split it or leave rules out",
@@ -146,6 +186,42 @@ impl SetFault {
             }
             Self::Text => "a text of the policy set is out of bounds or not UTF-8; compile it again",
             Self::Catalogs => "the policy set's index of catalogues is malformed; compile it again",
+            Self::BasePolicies => {
+                "the policy set has more than 256 base policies; merge some with `gatehouse policy merge`"
+            }
+            Self::RulesOfHash => {
+                "more than 1024 rules of the policy set name the same hash; leave all but one of each policy out"
+            }
+            Self::RulesOfName => {
+                "the policy set has too many file rules of the same first name, or without any name (at most 4096); \
+                 put rules of one name together, or give them names"
+            }
+            Self::SignersOfRoot => {
+                "the policy set uses too many signers of the same root, publisher and OEM id, or they have too many \
+                 file attributes of one name, key usages and exceptions (at most 16384 comparisons); put such signers together"
+            }
+            Self::SignersOfFile => {
+                "too many signers of the policy set are restricted to the same file name, or have exceptions and no \
+                 file attributes (at most 16384 comparisons); put such signers together"
+            }
+            Self::Crowded => {
+                "too many rules of the policy set stand under names or signers that many others share (at most 32768 \
+                 comparisons in all); put such rules together or split the set"
+            }
+            Self::EkusOfSigner => {
+                "a signer of the policy set has more than 64 key usages; split it into several signers"
+            }
+            Self::LongValue => {
+                "a name, hash or key usage of the policy set is longer than 1024 bytes, or all are too long \
+                 together; shorten it"
+            }
+            Self::CatalogSigners => {
+                "a catalogue in the policy set's index has no signer or more than 16; compile the set again"
+            }
+            Self::CatalogSigner => {
+                "a signer in the policy set's index of catalogues has more than ten certificates or 64 KiB, or does not \
+                 parse; compile the set again"
+            }
             Self::Value => "a field of the policy set holds a value without meaning; compile it again",
         }
     }

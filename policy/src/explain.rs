@@ -6,6 +6,8 @@ use crate::format::as_index;
 use crate::records::AttributeUse;
 use crate::records::SignerRecord;
 use crate::records::SignerUse;
+use crate::rules::Anchor;
+use crate::rules::GrantsNothing;
 use crate::rules::Rules;
 use crate::rules::action_of;
 use crate::rules::level_of;
@@ -18,7 +20,9 @@ use crate::verdict::RuleKind;
 use crate::verdict::RuleView;
 use evidence::Evidence;
 use evidence::Fact;
+use evidence::Identity;
 use evidence::Signature;
+use evidence::Unreadable;
 
 /// A rule that was tried on a file.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,19 @@ pub fn explain<'a>(set: &PolicySet<'a>, evidence: &Evidence<'_>, visit: &mut dyn
             }
         }
     }
+    // Signatures that the file hides may be anybody's.
+    let hidden = match evidence.signatures {
+        Fact::Unreadable(reason) => Some(reason),
+        Fact::Present(_) | Fact::Absent => evidence.more_signatures,
+    };
+    if hidden.is_some_and(Unreadable::is_from_file) {
+        for signer_use in uses
+            .iter()
+            .filter(|found| action_of(found.action.get()) == Action::Deny)
+        {
+            explaining.anybody(signer_use, visit);
+        }
+    }
     set.rule_count()
 }
 
@@ -87,10 +104,15 @@ impl<'a> Explaining<'a, '_> {
     fn hashes(&self, visit: &mut dyn FnMut(Tried<'a>)) {
         self.rules.hash_rules(|hit| {
             let view = (RuleKind::Hash, Level::Hash, u16::from(hit.denies));
-            let only_page = hit.first_page && !hit.denies;
-            let truth = Truth::from(!only_page);
+            let nothing = hit.grants_nothing.filter(|_| !hit.denies);
+            let truth = Truth::from(nothing.is_none());
             if let Some(mut tried) = self.tried(hit.policy, hit.rule, view, truth) {
-                tried.missed = only_page.then_some("it is the hash of the first page, which allows nothing");
+                tried.missed = nothing.map(|why| match why {
+                    GrantsNothing::FirstPage => "it is the hash of the first page, which allows nothing",
+                    GrantsNothing::NotConformant => {
+                        "the image is not conformant: only the hash of the whole file allows it"
+                    }
+                });
                 visit(tried);
             }
         });
@@ -102,7 +124,9 @@ impl<'a> Explaining<'a, '_> {
             return;
         };
         let key = attribute_use.key.get();
-        let truth = self.rules.attribute(record);
+        let truth = self
+            .rules
+            .attribute(record, action_of(attribute_use.action.get()));
         let near = self.rules.keys.iter().any(|own| own == key);
         if truth == Truth::No && !near {
             return;
@@ -126,45 +150,79 @@ impl<'a> Explaining<'a, '_> {
         let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
             return;
         };
-        let (root, anchor) = self.rules.root(signer, signature);
-        if root == Truth::No {
+        let action = action_of(signer_use.action.get());
+        let (root, anchor) = self.rules.root(signer, signature, action);
+        // A signer that nobody proved may be anybody.
+        let could_be = action == Action::Deny && signature.identity == Identity::Unproven;
+        if root == Truth::No && !could_be {
             return;
         }
-        let usable = is_usable(signature);
-        let (whole, _) = self.rules.signer(signer, signature);
+        let usable = action == Action::Deny || is_usable(signature, self.rules.evidence);
+        let grants = action == Action::Deny || self.rules.may_grant(signature, signer_use.policy.get());
         let not_excepted = self.rules.not_excepted(signer_use);
-        let grants = action_of(signer_use.action.get()) == Action::Deny
-            || self.rules.may_grant(signature, signer_use.policy.get());
-        let truth = usable.and(grants.into()).and(whole).and(not_excepted);
+        let (whole, _) = self.rules.signer(signer, signature, action);
+        let whole = if could_be {
+            whole.or(self.rules.attributes_of(signer, action))
+        } else {
+            whole
+        };
+        let truth = Truth::from(usable && grants).and(whole).and(not_excepted);
         let level = level_of(signer, anchor);
         let view = (RuleKind::Signer, level, signer_use.action.get());
         if let Some(mut tried) = self.tried(signer_use.policy.get(), signer.rule.get(), view, truth) {
             tried.signature = Some(index);
             if truth == Truth::No {
-                tried.missed = Some(if usable == Truth::No {
-                    "the signature does not hold, or is not RSA"
+                tried.missed = Some(if !usable {
+                    "the signature does not hold, is not RSA, or has ended with its certificate"
                 } else if !grants {
-                    "the signature's digest is too weak for the policy, or its root is the flight root"
+                    "its root is the flight root"
                 } else {
-                    self.missed(signer, signature, not_excepted)
+                    self.missed(signer, signature, action, not_excepted)
                 });
             }
             visit(tried);
         }
     }
 
+    /// A denied signer, for a signature that may be anybody's.
+    fn anybody(&self, signer_use: &SignerUse, visit: &mut dyn FnMut(Tried<'a>)) {
+        let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
+            return;
+        };
+        let truth = self
+            .rules
+            .attributes_of(signer, Action::Deny)
+            .and(self.rules.not_excepted(signer_use));
+        let view = (
+            RuleKind::Signer,
+            level_of(signer, Anchor::Above),
+            signer_use.action.get(),
+        );
+        if truth != Truth::No
+            && let Some(tried) = self.tried(signer_use.policy.get(), signer.rule.get(), view, truth)
+        {
+            visit(tried);
+        }
+    }
+
     /// The first part of a signer, beside its root, that does not hold.
-    fn missed(&self, signer: &SignerRecord, signature: &Signature<'_>, not_excepted: Truth) -> &'static str {
+    fn missed(
+        &self,
+        signer: &SignerRecord,
+        signature: &Signature<'_>,
+        action: Action,
+        not_excepted: Truth,
+    ) -> &'static str {
         let Some(leaf) = signature.chain.first() else {
             return "the signature has no certificate";
         };
-        if self.rules.signer_names(signer, signature) == Truth::No {
+        if self.rules.signer_names(signer, signature, action) == Truth::No {
             "publisher, issuer or OEM id are others"
         } else if !self.rules.ekus(signer, leaf) {
             "the leaf's key usages are others"
         } else if not_excepted == Truth::No {
             "an exception holds"
-        } else if self.rules.attributes_of(signer) == Truth::No {
+        } else if self.rules.attributes_of(signer, action) == Truth::No {
             "the file's names or version are none of those it is restricted to"
         } else {
             "it was not signed after the time the signer asks for"

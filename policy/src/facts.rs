@@ -3,7 +3,6 @@
 use crate::fold::folds_to;
 use crate::fold::name_key;
 use crate::records::NAME_KINDS;
-use crate::records::digest_rank;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use evidence::Certificate;
@@ -11,10 +10,10 @@ use evidence::Evidence;
 use evidence::Fact;
 use evidence::Key;
 use evidence::Signature;
-use evidence::SignatureFault;
 use evidence::Text;
 use evidence::Unreadable;
 use evidence::Version;
+use evidence::has_ended;
 
 /// DER content octets of 1.3.6.1.4.1.311.10.3.5, Windows hardware driver verification.
 pub const EKU_WHQL: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x0a, 3, 5];
@@ -52,8 +51,8 @@ pub(crate) fn names<'e>(evidence: &Evidence<'e>) -> [Fact<Text<'e>>; NAME_KINDS]
 #[derive(Clone, Copy)]
 pub(crate) struct NameKeys {
     keys: [u32; NAME_KINDS],
-    /// Whether every name that rules are looked up by is known.
-    pub(crate) known: bool,
+    /// Why a name that rules are looked up by is not known, if one is not.
+    pub(crate) missing: Option<Unreadable>,
 }
 
 impl NameKeys {
@@ -61,13 +60,13 @@ impl NameKeys {
     pub(crate) fn of(evidence: &Evidence<'_>, kinds: u32) -> Self {
         let mut found = Self {
             keys: [0; NAME_KINDS],
-            known: true,
+            missing: None,
         };
         for ((kind, name), key) in names(evidence).into_iter().enumerate().zip(&mut found.keys) {
             let used = u32::try_from(kind).is_ok_and(|kind| kinds.checked_shr(kind).unwrap_or(0) & 1 != 0);
             match name {
                 Fact::Present(text) if used => *key = name_key(kind, text),
-                Fact::Unreadable(_) if used => found.known = false,
+                Fact::Unreadable(reason) if used => found.missing = found.missing.or(Some(reason)),
                 _ => {}
             }
         }
@@ -80,21 +79,38 @@ impl NameKeys {
     }
 }
 
-/// Whether a name is the one a rule asks for.
-pub(crate) fn name_is(name: Fact<Text<'_>>, folded: &str) -> Truth {
+/// Whether a name is the one a rule of this action asks for.
+pub(crate) fn name_is(name: Fact<Text<'_>>, folded: &str, action: Action) -> Truth {
     match name {
         Fact::Present(text) => folds_to(text, folded).into(),
         Fact::Absent => Truth::No,
-        Fact::Unreadable(reason) => Truth::Unknown(reason),
+        Fact::Unreadable(reason) => Truth::unread(reason, action),
     }
 }
 
-/// Whether the file version lies in a range. A file without version resource lies in none.
-pub(crate) fn version_within(evidence: &Evidence<'_>, min: u64, max: u64) -> Truth {
-    match evidence.version {
-        Fact::Present(version) => (min <= version.file_version && version.file_version <= max).into(),
+/// Whether the file version lies in a range that a rule of this action asks for. A file without version resource, or with names alone
+/// in it, lies in none.
+pub(crate) fn version_within(evidence: &Evidence<'_>, min: u64, max: u64, action: Action) -> Truth {
+    let version = match evidence.version {
+        Fact::Present(version) => version.file_version,
+        Fact::Absent => Fact::Absent,
+        Fact::Unreadable(reason) => Fact::Unreadable(reason),
+    };
+    match version {
+        Fact::Present(version) => (min <= version && version <= max).into(),
         Fact::Absent => Truth::No,
-        Fact::Unreadable(reason) => Truth::Unknown(reason),
+        Fact::Unreadable(reason) => Truth::unread(reason, action),
+    }
+}
+
+/// Whether the file grants by its Authenticode digests: only where those cover every byte that Windows would map of it. Any other
+/// file grants by its flat hashes alone, as in Windows.
+pub fn grants_by_authenticode(evidence: &Evidence<'_>) -> bool {
+    match evidence.image {
+        Fact::Present(image) => image.conformant,
+        // Nothing is known of the layout where a record does not hold it, and then of nothing else of the image.
+        Fact::Unreadable(reason) => !reason.is_from_file(),
+        Fact::Absent => false,
     }
 }
 
@@ -104,7 +120,7 @@ pub(crate) fn flat_counts(evidence: &Evidence<'_>) -> bool {
     match evidence.image {
         Fact::Present(image) => !image.conformant,
         Fact::Absent => true,
-        Fact::Unreadable(_) => false,
+        Fact::Unreadable(reason) => reason.is_from_file(),
     }
 }
 
@@ -162,23 +178,25 @@ impl Missing {
 /// allow any file with the same headers. Policies that Microsoft's tools make hold the whole file's hashes beside it.
 pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8], action: Action) -> Truth {
     let pages = action == Action::Deny;
+    let authenticode = pages || grants_by_authenticode(evidence);
     let found = match &evidence.digests {
         Fact::Present(digests) => {
             let flat = flat_counts(evidence);
             let short = [
-                digests.sha1,
+                digests.sha1.filter(|_| authenticode),
                 digests.first_page_sha1.filter(|_| pages),
                 digests.flat_sha1.filter(|_| flat),
             ];
             let long = [
-                digests.sha256,
+                digests.sha256.filter(|_| authenticode),
                 digests.first_page_sha256.filter(|_| pages),
                 digests.flat_sha256.filter(|_| flat),
             ];
+            let is = |digest: Option<&[u8]>| authenticode && digest == Some(hash);
             short.iter().flatten().any(|digest| digest == hash)
                 || long.iter().flatten().any(|digest| digest == hash)
-                || digests.sha384.is_some_and(|digest| digest == hash)
-                || digests.sha512.is_some_and(|digest| digest == hash)
+                || is(digests.sha384.as_ref().map(<[u8; 48]>::as_slice))
+                || is(digests.sha512.as_ref().map(<[u8; 64]>::as_slice))
         }
         Fact::Absent | Fact::Unreadable(_) => false,
     };
@@ -193,36 +211,45 @@ pub(crate) fn has_hash(evidence: &Evidence<'_>, hash: &[u8], action: Action) -> 
     if found {
         Truth::Yes
     } else if lengths & length != 0 {
-        Truth::Unknown(missing.reason)
+        Truth::unread(missing.reason, action)
     } else {
         Truth::No
     }
 }
 
-/// Whether code integrity would weigh a signature at all: it is valid, over this image, and by an RSA key of at most
-/// 4096 bits. Only then can it satisfy or hit a signer rule; an ECC signature never does. Of a signature whose verification
-/// stopped at a cap it cannot be told.
-pub(crate) fn is_usable(signature: &Signature<'_>) -> Truth {
-    if signature.fault == Some(SignatureFault::CapReached) {
-        return Truth::Unknown(Unreadable::CapReached);
-    }
+/// Whether a signature may satisfy anything that grants: it is valid, over this image, by an RSA key of at most 4096 bits, and has not
+/// ended with its certificate. An ECC signature never does.
+pub fn is_usable(signature: &Signature<'_>, evidence: &Evidence<'_>) -> bool {
     let rsa = signature
         .chain
         .first()
         .is_some_and(|leaf| matches!(leaf.key, Key::Rsa(bits) if bits <= MAX_RSA_BITS));
-    (signature.digest_valid && signature.signature_valid && rsa).into()
+    signature.fault.is_none()
+        && signature.digest_valid
+        && signature.signature_valid
+        && rsa
+        && !has_ended(signature, evidence.weighed_at)
 }
 
-/// Whether a usable signature may satisfy an allow rule of a policy: its digest is at least the scenario's minimum, and its
-/// root is not the flight root where flight signing is disabled. Deny rules ask for neither.
-pub(crate) fn may_grant(signature: &Signature<'_>, minimum_digest: u8, flight_disabled: bool) -> bool {
-    let rank = digest_rank(signature.signed_digest.as_bytes().len());
-    rank >= minimum_digest && !(flight_disabled && signature.root.wellknown == Some(FLIGHT_ROOT))
+/// Whether a usable signature may satisfy an allow rule of a policy: its root is not the flight root where flight signing is
+/// disabled. Deny rules do not ask.
+///
+/// A scenario's `MinimumHashAlgorithm` is not asked for, whether a policy states it or not: Microsoft's DefaultWindows names
+/// authorities that only ever signed with SHA-1 and does not lower it, so that what the field bounds cannot be signatures for
+/// allow rules. A Windows machine may settle it; then it is here that it counts.
+pub(crate) fn may_grant(signature: &Signature<'_>, flight_disabled: bool) -> bool {
+    !(flight_disabled && signature.root.wellknown == Some(FLIGHT_ROOT))
 }
 
-/// Whether the chain of a signature ends in a well-known root. Id 0 is any root.
-pub(crate) fn ends_in(signature: &Signature<'_>, wellknown: u8) -> bool {
-    wellknown == 0 || (signature.root.verified && signature.root.wellknown == Some(wellknown))
+/// Whether a signature has the well-known root that a rule asks for. Id 0 is any root. An allow rule goes by the root that the chain was
+/// proven to end in, a deny rule by any that its certificates name.
+pub(crate) fn ends_in(signature: &Signature<'_>, wellknown: u8, action: Action) -> bool {
+    let proven = signature.root.verified && signature.root.wellknown == Some(wellknown);
+    let claimed = signature
+        .claimed_roots
+        .checked_shr(wellknown.into())
+        .is_some_and(|roots| roots & 1 != 0);
+    wellknown == 0 || proven || (action == Action::Deny && claimed)
 }
 
 /// The name that `CertPublisher` is compared with: the leaf's subject.
@@ -235,8 +262,10 @@ pub(crate) fn issuer<'e>(leaf: &Certificate<'e>) -> Fact<Text<'e>> {
     leaf.issuer_cn
 }
 
-/// Whether the trusted signing time is later than a `SignTimeAfter` in 100 ns since 1601. Without a timestamp it is not.
-pub(crate) fn signed_after(signature: &Signature<'_>, filetime: u64) -> Truth {
+/// Whether the trusted signing time is later than the `SignTimeAfter`, in 100 ns since 1601, of a rule of this action. Without a
+/// time that is proven it is not late enough for an allow rule, and late enough for a deny rule: whoever can leave the timestamp out
+/// must gain nothing by it.
+pub(crate) fn signed_after(signature: &Signature<'_>, filetime: u64, action: Action) -> Truth {
     match signature.timestamp {
         Fact::Present(timestamp) => {
             let signed = timestamp
@@ -246,31 +275,33 @@ pub(crate) fn signed_after(signature: &Signature<'_>, filetime: u64) -> Truth {
                 .and_then(|seconds| seconds.checked_mul(10_000_000));
             signed.is_some_and(|signed| signed > filetime).into()
         }
-        Fact::Absent => Truth::No,
-        Fact::Unreadable(reason) => Truth::Unknown(reason),
+        Fact::Absent => (action == Action::Deny).into(),
+        Fact::Unreadable(reason) => Truth::unread(reason, action),
     }
 }
 
 /// Whether the file is WHQL-signed as `Required:WHQL` demands: some usable signature chains to a Microsoft product root and its
 /// leaf is a WHQL, Windows, ELAM or HAL one.
 pub(crate) fn is_whql(evidence: &Evidence<'_>) -> Truth {
-    let signatures = match evidence.signatures {
-        Fact::Present(signatures) => signatures,
-        Fact::Absent => return Truth::No,
-        Fact::Unreadable(reason) => return Truth::Unknown(reason),
+    let (signatures, more) = match evidence.signatures {
+        Fact::Present(signatures) => (signatures, evidence.more_signatures),
+        Fact::Absent => (&[][..], evidence.more_signatures),
+        Fact::Unreadable(reason) => (&[][..], Some(reason)),
     };
-    let mut truth = Truth::No;
-    for signature in signatures {
+    let is_whql = |signature: &Signature<'_>| {
         let has_eku = signature.chain.first().is_some_and(|leaf| {
             [EKU_WHQL, EKU_WINDOWS, EKU_ELAM, EKU_HAL]
                 .into_iter()
                 .any(|eku| leaf.ekus.contains(eku))
         });
-        let rooted = WHQL_ROOTS.into_iter().any(|root| ends_in(signature, root));
-        truth = truth.or(match is_usable(signature) {
-            Truth::Yes => (has_eku && rooted).into(),
-            unusable => unusable,
-        });
+        let is_rooted = WHQL_ROOTS
+            .into_iter()
+            .any(|root| ends_in(signature, root, Action::Allow));
+        is_usable(signature, evidence) && has_eku && is_rooted
+    };
+    if signatures.iter().any(is_whql) {
+        Truth::Yes
+    } else {
+        more.map_or(Truth::No, |reason| Truth::unread(reason, Action::Allow))
     }
-    truth
 }

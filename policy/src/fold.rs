@@ -121,7 +121,8 @@ pub(crate) fn folds_to(text: Text<'_>, folded: &str) -> bool {
         Text::Utf16Le(bytes) => return wide_folds_to(text, bytes, |[low, high]| (low, high), folded),
         Text::Utf16Be(bytes) => return wide_folds_to(text, bytes, |[high, low]| (low, high), folded),
     };
-    if bytes.is_ascii() {
+    // What folds to ASCII is ASCII. The file's text may be long: no more of it is looked at than the rule's is long.
+    if folded.is_ascii() {
         return bytes.eq_ignore_ascii_case(folded.as_bytes());
     }
     text.chars().map(fold).eq(folded.chars())

@@ -22,6 +22,7 @@ use crate::records::AttributeRecord;
 use crate::records::AttributeRef;
 use crate::records::AttributeUse;
 use crate::records::Bucket;
+use crate::records::FileSigner;
 use crate::records::HashRecord;
 use crate::records::PolicyRecord;
 use crate::records::SignerRecord;
@@ -37,8 +38,8 @@ use zerocopy::little_endian::U64;
 
 /// First bytes of every set.
 pub const MAGIC: [u8; 4] = *b"GHPS";
-/// Version of this layout; a set of another version is refused.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of this layout; a set of another version is refused. Version 1 is that of Gatehouse 0.1.0.
+pub const FORMAT_VERSION: u32 = 2;
 /// Largest set that is accepted, in bytes.
 pub const MAX_SET_BYTES: usize = 64 << 20;
 /// Most policies in one set, base and supplemental.
@@ -125,15 +126,15 @@ pub enum Table {
     AttributeBuckets = 11,
     /// [`SignerRecord`]s, in rule order.
     Signers = 12,
-    /// [`SignerUse`]s: the signers that policies allow or deny, sorted by key, then signer.
+    /// [`SignerUse`]s: the signers that policies allow or deny, sorted by key, signer, policy, action and first exception.
     SignerUses = 13,
     /// The bucket index of [`Table::SignerUses`], by key.
     SignerBuckets = 14,
-    /// [`AttributeRef`]s: the file attributes of each signer, sorted by key within each.
+    /// [`AttributeRef`]s: the file attributes of each signer in the order of [`Table::Signers`], sorted by key, then attribute within each.
     AttributeRefs = 15,
-    /// Indexes into [`Table::Attributes`], `u32`s: the exceptions of each signer use.
+    /// Indexes into [`Table::Attributes`], `u32`s: the exceptions of each signer use, in the order of [`Table::SignerUses`].
     Exceptions = 16,
-    /// Offsets into [`Table::Pool`], `u32`s: the key usages of each signer.
+    /// Offsets into [`Table::Pool`], `u32`s: the key usages of each signer in the order of [`Table::Signers`].
     Ekus = 17,
     /// Texts, hashes and object identifiers, each with its length before it; records refer to them by offset.
     Pool = 18,
@@ -143,11 +144,15 @@ pub enum Table {
     RuleNames = 20,
     /// An index of catalogues as `evidence::CatalogIndex` reads it, or nothing.
     Catalogs = 21,
+    /// [`FileSigner`]s: the signer uses that go by the file too, sorted by key, then signer use, then attribute.
+    FileSigners = 22,
+    /// The bucket index of [`Table::FileSigners`], by key.
+    FileSignerBuckets = 23,
 }
 
 impl Table {
     /// Number of tables.
-    pub const COUNT: usize = 22;
+    pub const COUNT: usize = 24;
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Policies,
@@ -172,6 +177,8 @@ impl Table {
         Self::RuleNameBlocks,
         Self::RuleNames,
         Self::Catalogs,
+        Self::FileSigners,
+        Self::FileSignerBuckets,
     ];
 
     /// Bytes of one entry.
@@ -184,7 +191,8 @@ impl Table {
             | Self::Buckets48
             | Self::Buckets64
             | Self::AttributeBuckets
-            | Self::SignerBuckets => size_of::<Bucket>(),
+            | Self::SignerBuckets
+            | Self::FileSignerBuckets => size_of::<Bucket>(),
             Self::Exceptions | Self::Ekus | Self::RuleNameBlocks => size_of::<U32>(),
             Self::Hashes32 => size_of::<HashRecord<32>>(),
             Self::Hashes48 => size_of::<HashRecord<48>>(),
@@ -194,6 +202,7 @@ impl Table {
             Self::Signers => size_of::<SignerRecord>(),
             Self::SignerUses => size_of::<SignerUse>(),
             Self::AttributeRefs => size_of::<AttributeRef>(),
+            Self::FileSigners => size_of::<FileSigner>(),
             Self::Pool | Self::RuleNames | Self::Catalogs => size_of::<u8>(),
         }
     }

@@ -22,6 +22,9 @@
     )
 )]
 
+pub mod bounds;
+#[cfg(test)]
+mod bounds_tests;
 pub mod bucket_index;
 mod decide;
 mod error;
@@ -36,7 +39,10 @@ mod reason;
 pub mod records;
 mod rules;
 mod set;
+#[cfg(test)]
+mod testing;
 mod truth;
+mod unread;
 mod validate;
 mod verdict;
 mod weighing;
@@ -48,6 +54,8 @@ pub use error::SetFault;
 pub use explain::Tried;
 pub use explain::explain;
 pub use facts::EKU_WHQL;
+pub use facts::grants_by_authenticode;
+pub use facts::is_usable;
 pub use fold::fold;
 pub use fold::name_key;
 pub use fold::text_key;

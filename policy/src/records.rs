@@ -32,7 +32,15 @@ pub struct PolicyRecord {
     /// The weakest digest that a signature may sign to be allowed by this policy: see [`digest_rank`].
     pub minimum_digest: u8,
     /// Zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 3],
+    /// The first of its signer uses that go by no file, neither by an attribute nor by an exception, or [`NONE`]: of those that
+    /// allow, then of those that deny. Indexes into [`Table::SignerUses`](crate::format::Table::SignerUses).
+    pub any_file_signers: [U32; 2],
+    /// The first of its other signer uses, or [`NONE`].
+    pub file_signers: [U32; 2],
+    /// The first of its uses of file rules that go by a name, or [`NONE`]. Indexes into
+    /// [`Table::AttributeUses`](crate::format::Table::AttributeUses).
+    pub named_files: [U32; 2],
 }
 
 impl PolicyRecord {
@@ -207,6 +215,22 @@ pub struct SignerUse {
     pub policy: U16,
     /// 0 allow, 1 deny.
     pub action: U16,
+}
+
+/// A signer use by the files it is restricted to: found by a file's names when its signatures cannot be read, so that every signer of a
+/// set may be meant.
+///
+/// A use has one for each file attribute of its signer, or one without attribute if it has exceptions alone. A use that stands in
+/// [`PolicyRecord::any_file_signers`] settles all others of its policy and action: none of them has any.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct FileSigner {
+    /// As [`AttributeRef::key`]; 0 where there is no attribute.
+    pub key: U32,
+    /// Index into [`Table::SignerUses`](crate::format::Table::SignerUses).
+    pub signer_use: U32,
+    /// Index into [`Table::Attributes`](crate::format::Table::Attributes), or [`NONE`].
+    pub attribute: U32,
 }
 
 /// How strong a digest is, from 1 for MD5 to 5 for SHA-512, by its length in bytes; 0 for any other length.

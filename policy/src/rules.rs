@@ -1,8 +1,11 @@
 //! Whether one rule holds for one file.
 
+use crate::bounds::MAX_TRIED_ATTRIBUTES;
+use crate::bounds::step;
 use crate::facts::NameKeys;
 use crate::facts::ends_in;
 use crate::facts::flat_counts;
+use crate::facts::grants_by_authenticode;
 use crate::facts::has_hash;
 use crate::facts::issuer;
 use crate::facts::may_grant;
@@ -47,8 +50,17 @@ pub(crate) struct HashRule {
     /// Rule number.
     pub(crate) rule: u32,
     pub(crate) denies: bool,
-    /// The hash is that of the first page, by which nothing is allowed; see [`has_hash`].
-    pub(crate) first_page: bool,
+    /// Why nothing is allowed by this hash of the file; see [`has_hash`].
+    pub(crate) grants_nothing: Option<GrantsNothing>,
+}
+
+/// Why a hash of a file allows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrantsNothing {
+    /// It is that of the first page.
+    FirstPage,
+    /// The image is not conformant: its Authenticode digests do not cover all of it.
+    NotConformant,
 }
 
 /// Weighs the file against rules of one set.
@@ -75,24 +87,26 @@ impl<'s, 'e> Rules<'s, 'e> {
             return;
         };
         let flat = flat_counts(self.evidence);
+        let image = (!grants_by_authenticode(self.evidence)).then_some(GrantsNothing::NotConformant);
+        let page = Some(GrantsNothing::FirstPage);
         let (hashes32, hashes20) = (
             (Table::Hashes32, Table::Buckets32),
             (Table::Hashes20, Table::Buckets20),
         );
-        self.rules_of_hash(hashes32, digests.sha256.as_ref(), false, &mut found);
+        self.rules_of_hash(hashes32, digests.sha256.as_ref(), image, &mut found);
         let flat_sha256 = digests.flat_sha256.as_ref().filter(|_| flat);
-        self.rules_of_hash(hashes32, flat_sha256, false, &mut found);
-        self.rules_of_hash(hashes32, digests.first_page_sha256.as_ref(), true, &mut found);
-        self.rules_of_hash(hashes20, digests.sha1.as_ref(), false, &mut found);
+        self.rules_of_hash(hashes32, flat_sha256, None, &mut found);
+        self.rules_of_hash(hashes32, digests.first_page_sha256.as_ref(), page, &mut found);
+        self.rules_of_hash(hashes20, digests.sha1.as_ref(), image, &mut found);
         let flat_sha1 = digests.flat_sha1.as_ref().filter(|_| flat);
-        self.rules_of_hash(hashes20, flat_sha1, false, &mut found);
-        self.rules_of_hash(hashes20, digests.first_page_sha1.as_ref(), true, &mut found);
+        self.rules_of_hash(hashes20, flat_sha1, None, &mut found);
+        self.rules_of_hash(hashes20, digests.first_page_sha1.as_ref(), page, &mut found);
         let (hashes48, hashes64) = (
             (Table::Hashes48, Table::Buckets48),
             (Table::Hashes64, Table::Buckets64),
         );
-        self.rules_of_hash(hashes48, digests.sha384.as_ref(), false, &mut found);
-        self.rules_of_hash(hashes64, digests.sha512.as_ref(), false, &mut found);
+        self.rules_of_hash(hashes48, digests.sha384.as_ref(), image, &mut found);
+        self.rules_of_hash(hashes64, digests.sha512.as_ref(), image, &mut found);
     }
 
     #[inline]
@@ -100,24 +114,26 @@ impl<'s, 'e> Rules<'s, 'e> {
         &self,
         (entries, buckets): (Table, Table),
         hash: Option<&[u8; N]>,
-        first_page: bool,
+        grants_nothing: Option<GrantsNothing>,
         found: &mut impl FnMut(HashRule),
     ) {
         let Some(hash) = hash else {
             return;
         };
         for record in self.set.hash_records(entries, buckets, hash) {
+            step();
             found(HashRule {
                 policy: record.policy(),
                 rule: record.rule.get(),
                 denies: record.denies(),
-                first_page,
+                grants_nothing,
             });
         }
     }
 
-    /// Whether the file has all that an attribute rule asks for.
-    pub(crate) fn attribute(&self, record: &AttributeRecord) -> Truth {
+    /// Whether the file has all that an attribute rule asks for, for something of this action.
+    pub(crate) fn attribute(&self, record: &AttributeRecord, action: Action) -> Truth {
+        step();
         let flags = record.flags.get();
         if flags & AttributeRecord::NEVER != 0 {
             return Truth::No;
@@ -125,18 +141,14 @@ impl<'s, 'e> Rules<'s, 'e> {
         let mut truth = Truth::Yes;
         for (offset, name) in record.names.iter().zip(names(self.evidence)) {
             if offset.get() != NONE {
-                truth = truth.and(name_is(name, self.set.text(offset.get())));
+                truth = truth.and(name_is(name, self.set.text(offset.get()), action));
             }
         }
         if flags & AttributeRecord::BOUNDED != 0 {
-            truth = truth.and(version_within(self.evidence, record.min.get(), record.max.get()));
+            let within = version_within(self.evidence, record.min.get(), record.max.get(), action);
+            truth = truth.and(within);
         }
         if record.hash.get() != NONE {
-            let action = if flags & AttributeRecord::DENIES == 0 {
-                Action::Allow
-            } else {
-                Action::Deny
-            };
             truth = truth.and(has_hash(
                 self.evidence,
                 self.set.pooled(record.hash.get()),
@@ -146,34 +158,39 @@ impl<'s, 'e> Rules<'s, 'e> {
         truth
     }
 
-    fn attribute_at(&self, index: u32) -> Truth {
+    fn attribute_at(&self, index: u32, action: Action) -> Truth {
         self.set
             .attributes()
             .get(as_index(index))
-            .map_or(Truth::No, |record| self.attribute(record))
+            .map_or(Truth::No, |record| self.attribute(record, action))
     }
 
-    /// Whether the file has one of a signer's file attributes, or the signer asks for none.
-    pub(crate) fn attributes_of(&self, signer: &SignerRecord) -> Truth {
-        let count = as_index(signer.attribute_count.get());
-        if count == 0 {
+    /// Whether the file has one of the file attributes of a signer that is used for this action, or the signer asks for none.
+    pub(crate) fn attributes_of(&self, signer: &SignerRecord, action: Action) -> Truth {
+        if signer.attribute_count.get() == 0 {
             return Truth::Yes;
         }
-        let all: &[AttributeRef] = self.set.table(Table::AttributeRefs);
-        let first = as_index(signer.attribute_first.get());
-        let refs = all.get(first..first.saturating_add(count)).unwrap_or_default();
+        let refs = self.set.attribute_refs(signer);
         let any = |refs: &[AttributeRef]| {
             let mut truth = Truth::No;
             for reference in refs {
-                truth = truth.or(self.attribute_at(reference.attribute.get()));
+                truth = truth.or(self.attribute_at(reference.attribute.get(), action));
                 if truth == Truth::Yes {
                     break;
                 }
             }
             truth
         };
-        if !self.keys.known {
-            return any(refs);
+        // A name that cannot be had is looked for only where it may be any.
+        if let Some(reason) = self.keys.missing
+            && Truth::unread(reason, action) != Truth::No
+        {
+            // Of very many, one of the rest may be meant.
+            let (tried, rest) = refs.split_at(refs.len().min(MAX_TRIED_ATTRIBUTES));
+            return match any(tried) {
+                Truth::No if !rest.is_empty() => Truth::unread(reason, action),
+                truth => truth,
+            };
         }
         let mut truth = Truth::No;
         for key in self.keys.iter() {
@@ -181,44 +198,65 @@ impl<'s, 'e> Rules<'s, 'e> {
             let run = refs.get(from..).unwrap_or_default();
             let length = run.partition_point(|reference| reference.key.get() == key);
             truth = truth.or(any(run.get(..length).unwrap_or_default()));
+            if truth == Truth::Yes {
+                break;
+            }
         }
         truth
     }
 
-    /// Whether none of the exceptions of a signer's use holds.
+    /// Whether none of the exceptions of a signer's use holds. An exception to a denial is a grant, and one to a grant a denial.
     pub(crate) fn not_excepted(&self, signer_use: &SignerUse) -> Truth {
         let all: &[U32] = self.set.table(Table::Exceptions);
         let first = as_index(signer_use.except_first.get());
         let count = as_index(signer_use.except_count.get());
+        let action = match action_of(signer_use.action.get()) {
+            Action::Allow => Action::Deny,
+            Action::Deny => Action::Allow,
+        };
         let mut truth = Truth::No;
         for index in all.get(first..first.saturating_add(count)).unwrap_or_default() {
-            truth = truth.or(self.attribute_at(index.get()));
+            truth = truth.or(self.attribute_at(index.get(), action));
+            if truth == Truth::Yes {
+                break;
+            }
         }
         truth.not()
     }
 
-    /// Whether a signature has the root that a signer asks for, and where.
-    pub(crate) fn root(&self, signer: &SignerRecord, signature: &Signature<'_>) -> (Truth, Anchor) {
+    /// Whether a signature has the root that a signer used for this action asks for, and where. For an allow rule the chain counts,
+    /// for a deny rule every certificate that is claimed.
+    pub(crate) fn root(
+        &self,
+        signer: &SignerRecord,
+        signature: &Signature<'_>,
+        action: Action,
+    ) -> (Truth, Anchor) {
         if signer.tbs.get() == NONE {
-            return (ends_in(signature, signer.wellknown).into(), Anchor::Above);
+            return (ends_in(signature, signer.wellknown, action).into(), Anchor::Above);
         }
         let wanted = self.set.pooled(signer.tbs.get());
         let mut truth = Truth::No;
-        for (depth, certificate) in signature.chain.iter().enumerate() {
+        for (depth, certificate) in certificates(signature, action).enumerate() {
             match &certificate.tbs {
                 Fact::Present(hash) if hash.as_bytes() == wanted => {
                     let anchor = if depth == 0 { Anchor::Leaf } else { Anchor::Above };
                     return (Truth::Yes, anchor);
                 }
                 Fact::Present(_) | Fact::Absent => {}
-                Fact::Unreadable(reason) => truth = truth.or(Truth::Unknown(*reason)),
+                Fact::Unreadable(reason) => truth = truth.or(Truth::unread(*reason, action)),
             }
         }
         (truth, Anchor::Above)
     }
 
-    /// Whether the leaf and the signature have the names that a signer asks for.
-    pub(crate) fn signer_names(&self, signer: &SignerRecord, signature: &Signature<'_>) -> Truth {
+    /// Whether the leaf and the signature have the names that a signer used for this action asks for.
+    pub(crate) fn signer_names(
+        &self,
+        signer: &SignerRecord,
+        signature: &Signature<'_>,
+        action: Action,
+    ) -> Truth {
         let Some(leaf) = signature.chain.first() else {
             return Truth::No;
         };
@@ -226,7 +264,7 @@ impl<'s, 'e> Rules<'s, 'e> {
             if offset.get() == NONE {
                 Truth::Yes
             } else {
-                name_is(name, self.set.text(offset.get()))
+                name_is(name, self.set.text(offset.get()), action)
             }
         };
         asks(signer.publisher, publisher(leaf))
@@ -251,25 +289,32 @@ impl<'s, 'e> Rules<'s, 'e> {
         (wanted == 0 || any) && none
     }
 
-    /// Whether a usable signature satisfies a signer, its file attributes included.
-    pub(crate) fn signer(&self, signer: &SignerRecord, signature: &Signature<'_>) -> (Truth, Anchor) {
-        let (root, anchor) = self.root(signer, signature);
+    /// Whether a signature satisfies a signer used for this action, its file attributes included.
+    pub(crate) fn signer(
+        &self,
+        signer: &SignerRecord,
+        signature: &Signature<'_>,
+        action: Action,
+    ) -> (Truth, Anchor) {
+        step();
+        let (root, anchor) = self.root(signer, signature, action);
         if root == Truth::No {
             return (root, anchor);
         }
         let Some(leaf) = signature.chain.first() else {
             return (Truth::No, anchor);
         };
-        let mut truth = root.and(self.signer_names(signer, signature));
+        let mut truth = root.and(self.signer_names(signer, signature, action));
         if truth == Truth::No || !self.ekus(signer, leaf) {
             return (Truth::No, anchor);
         }
         if signer.sign_after.get() != 0 {
-            truth = truth.and(signed_after(signature, signer.sign_after.get()));
+            truth = truth.and(signed_after(signature, signer.sign_after.get(), action));
         }
-        (truth.and(self.attributes_of(signer)), anchor)
+        (truth.and(self.attributes_of(signer, action)), anchor)
     }
-    /// Whether a signature may satisfy allow rules of a policy, under the options of its base.
+
+    /// Whether a usable signature may satisfy allow rules of a policy, under the options of its base.
     pub(crate) fn may_grant(&self, signature: &Signature<'_>, policy: u16) -> bool {
         let records = self.set.policy_records();
         let Some(record) = records.get(usize::from(policy)) else {
@@ -279,8 +324,20 @@ impl<'s, 'e> Rules<'s, 'e> {
             return false;
         };
         let flight_disabled = Options(base.options.get()).contains(Options::DISABLED_FLIGHT_SIGNING);
-        may_grant(signature, record.minimum_digest, flight_disabled)
+        may_grant(signature, flight_disabled)
     }
+}
+
+/// The certificates by which a signature is weighed for an action, leaf first.
+pub(crate) fn certificates<'e>(
+    signature: &Signature<'e>,
+    action: Action,
+) -> impl Iterator<Item = &'e Certificate<'e>> {
+    let claimed = match action {
+        Action::Allow => &[],
+        Action::Deny => signature.claimed,
+    };
+    signature.chain.iter().chain(claimed)
 }
 
 /// What the number of an action in a record means.

@@ -1,5 +1,6 @@
 //! Views of a validated set.
 
+use crate::bounds::step;
 use crate::bucket_index::candidates;
 use crate::bucket_index::hash_key;
 use crate::bucket_index::wide_key;
@@ -11,11 +12,14 @@ use crate::format::TableEntry;
 use crate::format::as_index;
 use crate::options::Options;
 use crate::records::AttributeRecord;
+use crate::records::AttributeRef;
 use crate::records::AttributeUse;
+use crate::records::FileSigner;
 use crate::records::HashRecord;
 use crate::records::PolicyRecord;
 use crate::records::SignerRecord;
 use crate::records::SignerUse;
+use crate::verdict::Action;
 use core::cmp::Ordering;
 use evidence::CatalogIndex;
 use zerocopy::FromBytes;
@@ -29,6 +33,16 @@ use zerocopy::little_endian::U32;
 pub struct PolicySet<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) base_count: u16,
+    pub(crate) few: Few,
+}
+
+/// Which tables of a set are so short that they may be walked whole, for a file of which those facts are missing that they are looked up
+/// by. See [`MAX_WALK_STEPS`](crate::bounds::MAX_WALK_STEPS).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Few {
+    pub(crate) attribute_uses: bool,
+    pub(crate) signer_uses: bool,
+    pub(crate) file_signers: bool,
 }
 
 impl<'a> PolicySet<'a> {
@@ -38,6 +52,11 @@ impl<'a> PolicySet<'a> {
         Self {
             bytes: &[],
             base_count: 0,
+            few: Few {
+                attribute_uses: true,
+                signer_uses: true,
+                file_signers: true,
+            },
         }
     }
 
@@ -50,6 +69,11 @@ impl<'a> PolicySet<'a> {
     pub fn catalogs(&self) -> Option<CatalogIndex<'a>> {
         let bytes: &'a [u8] = self.table(Table::Catalogs);
         CatalogIndex::read(bytes)
+    }
+
+    /// Whether there is a base policy. Without one nothing is refused: a supplemental only adds grants to its base.
+    pub const fn has_base(&self) -> bool {
+        self.base_count > 0
     }
 
     /// Whether a signature could change a verdict: there are rules that go by signers, or a policy requires WHQL.
@@ -158,6 +182,45 @@ impl<'a> PolicySet<'a> {
         run(within, |record| record.key.get().cmp(&key))
     }
 
+    /// The file attributes of a signer.
+    pub(crate) fn attribute_refs(&self, signer: &SignerRecord) -> &'a [AttributeRef] {
+        let all: &'a [AttributeRef] = self.table(Table::AttributeRefs);
+        let first = as_index(signer.attribute_first.get());
+        let end = first.saturating_add(as_index(signer.attribute_count.get()));
+        all.get(first..end).unwrap_or_default()
+    }
+
+    /// The first signer use of a policy and action that goes by no file, neither by an attribute nor by an exception. A signature that
+    /// may be anybody's may be by this signer, whatever the file is.
+    pub(crate) fn any_file_signer(&self, policy: &PolicyRecord, action: Action) -> Option<&'a SignerUse> {
+        self.signer_use(by_action(policy.any_file_signers, action))
+    }
+
+    /// The first signer use of a policy and action that goes by the file too. A signature that may be anybody's, over a file whose names
+    /// are not known, may be by this signer.
+    pub(crate) fn file_signer(&self, policy: &PolicyRecord, action: Action) -> Option<&'a SignerUse> {
+        self.signer_use(by_action(policy.file_signers, action))
+    }
+
+    /// The first use of a file rule by a name that a policy has for this action: what a file whose names are not known may match.
+    pub(crate) fn named_file(&self, policy: &PolicyRecord, action: Action) -> Option<&'a AttributeUse> {
+        let uses: &'a [AttributeUse] = self.table(Table::AttributeUses);
+        uses.get(as_index(by_action(policy.named_files, action)))
+    }
+
+    pub(crate) fn signer_use(&self, index: u32) -> Option<&'a SignerUse> {
+        let uses: &'a [SignerUse] = self.table(Table::SignerUses);
+        uses.get(as_index(index))
+    }
+
+    /// The signer uses that go by files with names of this key, or with key 0 by files whatever their names: of those policies and actions
+    /// that have no [`Self::any_file_signer`]. Their work is bounded by [`MAX_STEPS`](crate::bounds::MAX_STEPS).
+    pub(crate) fn file_signers(&self, key: u32) -> &'a [FileSigner] {
+        let within: &'a [FileSigner] =
+            self.bucket(Table::FileSigners, Table::FileSignerBuckets, wide_key(key));
+        run(within, |record| record.key.get().cmp(&key))
+    }
+
     /// The part of a sorted table that its bucket index gives for a key; nothing if the key left no marks there.
     #[inline]
     fn bucket<T: FromBytes + Immutable + KnownLayout + Unaligned>(
@@ -166,6 +229,7 @@ impl<'a> PolicySet<'a> {
         buckets: Table,
         key: u64,
     ) -> &'a [T] {
+        step();
         let Some(range) = candidates(self.table(buckets), key) else {
             return &[];
         };
@@ -206,6 +270,14 @@ impl<'a> PolicySet<'a> {
         let start = as_index(entry.offset.get());
         let length = as_index(entry.count.get()).saturating_mul(table.stride());
         Some((start, start.saturating_add(length)))
+    }
+}
+
+/// What a record holds for an action.
+const fn by_action([allow, deny]: [U32; 2], action: Action) -> u32 {
+    match action {
+        Action::Allow => allow.get(),
+        Action::Deny => deny.get(),
     }
 }
 

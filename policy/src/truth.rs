@@ -1,5 +1,6 @@
 //! Three-valued logic: a rule holds, does not hold, or cannot be told.
 
+use crate::verdict::Action;
 use evidence::Unreadable;
 
 /// Whether a rule, or a part of one, holds.
@@ -41,6 +42,21 @@ impl Truth {
             Self::Yes => Self::No,
             Self::No => Self::Yes,
             Self::Unknown(reason) => Self::Unknown(reason),
+        }
+    }
+}
+
+impl Truth {
+    /// What a fact that could not be had says to a rule of this action.
+    ///
+    /// What the machine could not read is unknown to every rule. What the file itself hides, by bytes that do not parse, a cap that
+    /// it reaches or a proof that does not hold, grants nothing; and it shields nothing: to a denial it could be what is denied.
+    #[must_use]
+    pub const fn unread(reason: Unreadable, action: Action) -> Self {
+        match (reason.is_from_file(), action) {
+            (false, _) => Self::Unknown(reason),
+            (true, Action::Allow) => Self::No,
+            (true, Action::Deny) => Self::Yes,
         }
     }
 }

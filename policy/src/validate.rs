@@ -2,7 +2,14 @@
 
 mod layout;
 mod signers;
+mod summaries;
 
+use crate::bounds::ATTRIBUTE_STEPS;
+use crate::bounds::KeySteps;
+use crate::bounds::MAX_BASE_POLICIES;
+use crate::bounds::MAX_RULES_OF_HASH;
+use crate::bounds::MAX_VALIDATED_NAME_BYTES;
+use crate::bounds::MAX_VALUE_BYTES;
 use crate::bucket_index::BucketScan;
 use crate::bucket_index::hash_key;
 use crate::bucket_index::wide_key;
@@ -20,8 +27,12 @@ use crate::records::HashRecord;
 use crate::records::NO_BASE;
 use crate::records::NONE;
 use crate::records::PolicyRecord;
+use crate::set::Few;
 use crate::set::PolicySet;
 use crate::set::take_text;
+use core::cell::Cell;
+use evidence::CatalogIndex;
+use evidence::IndexFault;
 use evidence::Text;
 use zerocopy::little_endian::U32;
 
@@ -32,8 +43,12 @@ impl<'a> PolicySet<'a> {
     /// # Errors
     /// [`SetError`] with the first fault found and the byte it was found at.
     pub fn validate(bytes: &'a [u8]) -> Result<Self, SetError> {
-        let base_count = validate(bytes)?;
-        Ok(Self { bytes, base_count })
+        let (base_count, few) = validate(bytes)?;
+        Ok(Self {
+            bytes,
+            base_count,
+            few,
+        })
     }
 }
 
@@ -42,6 +57,7 @@ impl<'a> PolicySet<'a> {
 pub struct ValidatedSet<B> {
     bytes: B,
     base_count: u16,
+    few: Few,
 }
 
 impl<B: AsRef<[u8]>> ValidatedSet<B> {
@@ -50,8 +66,12 @@ impl<B: AsRef<[u8]>> ValidatedSet<B> {
     /// # Errors
     /// [`SetError`]; the bytes are dropped.
     pub fn new(bytes: B) -> Result<Self, SetError> {
-        let base_count = validate(bytes.as_ref())?;
-        Ok(Self { bytes, base_count })
+        let (base_count, few) = validate(bytes.as_ref())?;
+        Ok(Self {
+            bytes,
+            base_count,
+            few,
+        })
     }
 
     /// The set. Costs nothing to speak of and cannot fail.
@@ -59,6 +79,7 @@ impl<B: AsRef<[u8]>> ValidatedSet<B> {
         PolicySet {
             bytes: self.bytes.as_ref(),
             base_count: self.base_count,
+            few: self.few,
         }
     }
 
@@ -73,13 +94,18 @@ impl<B: AsRef<[u8]>> ValidatedSet<B> {
     }
 }
 
-/// Proves the bytes to be a set and gives the number of base policies.
-fn validate(bytes: &[u8]) -> Result<u16, SetError> {
+/// Proves the bytes to be a set and gives the number of base policies and which tables are short.
+fn validate(bytes: &[u8]) -> Result<(u16, Few), SetError> {
     let rule_count = layout::header(bytes)?;
     layout::directory(bytes)?;
     let checks = Checks {
-        set: PolicySet { bytes, base_count: 0 },
+        set: PolicySet {
+            bytes,
+            base_count: 0,
+            few: Few::default(),
+        },
         rule_count,
+        names_left: Cell::new(MAX_VALIDATED_NAME_BYTES),
     };
     let base_count = checks.policies()?;
     checks.hashes::<20>(Table::Hashes20, Table::Buckets20)?;
@@ -87,15 +113,21 @@ fn validate(bytes: &[u8]) -> Result<u16, SetError> {
     checks.hashes::<48>(Table::Hashes48, Table::Buckets48)?;
     checks.hashes::<64>(Table::Hashes64, Table::Buckets64)?;
     checks.attributes()?;
-    checks.attribute_uses()?;
+    let attribute_uses = checks.attribute_uses()?;
     checks.attribute_refs()?;
     checks.exceptions()?;
     checks.ekus()?;
     checks.signers()?;
-    checks.signer_uses()?;
+    let signer_uses = checks.signer_uses()?;
+    let file_signers = checks.summaries()?;
     checks.rule_names()?;
     checks.catalogs()?;
-    Ok(base_count)
+    let few = Few {
+        attribute_uses,
+        signer_uses,
+        file_signers,
+    };
+    Ok((base_count, few))
 }
 
 const fn fault(fault: SetFault, offset: usize) -> SetError {
@@ -108,6 +140,8 @@ const fn fault(fault: SetFault, offset: usize) -> SetError {
 struct Checks<'a> {
     set: PolicySet<'a>,
     rule_count: u32,
+    /// Bytes of names that may still be read: many records may refer to one of them.
+    names_left: Cell<usize>,
 }
 
 impl Checks<'_> {
@@ -127,22 +161,27 @@ impl Checks<'_> {
         }
     }
 
-    /// Whether an offset is [`NONE`] or that of a pooled text.
-    fn is_text_or_none(&self, offset: u32) -> bool {
-        let is_text = |value: &[u8]| core::str::from_utf8(value).is_ok();
-        offset == NONE || self.set.pool_at(offset).is_some_and(|(value, _)| is_text(value))
+    /// What is wrong with an offset that should be [`NONE`] or that of a pooled text.
+    fn text_or_none(&self, offset: U32) -> Result<(), SetFault> {
+        let text = self.value_or_none(offset).map_err(|wrong| match wrong {
+            SetFault::Reference => SetFault::Text,
+            other => other,
+        })?;
+        core::str::from_utf8(text).map_or(Err(SetFault::Text), |_| Ok(()))
     }
 
-    /// Whether an offset is [`NONE`] or that of a pooled value.
-    fn is_value_or_none(&self, offset: u32) -> bool {
-        offset == NONE || self.set.pool_at(offset).is_some()
-    }
-
-    /// Whether `first` and `count` lie in a table of `length` entries.
-    fn lies_in(first: u32, count: u32, length: usize) -> bool {
-        first
-            .checked_add(count)
-            .is_some_and(|end| as_index(end) <= length)
+    /// The pooled value at an offset, empty for [`NONE`], or what is wrong with it.
+    fn value_or_none(&self, offset: U32) -> Result<&[u8], SetFault> {
+        if offset.get() == NONE {
+            return Ok(&[]);
+        }
+        let (value, _) = self.set.pool_at(offset.get()).ok_or(SetFault::Reference)?;
+        let left = self.names_left.get().checked_sub(value.len());
+        self.names_left.set(left.unwrap_or(0));
+        if value.len() > MAX_VALUE_BYTES || left.is_none() {
+            return Err(SetFault::LongValue);
+        }
+        Ok(value)
     }
 
     /// Checks the policies and gives the number of base policies.
@@ -153,9 +192,15 @@ impl Checks<'_> {
         }
         let is_base = |record: &&PolicyRecord| record.flags.get() & PolicyRecord::SUPPLEMENTAL == 0;
         let bases = records.iter().take_while(is_base).count();
+        if bases > MAX_BASE_POLICIES {
+            return Err(fault(
+                SetFault::BasePolicies,
+                self.at(Table::Policies, MAX_BASE_POLICIES),
+            ));
+        }
         for (index, record) in records.iter().enumerate() {
             let at = self.at(Table::Policies, index);
-            if record.flags.get() & !PolicyRecord::KNOWN_FLAGS != 0 || record.reserved != [0; 7] {
+            if record.flags.get() & !PolicyRecord::KNOWN_FLAGS != 0 || record.reserved != [0; 3] {
                 return Err(fault(SetFault::Reserved, at));
             }
             if is_base(&record) != (index < bases) {
@@ -190,6 +235,7 @@ impl Checks<'_> {
         let mut scan = BucketScan::new(self.set.table(buckets), records.len())
             .ok_or_else(|| fault(SetFault::Buckets, self.at(buckets, 0)))?;
         let mut previous: Option<(u64, &HashRecord<N>)> = None;
+        let mut equal = 0_u32;
         for (number, record) in (0_u32..).zip(records) {
             let wrong = |what: SetFault| Err(fault(what, self.at(entries, as_index(number))));
             let key = hash_key(&record.hash);
@@ -207,6 +253,13 @@ impl Checks<'_> {
             if !scan.step(number, key) {
                 return wrong(SetFault::Buckets);
             }
+            equal = match previous {
+                Some((_, previous)) if previous.hash == record.hash => equal.saturating_add(1),
+                _ => 1,
+            };
+            if equal > MAX_RULES_OF_HASH {
+                return wrong(SetFault::RulesOfHash);
+            }
             previous = Some((key, record));
         }
         self.check(scan.finish(), SetFault::Buckets, buckets, 0)
@@ -216,9 +269,12 @@ impl Checks<'_> {
     fn attributes(&self) -> Result<(), SetError> {
         for (index, record) in self.set.attributes().iter().enumerate() {
             let check = |holds, what| self.check(holds, what, Table::Attributes, index);
-            let texts = record.names.iter().all(|name| self.is_text_or_none(name.get()));
-            check(texts, SetFault::Text)?;
-            check(self.is_value_or_none(record.hash.get()), SetFault::Reference)?;
+            let values = record
+                .names
+                .into_iter()
+                .try_for_each(|name| self.text_or_none(name))
+                .and_then(|()| self.value_or_none(record.hash).map(|_| ()));
+            values.map_err(|wrong| fault(wrong, self.at(Table::Attributes, index)))?;
             check(record.rule.get() < self.rule_count, SetFault::Reference)?;
             let known = record.flags.get() & !AttributeRecord::KNOWN_FLAGS == 0;
             check(known && record.reserved == [0; 4], SetFault::Reserved)?;
@@ -235,7 +291,11 @@ impl Checks<'_> {
             .enumerate()
             .find(|(_, name)| name.get() != NONE);
         Some(match named {
-            Some((kind, name)) => (name_key(kind, Text::Utf8(self.set.text(name.get()))), Some(kind)),
+            Some((kind, name)) => {
+                let name = self.value_or_none(*name).ok()?;
+                let name = core::str::from_utf8(name).ok()?;
+                (name_key(kind, Text::Utf8(name)), Some(kind))
+            }
             None => (0, None),
         })
     }
@@ -251,11 +311,13 @@ impl Checks<'_> {
         })
     }
 
-    fn attribute_uses(&self) -> Result<(), SetError> {
+    /// Checks the uses of file rules and says whether they are few.
+    fn attribute_uses(&self) -> Result<bool, SetError> {
         let uses: &[AttributeUse] = self.set.table(Table::AttributeUses);
         let policies = self.set.policy_records().len();
         let mut scan = BucketScan::new(self.set.table(Table::AttributeBuckets), uses.len())
             .ok_or_else(|| fault(SetFault::Buckets, self.at(Table::AttributeBuckets, 0)))?;
+        let mut steps = KeySteps::new(SetFault::RulesOfName);
         let mut previous = None;
         for (number, record) in (0_u32..).zip(uses) {
             let check = |holds, what| self.check(holds, what, Table::AttributeUses, as_index(number));
@@ -268,9 +330,13 @@ impl Checks<'_> {
             )?;
             check(record.action.get() <= 1, SetFault::Value)?;
             check(scan.step(number, wide_key(record.key.get())), SetFault::Buckets)?;
+            steps
+                .add(record.key.get(), ATTRIBUTE_STEPS)
+                .map_err(|wrong| fault(wrong, self.at(Table::AttributeUses, as_index(number))))?;
             previous = Some(place);
         }
-        self.check(scan.finish(), SetFault::Buckets, Table::AttributeBuckets, 0)
+        self.check(scan.finish(), SetFault::Buckets, Table::AttributeBuckets, 0)?;
+        Ok(steps.are_few())
     }
 
     fn attribute_refs(&self) -> Result<(), SetError> {
@@ -294,8 +360,17 @@ impl Checks<'_> {
 
     fn catalogs(&self) -> Result<(), SetError> {
         let bytes: &[u8] = self.set.table(Table::Catalogs);
-        let sound = bytes.is_empty() || self.set.catalogs().is_some();
-        self.check(sound, SetFault::Catalogs, Table::Catalogs, 0)
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let checked = CatalogIndex::validate(bytes).map_err(|wrong| match wrong {
+            IndexFault::Signers => SetFault::CatalogSigners,
+            IndexFault::Signer | IndexFault::LongSigner => SetFault::CatalogSigner,
+            IndexFault::Form | IndexFault::Members | IndexFault::Order => SetFault::Catalogs,
+        });
+        checked
+            .map(|_| ())
+            .map_err(|wrong| fault(wrong, self.at(Table::Catalogs, 0)))
     }
 
     /// Checks that every rule has an id and a name and that the block offsets are right.

@@ -1,6 +1,7 @@
 //! What a decision says.
 
 use crate::reason::Reason;
+use crate::records::NONE;
 use crate::set::PolicySet;
 use crate::set::PolicyView;
 use evidence::Unreadable;
@@ -246,6 +247,13 @@ impl Outcome {
         unknown_deny: None,
     };
 
+    /// Takes a match, if it is reported rather than the one there is.
+    pub(crate) fn offer(&mut self, found: Match) {
+        if self.best.is_none_or(|best| found.precedes(best)) {
+            self.best = Some(found);
+        }
+    }
+
     fn rule_view<'a>(&self, set: &PolicySet<'a>) -> Option<RuleView<'a>> {
         let found = self.best?;
         let (id, name) = match found.kind {
@@ -269,9 +277,21 @@ impl Outcome {
 }
 
 impl Match {
-    /// Whether this one is reported rather than `other`.
+    /// Whether this one is reported rather than `other`. What could be meant, because the file hides what would tell, comes after what
+    /// is meant.
     pub(crate) fn precedes(self, other: Self) -> bool {
-        let key = |found: Self| (found.action == Action::Allow, found.level, found.rule);
+        let could_be = |found: Self| {
+            found.rule == NONE && found.kind != RuleKind::Option
+                || (found.kind == RuleKind::Signer && found.signature == NO_SIGNATURE)
+        };
+        let key = |found: Self| {
+            (
+                found.action == Action::Allow,
+                could_be(found),
+                found.level,
+                found.rule,
+            )
+        };
         key(self) < key(other)
     }
 }

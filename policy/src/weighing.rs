@@ -1,5 +1,6 @@
 //! The rules of a set that hold for one file, found by the file's hashes, names and signatures and handed to the policies they stand in.
 
+use crate::bounds::step;
 use crate::bucket_index::signer_key;
 use crate::bucket_index::tbs_key;
 use crate::bucket_index::wellknown_key;
@@ -10,13 +11,14 @@ use crate::fold::text_key;
 use crate::format::Table;
 use crate::format::as_index;
 use crate::records::AttributeUse;
+use crate::records::NONE;
 use crate::records::PolicyRecord;
 use crate::records::SHAPE_OEM;
 use crate::records::SHAPE_PUBLISHER;
 use crate::records::SignerUse;
-use crate::rules::Anchor;
 use crate::rules::Rules;
 use crate::rules::action_of;
+use crate::rules::certificates;
 use crate::rules::level_of;
 use crate::set::PolicySet;
 use crate::truth::Truth;
@@ -28,6 +30,7 @@ use crate::verdict::Outcome;
 use crate::verdict::RuleKind;
 use evidence::Evidence;
 use evidence::Fact;
+use evidence::Identity;
 use evidence::Signature;
 use evidence::Unreadable;
 
@@ -47,7 +50,7 @@ impl<'e> Weighing<'_, 'e, '_> {
     pub(crate) fn hashes(&mut self) {
         let rules = self.rules;
         rules.hash_rules(|hit| {
-            if hit.first_page && !hit.denies {
+            if hit.grants_nothing.is_some() && !hit.denies {
                 return;
             }
             let found = Match {
@@ -63,21 +66,25 @@ impl<'e> Weighing<'_, 'e, '_> {
 
     /// Weighs the file rules that go by names and version.
     pub(crate) fn attributes(&mut self) {
-        if self.rules.keys.known {
+        if self.rules.keys.missing.is_none() {
             for key in self.rules.keys.iter() {
                 self.attribute_uses(self.set.attribute_uses(key));
             }
-        } else {
-            self.attribute_uses(self.set.table(Table::AttributeUses));
+        } else if let Some(reason) = self.rules.keys.missing {
+            self.any_name(reason);
         }
     }
 
-    fn attribute_uses(&mut self, uses: &[AttributeUse]) {
+    pub(crate) fn attribute_uses(&mut self, uses: &[AttributeUse]) {
         for attribute_use in uses {
+            if !self.concerns(attribute_use.policy.get()) {
+                continue;
+            }
             let Some(record) = self.set.attributes().get(as_index(attribute_use.attribute.get())) else {
                 continue;
             };
-            let truth = self.rules.attribute(record);
+            let action = action_of(attribute_use.action.get());
+            let truth = self.rules.attribute(record, action);
             if truth == Truth::No {
                 continue;
             }
@@ -87,7 +94,7 @@ impl<'e> Weighing<'_, 'e, '_> {
                 Level::FileName
             };
             let found = Match {
-                action: action_of(attribute_use.action.get()),
+                action,
                 kind: RuleKind::FileAttributes,
                 level,
                 rule: record.rule.get(),
@@ -103,77 +110,102 @@ impl<'e> Weighing<'_, 'e, '_> {
         if all.is_empty() {
             return;
         }
+        // Why a signature may be anybody's: by the file's doing, and by the machine's.
+        let mut hidden = None;
+        let mut unknown = None;
+        let mut note = |reason: Option<Unreadable>| match reason {
+            Some(reason) if reason.is_from_file() => hidden = hidden.or(Some(reason)),
+            Some(reason) => unknown = unknown.or(Some(reason)),
+            None => {}
+        };
         match self.evidence.signatures {
             Fact::Present(signatures) => {
                 for (index, signature) in signatures.iter().enumerate() {
-                    match is_usable(signature) {
-                        Truth::Yes => {
-                            let index = u8::try_from(index).unwrap_or(NO_SIGNATURE);
-                            self.signature(index, signature, all);
-                        }
-                        Truth::No => {}
-                        Truth::Unknown(reason) => self.unread_signature(all, reason),
-                    }
+                    let index = u8::try_from(index).unwrap_or(NO_SIGNATURE);
+                    note(self.signature(index, signature, all));
+                    note((signature.identity == Identity::Unproven).then_some(Unreadable::Unproven));
                 }
             }
             Fact::Absent => {}
-            Fact::Unreadable(reason) => self.unread_signature(all, reason),
+            Fact::Unreadable(reason) => note(Some(reason)),
+        }
+        note(self.evidence.more_signatures);
+        for reason in [hidden, unknown].into_iter().flatten() {
+            self.anybody(reason);
         }
     }
 
-    fn signature(&mut self, index: u8, signature: &'e Signature<'e>, all: &[SignerUse]) {
-        let unreadable = signature
-            .chain
-            .iter()
-            .any(|certificate| matches!(certificate.tbs, Fact::Unreadable(_)));
-        if unreadable {
-            // Any signer that goes by a TBS hash may be meant.
-            for signer_use in all {
-                self.signer_use(index, signature, signer_use);
-            }
-            return;
-        }
-        let Some(names) = SignatureKeys::of(signature, self.set.signer_shapes()) else {
-            // Any signer that goes by a name may be meant.
-            for signer_use in all {
-                self.signer_use(index, signature, signer_use);
-            }
-            return;
+    /// Weighs the signers that a signature is looked up by; why it may be anybody's, if so much of it is missing that it cannot be.
+    fn signature(
+        &mut self,
+        index: u8,
+        signature: &'e Signature<'e>,
+        all: &[SignerUse],
+    ) -> Option<Unreadable> {
+        let weighed = Weighed {
+            index,
+            signature,
+            is_usable: is_usable(signature, self.evidence),
         };
-        for (depth, certificate) in signature.chain.iter().enumerate() {
+        let tbs = certificates(signature, Action::Deny).find_map(|certificate| match certificate.tbs {
+            Fact::Unreadable(reason) => Some(reason),
+            Fact::Present(_) | Fact::Absent => None,
+        });
+        let names = SignatureKeys::of(signature, self.set.signer_shapes());
+        // Any signer that goes by a TBS hash, or by a name, may be meant.
+        let missing = tbs.or(names.missing);
+        if missing.is_some() && self.set.few.signer_uses {
+            for signer_use in all {
+                self.signer_use(&weighed, signer_use);
+            }
+            return None;
+        }
+        for (place, certificate) in certificates(signature, Action::Deny).enumerate() {
             let Fact::Present(tbs) = &certificate.tbs else {
                 continue;
             };
             // The same certificate may stand in a chain twice.
-            let earlier = signature.chain.get(..depth).unwrap_or_default();
-            if !earlier.iter().any(|other| other.tbs == certificate.tbs) {
-                self.root(index, signature, tbs_key(tbs.as_bytes()), &names);
+            let mut earlier = certificates(signature, Action::Deny).take(place);
+            if !earlier.any(|other| other.tbs == certificate.tbs) {
+                self.root(&weighed, tbs_key(tbs.as_bytes()), &names);
             }
         }
-        if let Some(wellknown) = signature.root.wellknown.filter(|id| *id != 0) {
-            self.root(index, signature, wellknown_key(wellknown), &names);
+        let proven = signature
+            .root
+            .wellknown
+            .map_or(0, |id| 1_u32.checked_shl(u32::from(id)).unwrap_or(0));
+        let named = proven | signature.claimed_roots;
+        for wellknown in
+            (0..32_u8).filter(|id| *id == 0 || named.checked_shr(u32::from(*id)).unwrap_or(0) & 1 != 0)
+        {
+            self.root(&weighed, wellknown_key(wellknown), &names);
         }
-        self.root(index, signature, wellknown_key(0), &names);
+        missing
     }
 
     /// Weighs the signers of this root and the signature's names.
-    fn root(&mut self, index: u8, signature: &'e Signature<'e>, root: u64, names: &SignatureKeys) {
+    fn root(&mut self, weighed: &Weighed<'e>, root: u64, names: &SignatureKeys) {
         for (publisher, oem) in names.combinations() {
             for signer_use in self.set.signer_uses(signer_key(root, publisher, oem)) {
-                self.signer_use(index, signature, signer_use);
+                self.signer_use(weighed, signer_use);
             }
         }
     }
 
-    fn signer_use(&mut self, index: u8, signature: &Signature<'_>, signer_use: &SignerUse) {
+    fn signer_use(&mut self, weighed: &Weighed<'_>, signer_use: &SignerUse) {
+        if !self.concerns(signer_use.policy.get()) {
+            return;
+        }
+        let signature = weighed.signature;
         let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
             return;
         };
         let action = action_of(signer_use.action.get());
-        if action == Action::Allow && !self.rules.may_grant(signature, signer_use.policy.get()) {
+        let grants = || weighed.is_usable && self.rules.may_grant(signature, signer_use.policy.get());
+        if action == Action::Allow && !grants() {
             return;
         }
-        let (mut truth, anchor) = self.rules.signer(signer, signature);
+        let (mut truth, anchor) = self.rules.signer(signer, signature, action);
         if truth != Truth::No && signer_use.except_count.get() != 0 {
             truth = truth.and(self.rules.not_excepted(signer_use));
         }
@@ -182,33 +214,20 @@ impl<'e> Weighing<'_, 'e, '_> {
             kind: RuleKind::Signer,
             level: level_of(signer, anchor),
             rule: signer.rule.get(),
-            signature: index,
+            signature: weighed.index,
         };
         self.offer(signer_use.policy.get(), found, truth);
     }
 
-    /// A signature that could not be read: every signer is unknown, unless the file's attributes settle it.
-    fn unread_signature(&mut self, all: &[SignerUse], reason: Unreadable) {
-        for signer_use in all {
-            let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
-                continue;
-            };
-            let truth = Truth::Unknown(reason)
-                .and(self.rules.attributes_of(signer))
-                .and(self.rules.not_excepted(signer_use));
-            let found = Match {
-                action: action_of(signer_use.action.get()),
-                kind: RuleKind::Signer,
-                level: level_of(signer, Anchor::Above),
-                rule: signer.rule.get(),
-                signature: NO_SIGNATURE,
-            };
-            self.offer(signer_use.policy.get(), found, truth);
-        }
+    /// Whether rules of a policy say something about a base policy of this part: others are not tried.
+    pub(crate) fn concerns(&mut self, policy: u16) -> bool {
+        step();
+        let record = self.set.policy_records().get(usize::from(policy));
+        record.is_some_and(|record| self.outcome(record).is_some())
     }
 
     /// Gives a match to the base policy that the rule's policy belongs to.
-    fn offer(&mut self, policy: u16, found: Match, truth: Truth) {
+    pub(crate) fn offer(&mut self, policy: u16, found: Match, truth: Truth) {
         let Some(record) = self.set.policy_records().get(usize::from(policy)) else {
             return;
         };
@@ -220,11 +239,7 @@ impl<'e> Weighing<'_, 'e, '_> {
             return;
         };
         match (truth, found.action) {
-            (Truth::Yes, _) => {
-                if outcome.best.is_none_or(|best| found.precedes(best)) {
-                    outcome.best = Some(found);
-                }
-            }
+            (Truth::Yes, _) => outcome.offer(found),
             (Truth::No, _) => {}
             (Truth::Unknown(reason), Action::Allow) => {
                 outcome.unknown_allow = outcome.unknown_allow.or(Some(reason));
@@ -241,25 +256,47 @@ impl<'e> Weighing<'_, 'e, '_> {
         self.outcomes.get_mut(usize::from(at))
     }
 
-    /// Notes the policies whose hash rules go by digests that could not be had.
+    /// Notes the policies whose hash rules go by digests that could not be had. Digests that the file itself hides allow nothing, and
+    /// may be those that are denied.
     pub(crate) fn unknown_hashes(&mut self) {
         let missing = Missing::of(self.evidence);
         if missing.deny == 0 {
             return;
         }
+        let hidden = missing.reason.is_from_file();
         for record in self.set.policy_records() {
+            step();
             let Some(outcome) = self.outcome(record) else {
                 continue;
             };
             let lengths = record.hash_lengths.get();
-            if lengths & missing.grant != 0 {
+            if lengths & missing.grant != 0 && !hidden {
                 outcome.unknown_allow = outcome.unknown_allow.or(Some(missing.reason));
             }
-            if !record.is_supplemental() && (lengths >> 16) & missing.deny != 0 {
+            if record.is_supplemental() || (lengths >> 16) & missing.deny == 0 {
+                continue;
+            }
+            if hidden {
+                outcome.offer(Match {
+                    action: Action::Deny,
+                    kind: RuleKind::Hash,
+                    level: Level::Hash,
+                    rule: NONE,
+                    signature: NO_SIGNATURE,
+                });
+            } else {
                 outcome.unknown_deny = outcome.unknown_deny.or(Some(missing.reason));
             }
         }
     }
+}
+
+/// A signature on its way through the signers.
+struct Weighed<'e> {
+    index: u8,
+    signature: &'e Signature<'e>,
+    /// Whether it may satisfy what grants.
+    is_usable: bool,
 }
 
 /// The keys of a signature's names, as signers are looked up by them.
@@ -268,33 +305,42 @@ struct SignatureKeys {
     oem: u64,
     /// Shapes of signers that occur in the set and that the names allow; bit `1 << shape`.
     shapes: u32,
+    /// Why a name that some signer goes by could not be had.
+    missing: Option<Unreadable>,
 }
 
 impl SignatureKeys {
-    /// The keys of those names that some signer of the set goes by; `None` if such a name could not be had.
-    fn of(signature: &Signature<'_>, shapes: u32) -> Option<Self> {
+    /// The keys of those names that some signer of the set goes by.
+    fn of(signature: &Signature<'_>, shapes: u32) -> Self {
         const BY_PUBLISHER: u32 = 0b1010;
         const BY_OEM: u32 = 0b1100;
         let mut keys = Self {
             publisher: 0,
             oem: 0,
             shapes,
+            missing: None,
         };
-        if shapes & BY_PUBLISHER != 0 {
-            match signature.chain.first().map_or(Fact::Absent, publisher) {
-                Fact::Present(name) => keys.publisher = text_key(name),
-                Fact::Absent => keys.shapes &= !BY_PUBLISHER,
-                Fact::Unreadable(_) => return None,
+        let names = [
+            (
+                BY_PUBLISHER,
+                signature.chain.first().map_or(Fact::Absent, publisher),
+            ),
+            (BY_OEM, signature.oem_id),
+        ];
+        for ((by, name), key) in names.into_iter().zip([&mut keys.publisher, &mut keys.oem]) {
+            if shapes & by == 0 {
+                continue;
+            }
+            match name {
+                Fact::Present(name) => *key = text_key(name),
+                Fact::Absent => keys.shapes &= !by,
+                Fact::Unreadable(reason) => {
+                    keys.shapes &= !by;
+                    keys.missing = keys.missing.or(Some(reason));
+                }
             }
         }
-        if shapes & BY_OEM != 0 {
-            match signature.oem_id {
-                Fact::Present(name) => keys.oem = text_key(name),
-                Fact::Absent => keys.shapes &= !BY_OEM,
-                Fact::Unreadable(_) => return None,
-            }
-        }
-        Some(keys)
+        keys
     }
 
     /// The keys of publisher and OEM id for each shape of signer.

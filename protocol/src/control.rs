@@ -50,7 +50,7 @@ pub struct ModeOutcome {
 pub mod mode_error {
     /// Drivers that are loaded or start with Windows would be refused; `force` overrides.
     pub const BLOCKERS: u32 = 1;
-    /// No generation is in force.
+    /// No generation is in force, or one without a base policy, which refuses nothing.
     pub const NO_POLICY: u32 = 2;
     /// The filter manager did not take the driver as a minifilter: nothing could be refused.
     pub const NO_FILTER: u32 = 3;
@@ -78,6 +78,9 @@ pub struct ThresholdsRequest {
 pub struct KeyRequest {
     /// Version.
     pub request: Request,
+    /// Number of the change: must [follow](crate::rising) the highest one that was taken before. While no key is provisioned it may be 0,
+    /// which leaves that where it is.
+    pub number: U64,
     /// The new Ed25519 public key; zeros to go back to unsigned sets.
     pub key: [u8; 32],
     /// When a key is provisioned already: its signature over [`key_statement`]. Ignored otherwise.
@@ -94,6 +97,8 @@ pub struct KeyOutcome {
     pub persisted: U32,
     /// The key in force after the request.
     pub key: [u8; 32],
+    /// Highest number of a change of the key that was taken, after the request.
+    pub number: U64,
 }
 
 /// Why a key was not taken.
@@ -104,15 +109,31 @@ pub mod key_error {
     pub const NOT_KEPT: u32 = 2;
     /// It is no point of the curve, or one that would verify anything.
     pub const WEAK_KEY: u32 = 3;
+    /// The number is not above the highest one taken before.
+    pub const NUMBER: u32 = 4;
+    /// The number is more than [`MAX_STEP`](crate::rising::MAX_STEP) above the highest one taken before.
+    pub const STEP: u32 = 5;
 }
 
-/// What the old key signs so that `new` takes its place. `old` is part of it, so that a statement serves once.
-pub fn key_statement(old: &[u8; 32], new: &[u8; 32]) -> [u8; 80] {
-    let mut statement = [0; 80];
-    let (name, keys) = statement.split_at_mut(16);
-    name.copy_from_slice(b"gatehouse key \0\x01");
-    let (first, second) = keys.split_at_mut(32);
-    first.copy_from_slice(old);
-    second.copy_from_slice(new);
-    statement
+/// What the old key signs so that `new` takes its place; zeros for no key.
+#[derive(Clone, Copy, Debug, Immutable, IntoBytes, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct KeyStatement {
+    name: [u8; 16],
+    number: U64,
+    old: [u8; 32],
+    new: [u8; 32],
+}
+
+impl KeyStatement {
+    /// The statement with this number. A driver takes a number once, whatever keys came and went meanwhile, so that one statement
+    /// serves every machine once.
+    pub const fn new(number: u64, old: [u8; 32], new: [u8; 32]) -> Self {
+        Self {
+            name: *b"gatehouse key \0\x02",
+            number: U64::new(number),
+            old,
+            new,
+        }
+    }
 }

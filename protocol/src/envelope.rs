@@ -24,7 +24,7 @@ pub struct Envelope {
     pub version: U16,
     /// Zero.
     pub reserved: [u8; 2],
-    /// Must be above that of every set accepted before: an old set cannot come back.
+    /// Must [follow](crate::rising) that of every set accepted under the same key before: an old set cannot come back.
     pub sequence: U64,
     /// Length of the set that follows, in bytes.
     pub length: U64,

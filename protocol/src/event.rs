@@ -238,6 +238,14 @@ pub mod tag {
 
     /// `evidence::Trust` number: what the driver policy makes of the file's best signature.
     pub const TRUST: u16 = 0x32;
+    /// Facts that could not be had: for each its tag and the `evidence::Unreadable` number, 16 bits each. Stands in [`EVIDENCE`], in
+    /// [`SIGNATURE_FACTS`] and in [`CERTIFICATE`]. The tag of facts that have several fields is [`CONFORMANT`] for the image,
+    /// [`SHA256`] for the digests, [`FILE_VERSION`] for the version resource, [`SIGNATURE_FACTS`] for the signatures.
+    pub const UNREADABLE: u16 = 0x33;
+    /// When the file was weighed, seconds since 1970-01-01.
+    pub const WEIGHED_AT: u16 = 0x34;
+    /// `evidence::Unreadable` number of why there may be signatures beside those recorded.
+    pub const MORE_SIGNATURES: u16 = 0x35;
 
     /// Group: verdict. Its fields are 0x51 to 0x6f.
     pub const VERDICT: u16 = 0x50;
@@ -318,6 +326,12 @@ pub mod tag {
     pub const KEY_KIND: u16 = 0x98;
     /// Length of the key in bits.
     pub const KEY_BITS: u16 = 0x99;
+    /// `evidence::Identity`: 1 proven, 2 claimed, 3 unproven.
+    pub const IDENTITY: u16 = 0x9a;
+    /// Group, as [`CERTIFICATE`]: a certificate that the signature claims beside its chain.
+    pub const CLAIMED_CERTIFICATE: u16 = 0x9b;
+    /// App Control's roots that the certificates name: bit `1 << number`.
+    pub const CLAIMED_ROOTS: u16 = 0x9c;
 }
 
 /// An event record that was read.

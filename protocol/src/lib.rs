@@ -12,6 +12,7 @@
 //! * [`event`]: event records, a header and tagged fields.
 //! * [`field`]: writing and reading tagged fields.
 //! * [`install`]: how the driver is registered.
+//! * [`rising`]: numbers that only rise, of sets and of changes of the key.
 //! * [`security`]: who may open the device.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -38,11 +39,12 @@ pub mod install;
 pub mod ioctl;
 pub mod message;
 pub mod report;
+pub mod rising;
 pub mod security;
 
 /// Protocol version this build speaks. A driver refuses requests of any other version with `STATUS_REVISION_MISMATCH`,
 /// except [`ioctl::HELLO`], which says which versions both sides know.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// NT name of the control device.
 pub const DEVICE_NAME: &str = r"\Device\Gatehouse";

@@ -129,6 +129,10 @@ pub struct Status {
     pub cache_hits: U64,
     /// Verdicts that had to be worked out.
     pub cache_misses: U64,
+    /// Highest sequence number of a set that was taken under the key; the next one must [follow](crate::rising) it. 0 without a key.
+    pub key_sequence: U64,
+    /// Highest number of a change of the key that was taken; the next one must [follow](crate::rising) it.
+    pub key_number: U64,
     /// What the driver itself could not do.
     pub failures: Failures,
 }
@@ -160,8 +164,8 @@ pub struct Failures {
 }
 
 const _: () = assert!(size_of::<Failures>() == 72);
-const _: () = assert!(offset_of!(Status, failures) == 312);
-const _: () = assert!(size_of::<Status>() == 384);
+const _: () = assert!(offset_of!(Status, failures) == 328);
+const _: () = assert!(size_of::<Status>() == 400);
 
 /// What the driver does with a load it would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +199,7 @@ pub mod features {
 pub mod holds {
     /// The filter is not there.
     pub const NO_FILTER: u32 = 1;
-    /// No generation is in force.
+    /// No generation is in force, or one without a base policy, which refuses nothing.
     pub const NO_POLICY: u32 = 2;
     /// Windows is still starting.
     pub const BOOT: u32 = 4;
@@ -240,12 +244,14 @@ pub mod push_error {
     pub const ENVELOPE: u32 = 0x8000_0003;
     /// The signature does not verify with the provisioned key.
     pub const SIGNATURE: u32 = 0x8000_0004;
-    /// The sequence number is not above the last one accepted.
+    /// The sequence number is not above the highest one accepted under the key.
     pub const SEQUENCE: u32 = 0x8000_0005;
     /// There is no earlier generation to go back to.
     pub const NOTHING_BEFORE: u32 = 0x8000_0006;
     /// The signed set could not be kept on disk, so its sequence number could not be secured against rollback.
     pub const NOT_KEPT: u32 = 0x8000_0007;
+    /// The sequence number is more than [`MAX_STEP`](crate::rising::MAX_STEP) above the highest one accepted under the key.
+    pub const STEP: u32 = 0x8000_0008;
 }
 
 /// Asks for a piece of the compiled set in force.

@@ -8,6 +8,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root;
@@ -190,6 +191,9 @@ fn decisions(sets: [(&PolicySet<'_>, u64); 2], meets: Meets) -> [Duration; 2] {
                 digest_valid: true,
                 signature_valid: true,
                 page_hashes: false,
+                identity: Identity::Proven,
+                claimed: &[],
+                claimed_roots: 0,
                 chain,
                 root: Root::default(),
                 oem_id: Fact::Present(Text::Utf8("Some Hardware Vendor")),
@@ -234,13 +238,15 @@ fn decisions(sets: [(&PolicySet<'_>, u64); 2], meets: Meets) -> [Duration; 2] {
                     ..Digests::default()
                 }),
                 version: Fact::Present(Version {
-                    file_version: 6 << 48,
+                    file_version: Fact::Present(6 << 48),
                     original_filename: name,
                     internal_name: name,
                     file_description: name,
                     product_name: name,
                 }),
                 signatures: Fact::Present(&signatures[at]),
+                more_signatures: None,
+                weighed_at: None,
             }
         };
         (0..FILES).map(file).collect()

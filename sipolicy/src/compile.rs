@@ -12,6 +12,7 @@ use crate::guid::Guid;
 use crate::write_set::SetWriter;
 use policy::Options;
 use policy::PolicySet;
+use policy::bounds::MAX_BASE_POLICIES;
 use policy::format::MAX_POLICIES;
 use policy::records::NO_BASE;
 use std::collections::HashMap;
@@ -72,6 +73,17 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
             place: document.place(document.position),
             message: signature.to_string(),
         }));
+        if let Some(first) = document.forbidden.first() {
+            let more = document.forbidden.len() - 1;
+            let message = format!(
+                "Microsoft's schema forbids this and {more} more places: {}; `policy lint` lists them",
+                first.message
+            );
+            notes.push(CompileNote {
+                place: document.place(first.position),
+                message,
+            });
+        }
     }
     for document in of_kind(PolicyKind::AppIdTagging) {
         notes.push(CompileNote {
@@ -87,6 +99,16 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
             message: format!(
                 "{count} policies are more than the {MAX_POLICIES} that one set may hold; merge some with \
                  `gatehouse policy merge`"
+            ),
+        });
+    }
+    if bases.len() > MAX_BASE_POLICIES {
+        return Err(CompileError {
+            place: None,
+            message: format!(
+                "{} base policies are more than the {MAX_BASE_POLICIES} that one set may hold; merge some with \
+                 `gatehouse policy merge`",
+                bases.len()
             ),
         });
     }

@@ -121,6 +121,8 @@ pub struct Document {
     pub signature: Option<PolicySignature>,
     /// What reading assumed or left out.
     pub notes: Vec<Note>,
+    /// Those of the notes that tell what Microsoft's schema forbids: its compiler would refuse the document.
+    pub forbidden: Vec<Note>,
 }
 
 impl Document {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The bytes that a string of hexadecimal digits stands for.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.trim().as_bytes().as_chunks::<2>();
+    let (pairs, rest) = text.trim_ascii().as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
@@ -36,7 +36,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 pub fn encode_oid(dotted: &str) -> Option<Vec<u8>> {
     let arcs: Vec<u64> = dotted
         .split('.')
-        .map(|arc| arc.parse().ok())
+        .map(|arc| arc.parse().ok().filter(|_| !arc.starts_with('+')))
         .collect::<Option<_>>()?;
     let [first, second, rest @ ..] = arcs.as_slice() else {
         return None;
@@ -71,11 +71,27 @@ pub(crate) fn oid_content(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// Whether a value is an object identifier, encoded as policies have it, each of its arcs whole and none written longer than needed.
+pub(crate) fn is_encoded_oid(value: &[u8]) -> bool {
+    let Some(content) = oid_content(value) else {
+        return false;
+    };
+    let mut starts = true;
+    for byte in content {
+        if starts && *byte == 0x80 {
+            return false;
+        }
+        starts = byte & 0x80 == 0;
+    }
+    starts
+}
+
 #[cfg(test)]
 mod tests {
     use super::decode;
     use super::encode;
     use super::encode_oid;
+    use super::is_encoded_oid;
     use super::oid_content;
 
     #[test]
@@ -90,7 +106,22 @@ mod tests {
             Some("01082B06010505070303")
         );
         assert!(encode_oid("1").is_none() && encode_oid("3.1").is_none() && encode_oid("1.x").is_none());
+        assert!(encode_oid("1.3.+6").is_none() && encode_oid("1.3.").is_none());
         assert!(oid_content(&decode("060A2B0601040182370A0305").unwrap()).is_none());
+    }
+
+    #[test]
+    fn an_object_identifier_that_ends_in_an_arc_is_none() {
+        for (value, wanted) in [
+            ("010A2B0601040182370A0305", true),
+            ("010A2B0601040182370A0385", false),
+            ("01032B8006", false),
+            ("010181", false),
+            ("0100", false),
+            ("01022B06FF", false),
+        ] {
+            assert_eq!(is_encoded_oid(&decode(value).unwrap()), wanted, "{value}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Reading JSON files whose errors name the file.
 
+use crate::encoding;
 use crate::error::Place;
 use crate::error::ReadError;
 use serde_json::Value;
 
-/// Reads a file.
+/// Reads a file, in any encoding that documents are read in.
 pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Value, ReadError> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let text = encoding::decode(bytes).map_err(|problem| error(file, problem.to_owned()))?;
+    serde_json::from_str(&text).map_err(|error| {
         let message = format!("this is not JSON: {error}");
         error_at(file, (error.line(), error.column()), message)
     })

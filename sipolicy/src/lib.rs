@@ -13,6 +13,7 @@ mod decompile;
 mod describe;
 mod diff;
 pub mod document;
+mod encoding;
 mod error;
 mod everything;
 mod forms;

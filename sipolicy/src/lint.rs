@@ -8,6 +8,10 @@ mod together;
 
 pub use codes::Code;
 pub use codes::Severity;
+pub(crate) use document::MAX_DENIED_SIGNERS;
+pub use document::MAX_DENIED_SIGNERS;
+pub(crate) use document::too_many_denied_signers;
+pub use document::too_many_denied_signers;
 
 use crate::document::Document;
 use crate::error::Place;
@@ -44,7 +48,7 @@ impl fmt::Display for Finding {
 pub fn lint(documents: &[Document], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = Vec::new();
     for document in documents {
-        document::lint(document, &mut findings);
+        document::lint(document, knowledge, &mut findings);
         signature::lint(document, &mut findings);
     }
     together::lint(documents, &mut findings);

@@ -77,3 +77,5 @@ pub(crate) fn unnamed_bits(options: Options) -> impl Iterator<Item = u32> {
     let named = OPTIONS.iter().fold(0, |bits, option| bits | 1 << option.bit);
     (0..u32::BITS).filter(move |bit| options.0 & !named & 1 << bit != 0)
 }
+/// The options without a bit.
+pub const OTHER_OPTIONS: [&str; 1] = [CERTIFICATE_REMAPPING];

@@ -13,23 +13,51 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     total - 584_694
 }
 
-/// Reads an `xs:dateTime`; without a zone it is taken as UTC.
+/// Numbers of two digits, but for the first of so many, with this sign between them.
+fn numbers<const N: usize>(text: &str, sign: char, first: usize) -> Option<[i64; N]> {
+    let mut found = [0; N];
+    let mut parts = text.split(sign);
+    for (at, number) in found.iter_mut().enumerate() {
+        let part = parts.next()?;
+        let digits = if at == 0 { first } else { 2 };
+        if part.len() != digits || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+fn days_of(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Reads an `xs:dateTime` of the years 1601 to 9999; without a zone it is taken as UTC.
 pub(crate) fn parse(text: &str) -> Option<i64> {
-    let (date, time) = text.trim().split_once('T')?;
-    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let (date, time) = text.split_once('T')?;
+    let [year, month, day] = numbers(date, '-', 4)?;
     let zone_at = time.find(['Z', '+', '-']).unwrap_or(time.len());
     let (clock, zone) = time.split_at(zone_at);
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let mut parts = clock.splitn(3, ':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let (clock, fraction) = match clock.split_once('.') {
+        Some((_, "")) => return None,
+        Some((clock, fraction)) => (clock, fraction),
+        None => (clock, ""),
+    };
+    let [hour, minute, second] = numbers(clock, ':', 2)?;
     let in_range = (1601..=9999).contains(&year)
         && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && (0..=24).contains(&hour)
+        && (1..=days_of(year, month)).contains(&day)
         && (0..=59).contains(&minute)
-        && (0..=59).contains(&second);
-    if !in_range || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        && (0..=59).contains(&second)
+        && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    // 24:00:00 is the end of the day.
+    let end_of_day = hour == 24 && minute == 0 && second == 0 && fraction.bytes().all(|digit| digit == b'0');
+    if !in_range || !(hour < 24 || end_of_day) {
         return None;
     }
     let mut ticks = 0;
@@ -39,9 +67,12 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     let offset = match zone {
         "" | "Z" => 0,
         _ => {
-            let (hours, minutes) = zone[1..].split_once(':')?;
-            let minutes = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
-            if zone.starts_with('-') { -minutes } else { minutes }
+            let [hours, minutes] = zone.get(1..).and_then(|zone| numbers(zone, ':', 2))?;
+            let offset = hours * 60 + minutes;
+            if minutes > 59 || offset > 14 * 60 || zone.starts_with('Z') {
+                return None;
+            }
+            if zone.starts_with('-') { -offset } else { offset }
         }
     };
     let seconds = days(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset * 60;
@@ -84,8 +115,50 @@ mod tests {
             Some(133_486_382_450_000_000)
         );
         assert_eq!(parse("2024-01-02T04:04:05+01:00"), parse("2024-01-02T03:04:05Z"));
-        assert_eq!(parse("2024-13-02T03:04:05Z"), None);
-        assert_eq!(parse("yesterday"), None);
+    }
+
+    #[test]
+    fn what_is_no_time_is_not_read() {
+        assert_eq!(parse("2024-01-31T24:00:00Z"), parse("2024-02-01T00:00:00Z"));
+        for right in [
+            "2024-02-29T00:00:00",
+            "2000-02-29T00:00:00Z",
+            "2024-01-02T03:04:05.5-14:00",
+        ] {
+            assert!(parse(right).is_some(), "{right}");
+        }
+        for wrong in [
+            "yesterday",
+            "2024-01-31",
+            "2024-13-02T03:04:05Z",
+            "2024-00-02T03:04:05Z",
+            "2024-02-30T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2024-04-31T00:00:00Z",
+            "2024-01-00T00:00:00Z",
+            "2024-01-02T24:00:01Z",
+            "2024-01-02T25:00:00Z",
+            "2024-01-02T03:04:60Z",
+            "2024-01-02T03:04:05.Z",
+            "2024-01-02T03:04:05.5x",
+            "2024-01-02T03:04:05+14:01",
+            "2024-01-02T03:04:05+13:60",
+            "2024-01-02T03:04:05Z01:00",
+            "2024-01-02T03:04:05+1:00",
+            "2024-01-02T03:04:05z",
+            "2024-1-02T03:04:05Z",
+            "+024-01-02T03:04:05Z",
+            "2024-+1-02T03:04:05Z",
+            "2024-01-02T03:04:+5Z",
+            "2024-01-02T03:04:05:06Z",
+            "02024-01-02T03:04:05Z",
+            "1600-12-31T00:00:00Z",
+            " 2024-01-02T03:04:05Z",
+            "2024-01-02T03:04:05Z ",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -15,11 +15,15 @@ impl FileVersion {
 impl FromStr for FileVersion {
     type Err = ();
 
-    /// Reads `a.b.c.d`; all four numbers are needed.
+    /// Reads `a.b.c.d`: all four numbers, digits alone.
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut value = 0_u64;
         let mut parts = 0;
-        for part in text.trim().split('.') {
+        for part in text.split('.') {
+            // A sign would be taken by the parser.
+            if !part.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(());
+            }
             let number: u16 = part.parse().map_err(|_| ())?;
             value = value << 16 | u64::from(number);
             parts += 1;
@@ -44,7 +48,18 @@ mod tests {
         let version = |text: &str| text.parse::<FileVersion>().unwrap();
         assert!(version("10.0.0.0") > version("9.65535.65535.65535"));
         assert_eq!(version("1.2.3.4").to_string(), "1.2.3.4");
-        for wrong in ["", "1.2.3", "1.2.3.4.5", "1.2.3.65536", "a.b.c.d", "-1.0.0.0"] {
+        for wrong in [
+            "",
+            "1.2.3",
+            "1.2.3.4.5",
+            "1.2.3.65536",
+            "a.b.c.d",
+            "-1.0.0.0",
+            "+1.0.0.0",
+            " 1.0.0.0",
+            "1.0.0.0\n",
+            "1..0.0",
+        ] {
             assert!(wrong.parse::<FileVersion>().is_err(), "{wrong}");
         }
     }

@@ -18,7 +18,9 @@ use policy::records::AttributeRecord;
 use policy::records::AttributeRef;
 use policy::records::AttributeUse;
 use policy::records::Bucket;
+use policy::records::FileSigner;
 use policy::records::HashRecord;
+use policy::records::NONE;
 use policy::records::PolicyRecord;
 use policy::records::SignerRecord;
 use policy::records::SignerUse;
@@ -98,8 +100,10 @@ impl SetWriter {
         self.attribute_uses
             .sort_by_key(|found| (found.key.get(), found.attribute.get(), found.policy.get()));
         let attribute_buckets = index(&self.attribute_uses, |found| wide_key(found.key.get()));
-        self.signer_uses
-            .sort_by_key(|found| (found.key.get(), found.signer.get()));
+        self.order_signer_uses();
+        self.name_first_uses();
+        let file_signers = self.file_signers();
+        let file_signer_buckets = index(&file_signers, |found| wide_key(found.key.get()));
         let signer_buckets = index(&self.signer_uses, |found| wide_key(found.key.get()));
         let contents = |table: Table| -> &[u8] {
             match table {
@@ -125,6 +129,8 @@ impl SetWriter {
                 Table::RuleNameBlocks => self.rule_name_blocks.as_bytes(),
                 Table::RuleNames => &self.rule_names,
                 Table::Catalogs => &self.catalogs,
+                Table::FileSigners => file_signers.as_bytes(),
+                Table::FileSignerBuckets => file_signer_buckets.as_bytes(),
             }
         };
         let mut bytes = vec![0; size_of::<Header>()];
@@ -162,6 +168,100 @@ impl SetWriter {
         };
         bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
         bytes
+    }
+}
+
+impl SetWriter {
+    /// Sorts the signer uses and puts their exceptions into the same order. Of several uses of a signer that differ in nothing but
+    /// exceptions, one without any settles it.
+    fn order_signer_uses(&mut self) {
+        let place = |found: &SignerUse| {
+            (
+                found.key.get(),
+                found.signer.get(),
+                found.policy.get(),
+                found.action.get(),
+            )
+        };
+        self.signer_uses
+            .sort_by_key(|found| (place(found), found.except_count.get() != 0));
+        self.signer_uses
+            .dedup_by(|next, kept| place(next) == place(kept) && kept.except_count.get() == 0);
+        let mut exceptions = Vec::with_capacity(self.exceptions.len());
+        for found in &mut self.signer_uses {
+            let first = found.except_first.get() as usize;
+            let own = &self.exceptions[first..first + found.except_count.get() as usize];
+            found.except_first = u32_of(exceptions.len()).into();
+            exceptions.extend_from_slice(own);
+        }
+        self.exceptions = exceptions;
+    }
+
+    /// Tells each policy the first of its uses of a kind; see `PolicyRecord`.
+    fn name_first_uses(&mut self) {
+        for (at, found) in self.signer_uses.iter().enumerate() {
+            let refs = self.refs_of(&self.signers[found.signer.get() as usize]);
+            let any_file = refs.is_empty() && found.except_count.get() == 0;
+            if !refs.is_empty() && refs.iter().all(|own| self.is_never(own.attribute)) {
+                continue;
+            }
+            let policy = &mut self.policies[usize::from(found.policy.get())];
+            let firsts = if any_file {
+                &mut policy.any_file_signers
+            } else {
+                &mut policy.file_signers
+            };
+            note_first(firsts, found.action.get(), at);
+        }
+        for (at, found) in self.attribute_uses.iter().enumerate() {
+            let named = found.key.get() != 0 && !self.is_never(found.attribute);
+            if named {
+                let policy = &mut self.policies[usize::from(found.policy.get())];
+                note_first(&mut policy.named_files, found.action.get(), at);
+            }
+        }
+    }
+
+    fn refs_of(&self, signer: &SignerRecord) -> &[AttributeRef] {
+        let first = signer.attribute_first.get() as usize;
+        &self.attribute_refs[first..first + signer.attribute_count.get() as usize]
+    }
+
+    /// Whether no kernel image has an attribute.
+    fn is_never(&self, attribute: U32) -> bool {
+        self.attributes[attribute.get() as usize].flags.get() & AttributeRecord::NEVER != 0
+    }
+
+    /// The signer uses by the files they are restricted to; see `FileSigner`.
+    fn file_signers(&self) -> Vec<FileSigner> {
+        let mut found = Vec::new();
+        for (at, signer_use) in self.signer_uses.iter().enumerate() {
+            let policy = &self.policies[usize::from(signer_use.policy.get())];
+            if policy.any_file_signers[usize::from(signer_use.action.get())] != NONE {
+                continue;
+            }
+            let entry = |key: U32, attribute: U32| FileSigner {
+                key,
+                signer_use: u32_of(at).into(),
+                attribute,
+            };
+            let refs = self.refs_of(&self.signers[signer_use.signer.get() as usize]);
+            if refs.is_empty() {
+                found.push(entry(0.into(), NONE.into()));
+            }
+            let kernel = refs.iter().filter(|own| !self.is_never(own.attribute));
+            found.extend(kernel.map(|own| entry(own.key, own.attribute)));
+        }
+        found.sort_unstable_by_key(|found| (found.key.get(), found.signer_use.get(), found.attribute.get()));
+        found
+    }
+}
+
+/// Notes a use as the first for an action, if none is.
+fn note_first(firsts: &mut [U32; 2], action: u16, at: usize) {
+    let first = &mut firsts[usize::from(action)];
+    if *first == NONE {
+        *first = u32_of(at).into();
     }
 }
 

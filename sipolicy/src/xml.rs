@@ -2,6 +2,7 @@
 
 mod element_writer;
 mod file_rules;
+mod schema;
 mod settings;
 mod signers;
 mod text;
@@ -16,21 +17,27 @@ use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
 use crate::document::SINGLE_POLICY_TYPE;
+use crate::encoding;
 use crate::error::Place;
 use crate::error::ReadError;
 use crate::hex;
 use crate::version::FileVersion;
 use roxmltree::Node;
 use roxmltree::ParsingOptions;
+use schema::Faults;
+use schema::quoted;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use text::LineIndex;
-use text::decode;
+use text::foreign_encoding;
 use text::is_fragment;
 
 /// The namespace of policies.
 pub(crate) const NAMESPACE: &str = "urn:schemas-microsoft-com:sipolicy";
+/// Of so many faults beside the first the place is told.
+const MAX_PLACES: usize = 8;
 /// Largest document read, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 64 << 20;
 
@@ -53,9 +60,15 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
         );
         return Err(fail(1, 1, message));
     }
-    let decoded =
-        decode(bytes).ok_or_else(|| fail(1, 1, "the document is not UTF-8; save it as UTF-8".to_owned()))?;
-    let text = decoded.trim_start_matches('\u{feff}');
+    let decoded = encoding::decode(bytes).map_err(|problem| fail(1, 1, problem.to_owned()))?;
+    let text = &*decoded;
+    if let Some(name) = foreign_encoding(text) {
+        let message = format!(
+            "the document says that it is {}, which is not read; save it as UTF-8",
+            quoted(name)
+        );
+        return Err(fail(1, 1, message));
+    }
     let tree = roxmltree::Document::parse_with_options(text, ParsingOptions::default()).map_err(|error| {
         let at = error.pos();
         let message = match error {
@@ -70,8 +83,9 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
         };
         fail(at.row, at.col, message)
     })?;
+    let lines = LineIndex::new(text);
     let mut reader = Reader {
-        lines: LineIndex::new(text),
+        lines,
         document: Document {
             file: Arc::clone(&file),
             ..Document::default()
@@ -111,31 +125,6 @@ impl Reader<'_> {
         });
     }
 
-    fn unknown_element(&mut self, node: Element<'_, '_>) {
-        let name = node.tag_name().name().to_owned();
-        self.note(
-            node,
-            format!("<{name}> is not in the schema here; it was left out"),
-        );
-    }
-
-    fn unknown_attribute(&mut self, node: Element<'_, '_>, attribute: &str) {
-        let name = node.tag_name().name().to_owned();
-        self.note(
-            node,
-            format!("{attribute} is not an attribute of <{name}>; it was left out"),
-        );
-    }
-
-    /// Reports attributes other than these.
-    fn only_attributes(&mut self, node: Element<'_, '_>, known: &[&str]) {
-        for attribute in node.attributes() {
-            if !known.contains(&attribute.name()) && attribute.namespace().is_none() {
-                self.unknown_attribute(node, attribute.name());
-            }
-        }
-    }
-
     fn policy(&mut self, root: Element<'_, '_>) -> Result<(), ReadError> {
         let name = root.tag_name();
         if name.name() != "SiPolicy" {
@@ -154,93 +143,101 @@ impl Reader<'_> {
                 format!("<SiPolicy> is not in the App Control namespace; write xmlns=\"{NAMESPACE}\""),
             ));
         }
-        self.only_attributes(root, &["FriendlyName", "PolicyType"]);
+        self.keep_to_the_schema(root)?;
         self.document.position = self.position(root);
         self.document.friendly_name = root.attribute("FriendlyName").map(str::to_owned);
-        self.document.kind = match root.attribute("PolicyType") {
-            None => PolicyKind::Base,
-            Some(text) => [
-                PolicyKind::Base,
-                PolicyKind::Supplemental,
-                PolicyKind::AppIdTagging,
-            ]
+        self.document.kind = [PolicyKind::Supplemental, PolicyKind::AppIdTagging]
             .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| {
-                self.error(
-                    root,
-                    format!(
-                        "\"{text}\" is no PolicyType; write \"Base Policy\", \"Supplemental Policy\" or \"AppID \
-                         Tagging Policy\""
-                    ),
-                )
-            })?,
-        };
-        let mut seen = HashSet::new();
+            .find(|kind| root.attribute("PolicyType") == Some(kind.name()))
+            .unwrap_or_default();
         for child in elements(root) {
-            let name = child.tag_name().name();
-            if !seen.insert(name) {
-                return Err(self.error(
-                    child,
-                    format!("<{name}> stands here a second time; put its content into the first"),
-                ));
-            }
-            self.part(child, name)?;
+            self.part(child)?;
         }
-        self.assume(root, &seen);
+        self.assume(root);
         self.check_ids(root)
     }
 
-    fn part(&mut self, child: Element<'_, '_>, name: &str) -> Result<(), ReadError> {
-        match name {
+    fn part(&mut self, child: Element<'_, '_>) -> Result<(), ReadError> {
+        match child.tag_name().name() {
             "VersionEx" => self.document.version = self.parse(child, "a version such as 10.0.0.0")?,
             "PolicyTypeID" => self.document.policy_type_id = Some(self.parse(child, "a GUID in braces")?),
             "PlatformID" => self.document.platform_id = Some(self.parse(child, "a GUID in braces")?),
             "PolicyID" => self.document.policy_id = Some(self.parse(child, "a GUID in braces")?),
             "BasePolicyID" => self.document.base_policy_id = Some(self.parse(child, "a GUID in braces")?),
-            "Rules" => self.options(child)?,
+            "Rules" => self.options(child),
             "EKUs" => self.ekus(child)?,
             "FileRules" => self.file_rules(child)?,
             "ArtifactRules" => self.artifact_rules(child)?,
             "Signers" => self.signers(child)?,
             "SigningScenarios" => self.scenarios(child)?,
             "UpdatePolicySigners" => {
-                self.document.update_policy_signers =
-                    self.references(child, "UpdatePolicySigner", "SignerId")?;
+                self.document.update_policy_signers = self.references(child, "SignerId")?;
             }
-            "CiSigners" => self.document.ci_signers = self.references(child, "CiSigner", "SignerId")?,
+            "CiSigners" => self.document.ci_signers = self.references(child, "SignerId")?,
             "SupplementalPolicySigners" => {
-                self.document.supplemental_policy_signers =
-                    self.references(child, "SupplementalPolicySigner", "SignerId")?;
+                self.document.supplemental_policy_signers = self.references(child, "SignerId")?;
             }
-            "HvciOptions" => self.document.hvci_options = Some(self.parse(child, "a number")?),
+            "HvciOptions" => {
+                self.document.hvci_options = Some(self.number(child, "HvciOptions", &text_of(child))?);
+            }
             "Settings" => self.settings(child)?,
             "Macros" => self.macros(child)?,
             "AppSettings" => self.app_settings(child),
-            _ => self.unknown_element(child),
+            _ => {}
         }
         Ok(())
     }
 
-    /// Says what is assumed for the elements that the schema requires and the document lacks.
-    fn assume(&mut self, root: Element<'_, '_>, seen: &HashSet<&str>) {
-        if !seen.contains("VersionEx") {
-            self.note(root, "there is no <VersionEx>; 0.0.0.0 is assumed");
-        }
-        if !seen.contains("PlatformID") {
-            self.note(root, format!("there is no <PlatformID>; {PLATFORM} is assumed"));
+    /// Says what is assumed for what the document lacks.
+    fn assume(&mut self, root: Element<'_, '_>) {
+        if self.document.platform_id.is_none() {
             self.document.platform_id = PLATFORM.parse().ok();
         }
-        if !seen.contains("Rules") {
-            self.note(root, "there are no <Rules>; no option is assumed to be set");
-        }
-        if !seen.contains("PolicyID") && !seen.contains("PolicyTypeID") {
+        if self.document.policy_id.is_none() && self.document.policy_type_id.is_none() {
             self.note(
                 root,
                 format!("there is neither <PolicyID> nor <PolicyTypeID>; PolicyTypeID {SINGLE_POLICY_TYPE} is assumed"),
             );
             self.document.policy_type_id = SINGLE_POLICY_TYPE.parse().ok();
         }
+    }
+
+    /// Refuses what the schema forbids, but for what articles on the web leave out or add.
+    fn keep_to_the_schema(&mut self, root: Element<'_, '_>) -> Result<(), ReadError> {
+        let Faults {
+            mut refused,
+            understood,
+            untold,
+        } = schema::check(root, &self.lines);
+        if refused.is_empty() {
+            self.document.forbidden = understood;
+            if untold > 0 {
+                let position = self.position(root);
+                let message = format!("there are {untold} more places of the kind");
+                self.document.forbidden.push(Note { position, message });
+            }
+            self.document.notes.clone_from(&self.document.forbidden);
+            return Ok(());
+        }
+        let first = refused.remove(0);
+        let mut message = first.message;
+        if !refused.is_empty() {
+            let more = refused.len() + untold;
+            let places: Vec<String> = refused
+                .iter()
+                .take(MAX_PLACES)
+                .map(|fault| format!("{}:{}", fault.position.line, fault.position.column))
+                .collect();
+            let rest = if more > places.len() { " and on" } else { "" };
+            message += &format!(
+                " (the schema forbids {more} more: at {}{rest})",
+                places.join(", ")
+            );
+        }
+        Err(ReadError {
+            place: self.document.place(first.position),
+            message,
+        })
     }
 
     fn check_ids(&self, root: Element<'_, '_>) -> Result<(), ReadError> {
@@ -260,37 +257,45 @@ impl Reader<'_> {
     }
 
     fn parse<T: FromStr>(&self, node: Element<'_, '_>, wanted: &str) -> Result<T, ReadError> {
-        let text = node.text().unwrap_or_default().trim();
+        let text = text_of(node);
         text.parse().map_err(|_| {
             let name = node.tag_name().name();
-            self.error(node, format!("<{name}> holds \"{text}\"; write {wanted}"))
+            self.error(node, format!("<{name}> holds {}; write {wanted}", quoted(&text)))
         })
     }
 
     fn hex(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<Vec<u8>, ReadError> {
         hex::decode(text).ok_or_else(|| {
-            self.error(
-                node,
-                format!("{attribute} holds \"{text}\"; write pairs of hexadecimal digits"),
-            )
+            let message = format!(
+                "{attribute} holds {}; write pairs of hexadecimal digits",
+                quoted(text)
+            );
+            self.error(node, message)
         })
     }
 
-    fn number(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<u32, ReadError> {
-        text.trim().parse().map_err(|_| {
+    fn number<T: TryFrom<u64>>(
+        &self,
+        node: Element<'_, '_>,
+        attribute: &str,
+        text: &str,
+    ) -> Result<T, ReadError> {
+        let number = schema::number(text).and_then(|number| number.try_into().ok());
+        number.ok_or_else(|| {
             self.error(
                 node,
-                format!("{attribute} holds \"{text}\"; write a number below 4294967296"),
+                format!("{attribute} holds {}; write a number", quoted(text)),
             )
         })
     }
 
     fn version(&self, node: Element<'_, '_>, attribute: &str, text: &str) -> Result<FileVersion, ReadError> {
         text.parse().map_err(|()| {
-            self.error(
-                node,
-                format!("{attribute} holds \"{text}\"; write four numbers up to 65535, as in 10.0.0.0"),
-            )
+            let message = format!(
+                "{attribute} holds {}; write four numbers up to 65535, as in 10.0.0.0",
+                quoted(text)
+            );
+            self.error(node, message)
         })
     }
 
@@ -306,42 +311,22 @@ impl Reader<'_> {
     fn id(&mut self, node: Element<'_, '_>) -> Result<String, ReadError> {
         let id = self.required(node, "ID")?.to_owned();
         if !self.ids.insert(id.clone()) {
-            return Err(self.error(
-                node,
-                format!("the ID {id} is used twice; give each element its own"),
-            ));
+            let message = format!("the ID {} is used twice; give each element its own", quoted(&id));
+            return Err(self.error(node, message));
         }
         Ok(id)
     }
 
-    fn references(
-        &mut self,
-        list: Element<'_, '_>,
-        element: &str,
-        attribute: &str,
-    ) -> Result<Vec<Reference>, ReadError> {
-        let mut found = Vec::new();
-        for child in elements(list) {
-            if child.tag_name().name() != element {
-                self.unknown_element(child);
-                continue;
-            }
-            found.push(self.reference(child, attribute)?);
-        }
-        Ok(found)
+    fn references(&self, list: Element<'_, '_>, attribute: &str) -> Result<Vec<Reference>, ReadError> {
+        elements(list)
+            .map(|child| self.reference(child, attribute))
+            .collect()
     }
 
-    fn reference(&mut self, node: Element<'_, '_>, attribute: &str) -> Result<Reference, ReadError> {
-        // Articles on the web write SignerID for SignerId.
-        let variant = node
-            .attributes()
-            .find(|found| found.name() != attribute && found.name().eq_ignore_ascii_case(attribute));
-        let id = if let Some(variant) = variant {
-            let message = format!("{} was read as {attribute}; write {attribute}", variant.name());
-            self.note(node, message);
-            variant.value()
-        } else {
-            self.required(node, attribute)?
+    fn reference(&self, node: Element<'_, '_>, attribute: &str) -> Result<Reference, ReadError> {
+        let id = match schema::variant(node, attribute) {
+            Some((_, id)) => id,
+            None => self.required(node, attribute)?,
         };
         Ok(Reference {
             position: self.position(node),
@@ -353,4 +338,14 @@ impl Reader<'_> {
 /// The child elements.
 fn elements<'a, 't>(node: Element<'a, 't>) -> impl Iterator<Item = Element<'a, 't>> {
     node.children().filter(Node::is_element)
+}
+
+/// The text of an element: all of it, whatever comments stand in between.
+fn text_of<'a>(node: Element<'a, '_>) -> Cow<'a, str> {
+    let mut parts = node
+        .children()
+        .filter(Node::is_text)
+        .filter_map(|child| child.text());
+    let first = parts.next().unwrap_or_default();
+    parts.fold(Cow::Borrowed(first), |all, part| all + part)
 }

@@ -5,6 +5,7 @@ use policy::PolicySet;
 use sipolicy::Document;
 use sipolicy::compile;
 use sipolicy::compile_with_notes;
+use sipolicy::import_loldrivers;
 
 /// A policy with every element and attribute of the schema.
 const EVERYTHING: &str = include_str!("everything.xml");
@@ -309,4 +310,80 @@ fn what_a_supplemental_policy_cannot_do_is_noted() {
         [false, true]
     );
     assert_eq!(set.policies().next().unwrap().options(), Options(0));
+}
+
+#[test]
+fn comments_and_the_like_inside_an_element_change_nothing() {
+    let plain = read(EVERYTHING);
+    // In the middle of every text, where a reader of the first piece alone would stop.
+    for between in [
+        "<!-- was different -->",
+        "<?tool note?>",
+        "<![CDATA[]]>",
+        "<!----><!-- - -->",
+    ] {
+        let mut pieces = Vec::new();
+        let mut texts = 0;
+        for (number, part) in EVERYTHING.split('>').enumerate() {
+            let (text, rest) = part.split_once('<').unwrap_or((part, ""));
+            if number > 0 && !text.trim().is_empty() {
+                let middle = text.len() / 2;
+                pieces.push(format!("{}{between}{}<{rest}", &text[..middle], &text[middle..]));
+                texts += 1;
+            } else {
+                pieces.push(part.to_owned());
+            }
+        }
+        assert!(texts > 12, "{texts}");
+        let document = read(&pieces.join(">"));
+        assert_eq!(document.to_xml(), plain.to_xml(), "{between}");
+    }
+}
+
+#[test]
+fn a_document_is_read_in_each_encoding_that_windows_writes() {
+    let text = EVERYTHING.replace("All of it", "Alles \u{e4}\u{1f600}");
+    let wanted = read(&text).to_xml();
+    let wide = |convert: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.replace("encoding=\"utf-8\"", "encoding=\"utf-16\"")
+            .encode_utf16()
+            .flat_map(convert)
+            .collect()
+    };
+    for bytes in [
+        [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat(),
+        [&[0xff, 0xfe], wide(u16::to_le_bytes).as_slice()].concat(),
+        [&[0xfe, 0xff], wide(u16::to_be_bytes).as_slice()].concat(),
+        wide(u16::to_le_bytes),
+        wide(u16::to_be_bytes),
+    ] {
+        let document = Document::read("policy.xml", &bytes).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(document.to_xml(), wanted);
+    }
+    let mut cut = [&[0xff, 0xfe], wide(u16::to_le_bytes).as_slice()].concat();
+    cut.pop();
+    let error = Document::read("policy.xml", &cut).unwrap_err();
+    assert!(error.to_string().contains("cut short"), "{error}");
+}
+
+#[test]
+fn lists_in_json_are_read_in_each_encoding_that_windows_writes() {
+    let list = "[{\"KnownVulnerableSamples\": [{\"Filename\": \"\u{e4}.sys\", \"Authentihash\": {\"SHA1\": \
+                \"0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A0A\"}}]}]";
+    let wide = |convert: fn(u16) -> [u8; 2]| -> Vec<u8> { list.encode_utf16().flat_map(convert).collect() };
+    for bytes in [
+        [&[0xef, 0xbb, 0xbf], list.as_bytes()].concat(),
+        [&[0xff, 0xfe], wide(u16::to_le_bytes).as_slice()].concat(),
+        [&[0xfe, 0xff], wide(u16::to_be_bytes).as_slice()].concat(),
+        wide(u16::to_le_bytes),
+    ] {
+        let imported = import_loldrivers("list.json", &bytes).unwrap_or_else(|error| panic!("{error}"));
+        let rules = imported.document.file_rules;
+        assert!(
+            rules
+                .iter()
+                .any(|rule| rule.friendly_name.as_deref() == Some("\u{e4}.sys Hash SHA1")),
+            "{rules:?}"
+        );
+    }
 }

@@ -12,6 +12,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root;
@@ -66,6 +67,9 @@ fn signature(vendor: usize) -> Signature<'static> {
         digest_valid: true,
         signature_valid: true,
         page_hashes: false,
+        identity: Identity::Proven,
+        claimed: &[],
+        claimed_roots: 0,
         chain: &CHAINS[vendor],
         root: Root {
             wellknown: Some(6),
@@ -95,13 +99,15 @@ fn file<'s>(content: u8, name: &'static str, version: u64, signatures: &'s [Sign
             ..Digests::default()
         }),
         version: Fact::Present(Version {
-            file_version: version,
+            file_version: Fact::Present(version),
             original_filename: Fact::Present(Text::Utf8(name)),
             internal_name: Fact::Absent,
             file_description: Fact::Absent,
             product_name: Fact::Absent,
         }),
         signatures: Fact::Present(signatures),
+        more_signatures: None,
+        weighed_at: None,
     }
 }
 

@@ -118,6 +118,8 @@ fn file(digests: &Digests, conformant: bool) -> Evidence<'static> {
         digests: Fact::Present(*digests),
         version: Fact::Absent,
         signatures: Fact::Present(&[]),
+        more_signatures: None,
+        weighed_at: None,
     }
 }
 
@@ -281,6 +283,8 @@ fn a_file_that_is_no_image_is_judged_by_its_flat_hash() {
         }),
         version: Fact::Absent,
         signatures: Fact::Present(&[]),
+        more_signatures: None,
+        weighed_at: None,
     };
     assert_eq!(decide(&set.set(), &text([9; 32])).decision, Decision::Allow);
     let unlisted = decide(&set.set(), &text([1; 32]));

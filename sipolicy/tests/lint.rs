@@ -10,9 +10,12 @@ use fragments::referred;
 use fragments::signer;
 use sipolicy::Document;
 use sipolicy::Knowledge;
+use sipolicy::compile_with_notes;
 use sipolicy::lint;
 use sipolicy::lint::Code;
+use sipolicy::lint::MAX_DENIED_SIGNERS;
 use sipolicy::lint::Severity;
+use sipolicy::lint::too_many_denied_signers;
 
 #[test]
 fn a_sound_policy_has_no_fault() {
@@ -302,7 +305,7 @@ fn a_denied_signer_by_minimum_version_and_odd_roots_are_found() {
 fn what_a_supplemental_policy_must_not_have_is_found() {
     let supplemental = Parts {
         kind: "Supplemental Policy",
-        options: "Enabled:Allow Supplemental Policies",
+        options: "Enabled:Unsigned System Integrity Policy|Enabled:Allow Supplemental Policies",
         rules: "<Deny ID=\"ID_DENY_A\" FileName=\"a.sys\"/>",
         kernel: &referred(&["ID_DENY_A"]),
         ..Parts::default()
@@ -378,4 +381,230 @@ fn every_code_has_its_own_number_and_name_and_says_what_to_do() {
         }
     }
     assert!(Code::ALL.iter().any(|code| code.severity() == Severity::Error));
+}
+
+#[test]
+fn what_is_read_all_the_same_is_told_where_it_is_compiled() {
+    let signers = signer("ID_SIGNER_A", "") + &signer("ID_SIGNER_b", "");
+    let parts = Parts {
+        signers: &signers,
+        kernel: &allowed(&["ID_SIGNER_A", "ID_SIGNER_b"]),
+        ..Parts::default()
+    };
+    let compiled = compile_with_notes(&[parts.document("a.xml")]).unwrap();
+    let notes: Vec<String> = compiled.notes.iter().map(ToString::to_string).collect();
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("a.xml:3:") && note.contains("ID_SIGNER_b")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_signed_supplemental_without_update_signers_is_an_error() {
+    let supplemental = |options: &'static str, kind: &'static str| {
+        Parts {
+            kind,
+            options,
+            rules: HASHES,
+            kernel: &referred(&["ID_ALLOW_FALLBACK"]),
+            ..Parts::default()
+        }
+        .codes()
+    };
+    for kind in ["Supplemental Policy", "AppID Tagging Policy"] {
+        let signed = supplemental("Enabled:Managed Installer", kind);
+        assert!(signed.contains(&Code::NoUpdateSigner), "{kind}: {signed:?}");
+        let unsigned = supplemental("Enabled:Unsigned System Integrity Policy", kind);
+        assert!(!unsigned.contains(&Code::NoUpdateSigner), "{kind}: {unsigned:?}");
+    }
+    // Signed, and someone is named.
+    let text = Parts {
+        kind: "Supplemental Policy",
+        options: "Enabled:Managed Installer",
+        signers: &signer("ID_SIGNER_U", ""),
+        ..Parts::default()
+    }
+    .document("a.xml")
+    .to_xml()
+    .replace("</SigningScenarios>", "</SigningScenarios><UpdatePolicySigners><UpdatePolicySigner SignerId=\"ID_SIGNER_U\"/></UpdatePolicySigners>");
+    assert_eq!(text.matches("<UpdatePolicySigners>").count(), 1, "{text}");
+    let document = Document::read("a.xml", text.as_bytes()).unwrap();
+    let findings = lint(&[document], &Knowledge::built_in());
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.code != Code::NoUpdateSigner),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_supplemental_of_the_single_policy_form_is_an_error() {
+    let text = Parts {
+        kind: "Supplemental Policy",
+        ..Parts::default()
+    }
+    .document("a.xml")
+    .to_xml();
+    for (base, wanted) in [
+        ("{A244370E-44C9-4C06-B551-F6016E563076}", true),
+        ("{a244370e-44c9-4c06-b551-f6016e563076}", true),
+        ("{A244370E-44C9-4C06-B551-F6016E563077}", false),
+    ] {
+        let text = text.replace("{00000000-0000-0000-0000-000000000001}", base);
+        let document = Document::read("a.xml", text.as_bytes()).unwrap();
+        let findings = lint(&[document], &Knowledge::built_in());
+        let found = findings
+            .iter()
+            .any(|finding| finding.code == Code::SingleFormBase);
+        assert_eq!(found, wanted, "{base}");
+    }
+}
+
+#[test]
+fn more_denied_signers_than_microsofts_compiler_takes_are_told() {
+    let found = |count: usize| {
+        let signers: String = (0..count)
+            .map(|number| {
+                signer(
+                    &format!("ID_SIGNER_S{number}"),
+                    &format!("<CertPublisher Value=\"{number}\"/>"),
+                )
+            })
+            .collect();
+        let denied: String = (0..count)
+            .map(|number| format!("<DeniedSigner SignerId=\"ID_SIGNER_S{number}\"/>\n"))
+            .collect();
+        let document = Parts {
+            signers: &signers,
+            kernel: &format!("<DeniedSigners>\n{denied}</DeniedSigners>"),
+            ..Parts::default()
+        }
+        .document("a.xml");
+        assert_eq!(
+            too_many_denied_signers(&document).count(),
+            usize::from(count > MAX_DENIED_SIGNERS)
+        );
+        let findings = lint(&[document], &Knowledge::built_in());
+        findings
+            .into_iter()
+            .find(|finding| finding.code == Code::ManyDeniedSigners)
+            .map(|finding| finding.to_string())
+    };
+    assert_eq!(found(255), None);
+    let message = found(300).unwrap();
+    // The first that is too many: 255 lines below the list.
+    assert!(
+        message.starts_with("a.xml:260:") && message.contains("300 signers"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_hash_that_is_not_of_the_algorithm_its_name_says_is_found() {
+    let found = |name: &str, bytes: usize| {
+        let rules = format!(
+            "<Deny ID=\"ID_DENY_A\" FriendlyName=\"{name}\" Hash=\"{}\"/>",
+            "0A".repeat(bytes)
+        );
+        Parts {
+            rules: &rules,
+            kernel: &referred(&["ID_DENY_A"]),
+            ..Parts::default()
+        }
+        .codes()
+    };
+    for (name, bytes) in [
+        ("a.sys Hash Sha256", 20),
+        ("a.sys Hash Page Sha256", 20),
+        ("a.sys Hash Sha1", 32),
+        ("a.sys SHA-1", 32),
+        ("sha384/a.sys sha512", 48),
+    ] {
+        assert_eq!(found(name, bytes), [Code::HashLabel], "{name} {bytes}");
+    }
+    for (name, bytes) in [
+        ("a.sys Hash Sha256", 32),
+        ("a.sys Hash Page Sha1", 20),
+        ("a.sys SHA-384", 48),
+        ("sha1sum.sys", 32),
+        ("", 64),
+    ] {
+        assert_eq!(found(name, bytes), [], "{name} {bytes}");
+    }
+}
+
+#[test]
+fn key_usages_that_are_none_or_two_are_found() {
+    let found = |eku: &str| {
+        Parts {
+            ekus: &format!("<EKU ID=\"ID_EKU_A\" {eku}/>"),
+            signers: &signer("ID_SIGNER_A", "<CertEKU ID=\"ID_EKU_A\"/>"),
+            kernel: "<DeniedSigners><DeniedSigner SignerId=\"ID_SIGNER_A\"/></DeniedSigners>",
+            ..Parts::default()
+        }
+        .codes()
+    };
+    for (eku, codes) in [
+        ("Value=\"010A2B0601040182370A0305\"", [].as_slice()),
+        ("OID=\"1.3.6.1.4.1.311.10.3.5\"", &[]),
+        (
+            "Value=\"010A2B0601040182370A0305\" OID=\"1.3.6.1.4.1.311.10.3.5\"",
+            &[],
+        ),
+        (
+            "Value=\"010A2B0601040182370A0305\" OID=\"1.3.6.1.4.1.311.10.3.6\"",
+            &[Code::EkuTwice],
+        ),
+        (
+            "Value=\"010A2B0601040182370A0305\" OID=\"WHQL\"",
+            &[Code::EkuTwice],
+        ),
+        // It ends in the middle of an arc.
+        ("Value=\"010A2B0601040182370A0385\"", &[Code::EkuEncoding]),
+        ("OID=\"1.3.\"", &[Code::EkuEncoding]),
+    ] {
+        assert_eq!(found(eku), codes, "{eku}");
+    }
+}
+
+#[test]
+fn a_signer_by_a_well_known_root_without_a_key_is_found() {
+    let with_key: Vec<u8> = evidence::wellknown_roots_with_keys().collect();
+    assert!(with_key.contains(&6));
+    for root in 0..=u8::MAX {
+        let signers = format!(
+            "<Signer ID=\"ID_SIGNER_A\" Name=\"a\"><CertRoot Type=\"Wellknown\" Value=\"{root:02X}\"/></Signer>"
+        );
+        for kernel in [
+            allowed(&["ID_SIGNER_A"]),
+            "<DeniedSigners><DeniedSigner SignerId=\"ID_SIGNER_A\"/></DeniedSigners>".to_owned(),
+        ] {
+            let parts = Parts {
+                signers: &signers,
+                kernel: &kernel,
+                ..Parts::default()
+            };
+            let findings = lint(&[parts.document("a.xml")], &Knowledge::built_in());
+            let found = findings.iter().find(|finding| finding.code == Code::UnknownRoot);
+            assert_eq!(
+                found.is_none(),
+                root == 0 || with_key.contains(&root),
+                "{root:02X}"
+            );
+            if let Some(finding) = found {
+                assert!(finding.message.contains(&format!("root {root:02X}")), "{finding}");
+            }
+        }
+    }
+    let flight = Parts {
+        options: "Enabled:Unsigned System Integrity Policy|Disabled:Flight Signing",
+        ..Parts::default()
+    };
+    assert_eq!(
+        flight.codes().contains(&Code::FlightRoot),
+        !with_key.contains(&0x0e)
+    );
 }

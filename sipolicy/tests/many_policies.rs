@@ -8,6 +8,7 @@ use policy::Decision;
 use policy::Reason;
 use policy::VERDICT_POLICIES;
 use policy::ValidatedSet;
+use policy::bounds::MAX_BASE_POLICIES;
 use policy::decide;
 use policy::decide_parts;
 use policy::format::MAX_POLICIES;
@@ -57,6 +58,8 @@ fn file(byte: u8) -> Evidence<'static> {
         }),
         version: Fact::Absent,
         signatures: Fact::Absent,
+        more_signatures: None,
+        weighed_at: None,
     }
 }
 
@@ -120,20 +123,30 @@ fn a_supplemental_counts_for_its_base_beyond_the_first_part() {
 }
 
 #[test]
-fn thousands_of_policies_fit_and_more_are_refused_clearly() {
-    let mut documents: Vec<Document> = (0..MAX_POLICIES)
-        .map(|number| base(number, "Enabled:Audit Mode", "01"))
+fn hundreds_of_base_policies_and_thousands_of_supplementals_fit_and_more_are_refused_clearly() {
+    const ALLOW: &str = "Enabled:Allow Supplemental Policies";
+    let mut documents: Vec<Document> = (0..MAX_BASE_POLICIES)
+        .map(|number| base(number, ALLOW, "01"))
         .collect();
     let set = ValidatedSet::new(compile(&documents).unwrap()).unwrap();
     assert_eq!(decide(&set.set(), &file(1)).decision, Decision::Allow);
-    assert_eq!(decide(&set.set(), &file(2)).decision, Decision::WouldRefuse);
     assert_eq!(
         decide_parts(&set.set(), &file(2))
             .flat_map(|part| part.policies())
             .count(),
-        MAX_POLICIES
+        MAX_BASE_POLICIES
     );
-    documents.push(base(MAX_POLICIES, "Enabled:Audit Mode", "01"));
+    documents.push(base(MAX_BASE_POLICIES, ALLOW, "01"));
+    let error = compile(&documents).unwrap_err().to_string();
+    assert!(
+        error.contains("257 base policies") && error.contains("256") && error.contains("merge"),
+        "{error}"
+    );
+    documents.truncate(1);
+    let rule = |number: usize| format!("<Allow ID=\"ID_ALLOW_A\" Hash=\"{number:064x}\"/>");
+    documents.extend((1..MAX_POLICIES).map(|number| policy(number, 0, "Enabled:UMCI", &rule(number))));
+    assert!(compile(&documents).is_ok());
+    documents.push(policy(MAX_POLICIES, 0, "Enabled:UMCI", &rule(0)));
     let error = compile(&documents).unwrap_err().to_string();
     assert!(
         error.contains("4097 policies") && error.contains("4096") && error.contains("merge"),

@@ -4,6 +4,7 @@ pub mod compiled_manifest;
 pub mod conversation;
 pub mod event_manifest;
 pub mod inf;
+pub mod loader_map;
 pub mod made_catalogs;
 pub mod primitive_driver;
 pub mod signed_images;

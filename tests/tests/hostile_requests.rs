@@ -177,7 +177,7 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
         }
     }
     for (code, input) in [
-        (ioctl::HELLO, "0100010000000000".to_owned()),
+        (ioctl::HELLO, "0100020000000000".to_owned()),
         (ioctl::STATUS, current.clone()),
         (ioctl::PUSH, current.clone()),
         (ioctl::PULL, format!("{current}0000000000000000")),
@@ -188,7 +188,7 @@ fn malformed_requests_are_refused_and_nothing_changes() -> Result<()> {
         (ioctl::PROGRESS, current.clone()),
         (ioctl::THRESHOLDS, format!("{current}{}", "00".repeat(16))),
         (ioctl::METRICS, current.clone()),
-        (ioctl::KEY, format!("{current}{}", "00".repeat(96))),
+        (ioctl::KEY, format!("{current}{}", "00".repeat(104))),
     ] {
         for output in [0, 1, 7] {
             expect(format!("{code:x} {input} {output:x}"), ERROR_INSUFFICIENT_BUFFER);

@@ -27,13 +27,13 @@ use clap::ValueEnum;
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done, and nothing was refused
-   1  failure, or `doctor` found something
+   1  failure, `doctor` found something, or there was nothing to examine
    2  the command line is wrong
    3  an input file is malformed
    4  the driver cannot be reached
    5  access denied
    6  the driver rejected the policy
-  10  done, and something is or would be refused
+  10  done, and something is or would be refused; with --strict, or is unknown
 
 Results go to standard output, everything else to standard error. NO_COLOR is honoured.";
 
@@ -88,16 +88,21 @@ pub enum Command {
 /// Take inventory: what each driver image proves about itself.
 ///
 /// One record per image. A file named on the command line is always reported; of the files in a folder, those that are no
-/// PE images are passed over.
+/// PE images are passed over. The exit code is 1 when something could not be read, or when there is no kernel image in all of it:
+/// nothing examined is never all clear.
 #[derive(Args, Debug)]
 pub struct Scan {
-    /// Files, and folders to be searched to the bottom.
+    /// Files, and folders to be searched to the bottom; `-` is standard input. A pipe or device that is named is read to its end, up to
+    /// 256 MiB. Of what lies in folders only regular files are read.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
-    /// What thousands of them prove is kept in the user's cache folder, and read anew when one of them changes.
+    /// Each is proven in every run.
     #[arg(long, value_name = "DIR")]
     pub catalogs: Vec<PathBuf>,
+    /// Exit with 10 when there are unknown ones: files that could not be read, or are malformed.
+    #[arg(long)]
+    pub strict: bool,
     /// Also compute the digests of whole files. They are computed anyway of files that are no well-formed images, the only ones
     /// that rules know by them; for all files they double the work.
     #[arg(long)]
@@ -110,7 +115,7 @@ pub struct Scan {
 /// Show what one file proves about itself, and what that means.
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// The file.
+    /// The file; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Policies to try on it: SiPolicy XML, .cip or .p7b documents, or one compiled set. Shows each rule that holds or comes
@@ -124,16 +129,18 @@ pub struct Explain {
 
 /// Weigh files against policies, without the driver: what would be allowed, what refused, and by which rule.
 ///
-/// The exit code is 10 when something is or would be refused.
+/// The exit code is 10 when something is or would be refused, and 1 when something could not be read or when there is no kernel
+/// image in all of it.
 #[derive(Args, Debug)]
 pub struct Simulate {
     /// Policies: SiPolicy XML, .cip or .p7b documents, or one compiled set.
     #[arg(long, short, required = true, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
-    /// Files, and folders to be searched to the bottom.
+    /// Files, and folders to be searched to the bottom; `-` is standard input. Pipes and devices as with `scan`.
     #[arg(value_name = "PATH", required_unless_present = "evidence")]
     pub paths: Vec<PathBuf>,
-    /// Records of `scan --json`, or of events, to weigh instead of files or beside them.
+    /// Records of `scan --json`, or of events, to weigh instead of files or beside them; `-` is standard input. UTF-8 or UTF-16, a record a
+    /// line, a list, or spread over lines: also as Windows PowerShell writes them.
     #[arg(long, value_name = "FILE.ndjson")]
     pub evidence: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.
@@ -142,6 +149,9 @@ pub struct Simulate {
     /// Show only what is or would be refused.
     #[arg(long)]
     pub refused: bool,
+    /// Exit with 10 also when there are unknown ones: files that could not be read, or whose verdict rests on what could not be read.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Install the driver as a service that is started on demand.
@@ -275,6 +285,10 @@ pub struct ProvisionKey {
     /// The file with the private part of the key it replaces, when one is provisioned already.
     #[arg(long, value_name = "FILE")]
     pub old_key: Option<PathBuf>,
+    /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
+    /// next one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: Option<u64>,
 }
 
 /// From now on take unsigned sets again.
@@ -283,6 +297,10 @@ pub struct RemoveKey {
     /// The file with the private part of the key that is provisioned.
     #[arg(long, value_name = "FILE")]
     pub old_key: PathBuf,
+    /// Number of this change, above that of every change the driver has taken, by 2^32 at most. If not given: seconds since 1970, or the
+    /// next one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: Option<u64>,
 }
 
 /// Show how far the evaluation is, what stands in its way and what to do about each driver.

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::files::name;
+
 /// How a command ended, when it ended well enough to have said everything it had to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -32,7 +34,7 @@ impl From<Outcome> for ExitCode {
 #[derive(Debug, Error)]
 pub enum Error {
     /// A file could not be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {}: {source}", name(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -40,7 +42,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file could not be written.
-    #[error("cannot write {path}: {source}")]
+    #[error("cannot write {}: {source}", name(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -54,7 +56,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// An input file is not what it should be.
-    #[error("{path}: {problem}")]
+    #[error("{}: {problem}", name(path))]
     Malformed {
         /// The file.
         path: PathBuf,

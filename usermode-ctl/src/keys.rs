@@ -2,6 +2,7 @@
 //!
 //! A key file is one line of text: what it is, then 64 hexadecimal digits. The private part is an Ed25519 seed.
 
+use std::fs;
 use std::io;
 use std::io::Write;
 use std::path::Path;
@@ -45,55 +46,75 @@ pub fn generate() -> Result<SigningKey, Error> {
     Ok(SigningKey::from_bytes(&seed))
 }
 
-/// Writes the private part to a new file that only its owner can read.
-pub fn write_private(path: &Path, key: &SigningKey) -> io::Result<()> {
+/// Writes the private part to a new file that only its owner can read, and the public part to a new file beside it.
+///
+/// # Errors
+/// [`Error::Write`]; also when one of the files is there already. Then neither is written.
+pub fn write_pair(private: &Path, public: &Path, key: &SigningKey) -> Result<(), Error> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| Error::Write { path, source }
+    };
+    files::create(public, public_text(&key.verifying_key()).as_bytes()).map_err(failed(public))?;
+    let written = write_private(private, key).map_err(failed(private));
+    if written.is_err() {
+        // It is the public part of nothing; the first failure is the one to tell.
+        let _ = fs::remove_file(public);
+    }
+    written
+}
+
+fn write_private(path: &Path, key: &SigningKey) -> io::Result<()> {
     let mut file = private_file::create(path)?;
     writeln!(file, "{PRIVATE} {}", hex(&key.to_bytes()))?;
     file.sync_all()
 }
 
 /// The text of a file with the public part.
-pub fn public_text(key: &VerifyingKey) -> String {
+fn public_text(key: &VerifyingKey) -> String {
     format!("{PUBLIC} {}\n", hex(key.as_bytes()))
 }
 
 /// The private key in a file.
 pub fn read_private(path: &Path) -> Result<SigningKey, Error> {
-    let seed = read(
-        path,
-        PRIVATE,
-        "a private key, as `gatehouse policy key new` writes it",
-    )?;
-    Ok(SigningKey::from_bytes(&seed))
+    match parse(&files::read(path, MAX_BYTES)?) {
+        Some(Parsed::Private(seed)) => Ok(SigningKey::from_bytes(&seed)),
+        _ => Err(Error::Malformed {
+            path: path.to_owned(),
+            problem: "this is not a private key, as `gatehouse policy key new` writes it".to_owned(),
+        }),
+    }
 }
 
 /// The public key in a file; that of a private key, too.
 pub fn read_public(path: &Path) -> Result<VerifyingKey, Error> {
-    if let Ok(key) = read_private(path) {
-        return Ok(key.verifying_key());
-    }
-    let bytes = read(
-        path,
-        PUBLIC,
-        "a public key, as `gatehouse policy key new` writes it to a .pub file",
-    )?;
-    VerifyingKey::from_bytes(&bytes).map_err(|_| Error::Malformed {
+    let malformed = |problem: &str| Error::Malformed {
         path: path.to_owned(),
-        problem: "these are not the bytes of an Ed25519 key; make one with `gatehouse policy key new`"
-            .to_owned(),
-    })
+        problem: problem.to_owned(),
+    };
+    // Read once: it may be a pipe.
+    match parse(&files::read(path, MAX_BYTES)?) {
+        Some(Parsed::Private(seed)) => Ok(SigningKey::from_bytes(&seed).verifying_key()),
+        Some(Parsed::Public(bytes)) => VerifyingKey::from_bytes(&bytes).map_err(|_| {
+            malformed("these are not the bytes of an Ed25519 key; make one with `gatehouse policy key new`")
+        }),
+        None => Err(malformed(
+            "this is not a public key, as `gatehouse policy key new` writes it to a .pub file",
+        )),
+    }
 }
 
-fn read(path: &Path, kind: &str, what: &str) -> Result<[u8; 32], Error> {
-    let bytes = files::read(path, MAX_BYTES)?;
-    let digits = str::from_utf8(&bytes)
-        .ok()
-        .and_then(|text| text.trim().strip_prefix(kind))
-        .map(str::trim_ascii);
-    digits.and_then(key_bytes).ok_or_else(|| Error::Malformed {
-        path: path.to_owned(),
-        problem: format!("this is not {what}"),
-    })
+/// What is in a key file.
+enum Parsed {
+    Private([u8; 32]),
+    Public([u8; 32]),
+}
+
+fn parse(bytes: &[u8]) -> Option<Parsed> {
+    let text = str::from_utf8(bytes).ok()?.trim();
+    let digits = |kind: &str| text.strip_prefix(kind).map(str::trim_ascii).and_then(key_bytes);
+    let private = digits(PRIVATE).map(Parsed::Private);
+    private.or_else(|| digits(PUBLIC).map(Parsed::Public))
 }
 
 fn key_bytes(digits: &str) -> Option<[u8; 32]> {
@@ -180,21 +201,27 @@ mod tests {
         let key = generate().expect("random numbers");
         let private = folder.path().join("k");
         let public = folder.path().join("k.pub");
-        write_private(&private, &key).expect("written");
-        std::fs::write(&public, public_text(&key.verifying_key())).expect("written");
+        write_pair(&private, &public, &key).expect("written");
         assert_eq!(read_private(&private).expect("read").to_bytes(), key.to_bytes());
         for path in [&private, &public] {
             assert_eq!(read_public(path).expect("read"), key.verifying_key());
         }
         assert_eq!(read_private(&public).expect_err("no private key").exit_code(), 3);
-        assert!(
-            write_private(&private, &key).is_err(),
-            "a key is never overwritten"
+        let other = generate().expect("random numbers");
+        let refused = write_pair(&private, &folder.path().join("other.pub"), &other);
+        assert!(refused.is_err(), "a key is never overwritten");
+        let refused = write_pair(&folder.path().join("other"), &public, &other);
+        assert!(refused.is_err(), "nor is its public part");
+        assert_eq!(read_public(&public).expect("read"), key.verifying_key());
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("listed").count(),
+            2,
+            "no half of a pair is left"
         );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(&private).expect("there").permissions().mode();
+            let mode = fs::metadata(&private).expect("there").permissions().mode();
             assert_eq!(mode & 0o077, 0, "for its owner only");
         }
         assert_eq!(fingerprint(&[0; 32]), "66687aadf862bd776c8fc18b8e9f8e20");

@@ -41,8 +41,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(told) => {
-            // Nothing can be done when even that cannot be shown.
-            let _ = told.print();
+            output::usage(&told);
             return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
         }
     };

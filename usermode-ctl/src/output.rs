@@ -1,4 +1,15 @@
 //! How results and talk reach the user: results on standard output as JSON lines or tables, talk on standard error.
+//!
+//! Names in files and documents are other people's words. Whatever goes out for people passes through [`shown`], which escapes all that
+//! would steer a terminal or not be seen, and only then adds colour; records are ASCII.
+
+mod printable;
+
+pub use printable::printable;
+pub use printable::printable_lines;
+pub use printable::printable_xml;
+
+use self::printable::ascii_json;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -81,21 +92,29 @@ impl Output {
         self.json
     }
 
-    /// One record as one line of JSON.
+    /// One record as one line of JSON, all of it ASCII.
     pub fn record(&mut self, record: &impl Serialize) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(record).map_err(io::Error::from)?;
-        line.push(b'\n');
-        Ok(self.results.write_all(&line)?)
+        let line = serde_json::to_string(record).map_err(io::Error::from)?;
+        Ok(writeln!(self.results, "{}", ascii_json(&line))?)
     }
 
     /// One line for people.
     pub fn line(&mut self, line: impl fmt::Display) -> Result<(), Error> {
+        self.tinted(Tint::Plain, line)
+    }
+
+    /// One line for people, in colour.
+    pub fn tinted(&mut self, tint: Tint, line: impl fmt::Display) -> Result<(), Error> {
+        let line = shown(&line, tint.colours());
         Ok(writeln!(self.results, "{line}")?)
     }
 
     /// A table for people.
     pub fn table(&mut self, table: &Table) -> Result<(), Error> {
-        Ok(write!(self.results, "{table}")?)
+        for (line, style) in table.lines() {
+            writeln!(self.results, "{}", shown(&line, style))?;
+        }
+        Ok(())
     }
 
     /// Bytes as they are; neither JSON nor for people.
@@ -147,15 +166,12 @@ impl Output {
 
     /// Something that the user must know, although what was asked is done.
     pub fn warning(&mut self, warning: impl fmt::Display) {
-        self.say(format_args!(
-            "{} {warning}",
-            "warning:".style(Tint::Warn.colours())
-        ));
+        self.say_after("warning:", Tint::Warn, &warning);
     }
 
     /// Something that went wrong while the rest goes on.
     pub fn failure(&mut self, failure: impl fmt::Display) {
-        self.say(format_args!("{} {failure}", "error:".style(Tint::Bad.colours())));
+        self.say_after("error:", Tint::Bad, &failure);
     }
 
     /// Why the command failed.
@@ -165,8 +181,43 @@ impl Output {
 
     fn say(&mut self, words: impl fmt::Display) {
         self.progress_done();
+        let words = shown(&words, Style::new());
         // Nobody can be told that talking failed.
         let _ = writeln!(self.talk, "gatehouse: {words}");
+    }
+
+    fn say_after(&mut self, kind: &str, tint: Tint, words: &dyn fmt::Display) {
+        self.progress_done();
+        let (kind, words) = (shown(&kind, tint.colours()), shown(words, Style::new()));
+        let _ = writeln!(self.talk, "gatehouse: {kind} {words}");
+    }
+}
+
+/// Words as they go out: nothing in them steers the terminal but the style that they are given here.
+fn shown(words: &dyn fmt::Display, style: Style) -> String {
+    let words = words.to_string();
+    printable(&words).style(style).to_string()
+}
+
+/// Says what the command line parser has to say. It quotes words of the command line, which may be names of files.
+pub fn usage(told: &clap::Error) {
+    let plain = told.render().to_string();
+    let mut said = plain.clone();
+    for word in std::env::args_os() {
+        let word = word.to_string_lossy();
+        let value = word.split_once('=').map_or("", |(_, value)| value);
+        for quoted in [&*word, value] {
+            if printable(quoted) != quoted {
+                said = said.replace(quoted, &printable(quoted));
+            }
+        }
+    }
+    let said = printable_lines(&said);
+    // Nothing can be done when even that cannot be shown.
+    if said == plain {
+        let _ = told.print();
+    } else {
+        let _ = io::stderr().write_all(said.as_bytes());
     }
 }
 
@@ -223,7 +274,7 @@ impl Table {
         }
     }
 
-    /// Adds a row. Control characters, which file and rule names may hold, are shown escaped.
+    /// Adds a row. What is not printable, as file and rule names may hold, is escaped here already, for the width of the columns.
     pub fn row<'a>(&mut self, tint: Tint, cells: impl IntoIterator<Item = Cow<'a, str>>) {
         self.cells
             .add_row(cells.into_iter().map(|cell| printable(&cell).into_owned()));
@@ -244,44 +295,18 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Table {
+    /// The lines, each with its style.
+    fn lines(&self) -> Vec<(String, Style)> {
         let text = self.cells.to_string();
-        let mut lines = text.lines();
-        if self.headed
-            && let Some(names) = lines.next()
-        {
-            writeln!(formatter, "{}", names.trim_ascii().bold())?;
-        }
-        for (line, tint) in lines.zip(&self.tints) {
+        let styles = self.tints.iter().map(|tint| tint.colours());
+        let names = self.headed.then(|| Style::new().bold());
+        text.lines()
             // Cells are padded by one space on either side.
-            let line = line.strip_prefix(' ').unwrap_or(line).trim_ascii_end();
-            writeln!(formatter, "{}", line.style(tint.colours()))?;
-        }
-        Ok(())
+            .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_ascii_end().to_owned())
+            .zip(names.into_iter().chain(styles))
+            .collect()
     }
-}
-
-/// `text` with control characters escaped, so that a name found in a file cannot drive the terminal.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(steers) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if steers(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// Whether a character changes how a terminal shows what follows: controls and the bidirectional overrides.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Bytes in hexadecimal, lower case.
@@ -302,20 +327,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_drive_the_terminal() {
-        assert_eq!(printable("plain Zürich"), "plain Zürich");
-        assert_eq!(printable("a\u{1b}[2Jb\n"), r"a\u{1b}[2Jb\u{a}");
-        assert_eq!(printable("gnp\u{202e}sys"), r"gnp\u{202e}sys");
-    }
-
-    #[test]
     fn a_table_is_one_line_a_row_under_its_names() {
         let mut table = Table::headed(&["NAME", "SIZE"]);
         table.row(Tint::Plain, ["a".into(), "1".into()]);
-        table.row(Tint::Bad, ["longer name".into(), "20".into()]);
+        table.row(Tint::Bad, ["longer\nname".into(), "20".into()]);
         table.align_right(1);
-        let shown = anstream::adapter::strip_str(&table.to_string()).to_string();
-        assert_eq!(shown, "NAME         SIZE\na               1\nlonger name    20\n");
+        let lines: Vec<String> = table.lines().into_iter().map(|(line, _)| line).collect();
+        assert_eq!(
+            lines,
+            [
+                "NAME             SIZE",
+                "a                   1",
+                r"longer\u{a}name    20"
+            ]
+        );
     }
 
     #[test]

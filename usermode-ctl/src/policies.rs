@@ -103,7 +103,7 @@ pub fn document(file: &PolicyFile) -> Result<Document, Error> {
                 .to_owned(),
         });
     }
-    let name = file.path.display().to_string();
+    let name = files::name(&file.path);
     Document::read(&name, &file.bytes).map_err(|error| Error::Document(error.to_string()))
 }
 
@@ -156,6 +156,15 @@ pub fn compile_with(files: &[PolicyFile], catalogs: Vec<u8>, output: &mut Output
 /// Compiles documents to one set, and tells what the set leaves out.
 pub fn compile(files: &[PolicyFile], output: &mut Output) -> Result<Compiled, Error> {
     compile_with(files, Vec::new(), output)
+}
+
+/// Says so when a set refuses nothing because it has no base policy.
+pub fn warn_without_base(set: &PolicySet<'_>, output: &mut Output) {
+    if !set.has_base() {
+        output.warning(
+            "the set holds no base policy, so it refuses nothing and `mode enforce` is declined; compile its base policy together with it",
+        );
+    }
 }
 
 /// Proves a compiled set whole, as the driver will.

@@ -1,6 +1,7 @@
 //! Evidence records read back: what `scan --json` or an event wrote, as the facts that rules are weighed against.
 //!
-//! A field that a record leaves out is unreadable, `null` is absent.
+//! A field that a record leaves out is unknown, `null` is absent, unless the record says under `claimed` that the file hides it. What a
+//! record of `gatehouse.evidence/1` (Gatehouse 0.1.0) says is read in the sense it had: it tells nothing of what is claimed.
 
 use evidence::Certificate;
 use evidence::Digests;
@@ -8,6 +9,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root;
@@ -24,22 +26,27 @@ use serde_json::Value;
 pub struct Record(Value);
 
 impl Record {
-    /// Reads one line of JSON; `None` for an event that carries no evidence.
+    /// The evidence in a value of JSON; `None` for a record of ours that carries none.
     ///
     /// # Errors
-    /// What is wrong with the line, and what to give instead.
-    pub fn parse(line: &str) -> Result<Option<Self>, String> {
-        let value: Value =
-            serde_json::from_str(line).map_err(|error| format!("this is not JSON: {error}"))?;
-        let schema = |value: &Value| value.get("schema").and_then(Value::as_str).map(str::to_owned);
-        if schema(&value).is_some_and(|schema| schema.starts_with("gatehouse.evidence/")) {
+    /// What it is, when it is no record of ours.
+    pub fn of(value: Value) -> Result<Option<Self>, String> {
+        let Some(fields) = value.as_object() else {
+            return Err(format!("this is {}, no record", kind(&value)));
+        };
+        let schema = fields.get("schema").and_then(Value::as_str).unwrap_or_default();
+        if schema.starts_with("gatehouse.evidence/") {
             return Ok(Some(Self(value)));
         }
-        if !value.is_object() {
-            return Err("this is no record; give what `gatehouse scan --json` writes, or events".to_owned());
-        }
-        let Some(evidence) = value.get("evidence") else {
-            return Ok(None);
+        let Some(evidence) = fields.get("evidence") else {
+            if schema.starts_with("gatehouse.") || fields.is_empty() {
+                return Ok(None);
+            }
+            let names: Vec<&str> = fields.keys().take(4).map(String::as_str).collect();
+            return Err(format!(
+                "this is JSON of another kind, with the fields {}",
+                names.join(", ")
+            ));
         };
         let mut evidence = evidence.clone();
         if evidence.get("path").is_none()
@@ -54,6 +61,13 @@ impl Record {
             fields.remove("signatures");
         }
         Ok(evidence.is_object().then_some(Self(evidence)))
+    }
+
+    /// Whether it is of a kernel image, or does not say of what.
+    pub fn may_be_kernel_image(&self) -> bool {
+        self.0
+            .get("subsystem")
+            .is_none_or(|subsystem| subsystem.as_str() == Some("native"))
     }
 
     /// Hands the facts on with the file's name.
@@ -85,17 +99,47 @@ impl Record {
             image: image(record),
             digests: digests(record),
             version: version(record),
-            signatures: match &made {
-                Some(_) => Fact::Present(&signatures),
-                None => Fact::Unreadable(Unreadable::NotRecorded),
+            signatures: match (&made, hidden(record, "signatures")) {
+                (Some(_), _) => Fact::Present(&signatures),
+                (None, Some(reason)) => Fact::Unreadable(reason),
+                // What is no image carries none.
+                (None, None) if is_no_image(record) => Fact::Present(&[]),
+                (None, None) => Fact::Unreadable(Unreadable::NotRecorded),
             },
+            more_signatures: hidden(record, "more_signatures"),
+            weighed_at: record.get("weighed_at").and_then(Value::as_str).and_then(seconds),
         };
         weigh(name, &evidence)
     }
 }
 
-/// A field: left out is unreadable, `null` is absent, and so is what makes no sense.
+/// What a value that is no object is.
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a Boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text in quotes",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Why a fact of a record could not be had, if the record says so.
+fn hidden(record: &Value, field: &str) -> Option<Unreadable> {
+    let reason = ["claimed", "unknown"]
+        .into_iter()
+        .find_map(|group| record.get(group)?.get(field)?.as_str())?;
+    let known = Unreadable::ALL.into_iter().find(|known| known.name() == reason);
+    // A reason of a later version.
+    Some(known.unwrap_or(Unreadable::NotRecorded))
+}
+
+/// A field: left out is unknown, `null` is absent unless the record says why there is nothing, and what makes no sense is malformed.
 fn fact<'v, T>(record: &'v Value, field: &str, read: impl FnOnce(&'v Value) -> Option<T>) -> Fact<T> {
+    if let Some(reason) = hidden(record, field) {
+        return Fact::Unreadable(reason);
+    }
     match record.get(field) {
         None => Fact::Unreadable(Unreadable::NotRecorded),
         Some(Value::Null) => Fact::Absent,
@@ -141,14 +185,24 @@ fn digests(record: &Value) -> Fact<Digests> {
         flat_sha256: digest(record, "flat", "sha256"),
     };
     if digests == Digests::default() {
-        Fact::Unreadable(Unreadable::NotRecorded)
+        Fact::Unreadable(hidden(record, "digests").unwrap_or(Unreadable::NotRecorded))
     } else {
         Fact::Present(digests)
     }
 }
 
+fn is_no_image(record: &Value) -> bool {
+    record.get("status").and_then(Value::as_str) == Some("not-pe")
+}
+
 /// The layout facts; machine and subsystem decide nothing and are not read back.
 fn image(record: &Value) -> Fact<Image> {
+    if let Some(reason) = hidden(record, "image") {
+        return Fact::Unreadable(reason);
+    }
+    if is_no_image(record) {
+        return Fact::Absent;
+    }
     fact(record, "conformant", |conformant| {
         Some(Image {
             machine: 0,
@@ -162,11 +216,11 @@ fn image(record: &Value) -> Fact<Image> {
 
 fn version(record: &Value) -> Fact<Version<'_>> {
     fact(record, "version", |version| {
-        let mut number = 0_u64;
-        let parts = version.get("file_version")?.as_str()?.split('.');
-        for part in parts {
-            number = number << 16 | u64::from(part.parse::<u16>().ok()?);
-        }
+        let number = fact(version, "file_version", |number| {
+            number.as_str()?.split('.').try_fold(0_u64, |number, part| {
+                Some(number << 16 | u64::from(part.parse::<u16>().ok()?))
+            })
+        });
         Some(Version {
             file_version: number,
             original_filename: text(version, "original_filename"),
@@ -180,27 +234,59 @@ fn version(record: &Value) -> Fact<Version<'_>> {
 /// A signature and what its facts borrow.
 struct MadeSignature<'v> {
     record: &'v Value,
+    /// Those of the chain, and then those that are claimed beside it.
     certificates: Vec<MadeCertificate<'v>>,
+    /// How many of them the chain has.
+    chain: usize,
 }
 
 impl<'v> MadeSignature<'v> {
     fn of(record: &'v Value) -> Self {
-        let chain = record.get("chain").and_then(Value::as_array);
+        let certificates = |record: &'v Value| {
+            let list = record.get("chain").and_then(Value::as_array);
+            list.into_iter().flatten().map(MadeCertificate::of)
+        };
+        let mut found: Vec<_> = certificates(record).collect();
+        let chain = found.len();
+        found.extend(record.get("claimed").into_iter().flat_map(certificates));
         Self {
             record,
-            certificates: chain.into_iter().flatten().map(MadeCertificate::of).collect(),
+            certificates: found,
+            chain,
         }
     }
 
-    fn facts<'f>(&'f self, chain: &'f [Certificate<'f>]) -> Signature<'f> {
+    /// `certificates` are the facts of its own.
+    fn facts<'f>(&'f self, certificates: &'f [Certificate<'f>]) -> Signature<'f> {
         let record = self.record;
+        let (chain, claimed) = certificates.split_at_checked(self.chain).unwrap_or_default();
         let name = |field: &str| record.get(field).and_then(Value::as_str);
         let root = record.get("root");
         let root_flag = |field: &str| root.is_some_and(|root| flag(root, field));
         let wellknown = root.and_then(|root| root.get("wellknown")?.as_str());
-        // The only fault that leaves it open whether the signature holds.
-        let capped = SignatureFault::CapReached;
-        let fault = (name("fault") == Some(capped.name())).then_some(capped);
+        let fault = name("fault").map(|name| {
+            let known = SignatureFault::ALL.into_iter().find(|fault| fault.name() == name);
+            // A fault of a later version is one all the same.
+            known.unwrap_or(SignatureFault::Malformed)
+        });
+        let holds = flag(record, "digest_valid") && flag(record, "signature_valid");
+        let identity = match name("identity") {
+            Some("proven") => Identity::Proven,
+            Some("claimed") => Identity::Claimed,
+            Some(_) => Identity::Unproven,
+            // Of the first version, in which a signature that held was its signer's, and no other counted.
+            None if holds => Identity::Proven,
+            None if fault == Some(SignatureFault::CapReached) => Identity::Unproven,
+            None => Identity::Claimed,
+        };
+        let roots = record
+            .get("claimed")
+            .and_then(|claimed| claimed.get("roots")?.as_array());
+        let claimed_roots = roots
+            .into_iter()
+            .flatten()
+            .filter_map(|id| u32::from_str_radix(id.as_str()?, 16).ok())
+            .fold(0, |bits, id| bits | 1_u32.checked_shl(id).unwrap_or(0));
         Signature {
             source: match name("source") {
                 Some("nested") => SignatureSource::Nested,
@@ -219,6 +305,9 @@ impl<'v> MadeSignature<'v> {
             signature_valid: flag(record, "signature_valid"),
             page_hashes: flag(record, "page_hashes"),
             chain,
+            identity,
+            claimed,
+            claimed_roots,
             root: Root {
                 wellknown: wellknown.and_then(|id| u8::from_str_radix(id, 16).ok()),
                 verified: root_flag("verified"),
@@ -304,7 +393,8 @@ mod tests {
     use super::*;
 
     fn signatures(line: &str) -> Fact<usize> {
-        let record = Record::parse(line).expect("a record").expect("with evidence");
+        let value = serde_json::from_str(line).expect("JSON");
+        let record = Record::of(value).expect("a record").expect("with evidence");
         record.with_evidence(|_, evidence| evidence.signatures.map(<[_]>::len))
     }
 

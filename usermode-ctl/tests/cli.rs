@@ -1,5 +1,6 @@
 //! The command as users and scripts see it: exit codes, where words go, the shape of JSON.
 
+#[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
@@ -129,6 +130,9 @@ fn every_shell_gets_completions_and_every_record_a_schema() {
     ] {
         assert!(titles.contains(&record), "{titles:?}");
     }
+    let shown = run.run(&["schema", "gatehouse.event/1"]).code(0).stdout();
+    let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON, spread over lines");
+    assert_eq!(shown["title"], "gatehouse.event/1");
     // What is always written must be declared, and what is declared always there: evidence of a file that cannot be read has little.
     run.file("a.txt", "no image");
     let record = run.run(&["scan", "--json", "a.txt"]).records().remove(0);
@@ -201,6 +205,47 @@ fn a_key_is_made_once_and_signs_sets() {
         "s",
     ])
     .code(0);
+}
+
+#[test]
+fn a_set_without_a_base_policy_is_compiled_and_signed_with_a_warning() {
+    let run = Run::new();
+    let supplemental = policy(&[])
+        .replace("\"Base Policy\"", "\"Supplemental Policy\"")
+        .replace("<PolicyID>{9A", "<PolicyID>{9B");
+    run.file("s.xml", supplemental);
+    run.file("b.xml", policy(&[]));
+    run.run(&["policy", "key", "new", "-o", "k"]).code(0);
+    let sign = |set: &str| {
+        let arguments = [
+            "policy",
+            "sign",
+            set,
+            "--key",
+            "k",
+            "--sequence",
+            "1",
+            "-o",
+            "signed",
+        ];
+        run.run(&arguments).code(0).stderr().contains("no base policy")
+    };
+    let compiled = run.run(&["policy", "compile", "s.xml", "-o", "s.ghp"]).code(0);
+    assert!(
+        compiled.stderr().contains("no base policy"),
+        "{}",
+        compiled.stderr()
+    );
+    assert!(sign("s.ghp"));
+    let compiled = run
+        .run(&["policy", "compile", "b.xml", "s.xml", "-o", "b.ghp"])
+        .code(0);
+    assert!(
+        !compiled.stderr().contains("no base policy"),
+        "{}",
+        compiled.stderr()
+    );
+    assert!(!sign("b.ghp"));
 }
 
 #[test]

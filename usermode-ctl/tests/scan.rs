@@ -1,5 +1,6 @@
 //! `scan` and `explain` as users and scripts see them: what is reported of files, and where words go.
 
+#[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod run;
 #[expect(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
@@ -197,7 +198,7 @@ fn a_reader_that_leaves_is_no_error() {
     use std::io::BufRead;
     let run = Run::new();
     for number in 0..300 {
-        run.file(&format!("{}{number}.sys", "long".repeat(40)), driver_image(1));
+        run.file(format!("{}{number}.sys", "long".repeat(40)), driver_image(1));
     }
     let mut child = run
         .command(&["scan", "--json", "."])

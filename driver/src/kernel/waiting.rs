@@ -94,7 +94,8 @@ impl WaitingRequests {
         STATUS_PENDING
     }
 
-    /// Takes out a request for which `wanted` holds; it can no longer be cancelled. IRQL: at most DISPATCH_LEVEL.
+    /// Takes out a request for which `wanted` holds; it can no longer be cancelled. `wanted` runs at DISPATCH_LEVEL, under the spin
+    /// lock: it takes no lock and waits for nothing. IRQL: at most DISPATCH_LEVEL.
     pub fn take(&self, wanted: impl Fn(&Request, u64) -> bool) -> Option<Request> {
         self.slots.with(|slots| {
             let slot = slots.iter_mut().find(|slot| {

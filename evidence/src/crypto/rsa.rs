@@ -10,8 +10,11 @@ use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
 use zerocopy::KnownLayout;
 
-/// The longest modulus, in bits. App Control takes no longer ones, and the bound keeps the work and the memory fixed.
-pub(crate) const MAX_BITS: usize = 4096;
+/// The longest modulus, in bits. The bound keeps the work and the memory fixed. App Control matches no signer by keys of more than 4096,
+/// but an authority may have one.
+pub(crate) const MAX_BITS: usize = 8192;
+/// The longest modulus that may come with an exponent of more than 32 bits, which nobody needs and which makes for the most work.
+const MAX_BITS_FOR_ANY_EXPONENT: usize = 4096;
 /// The shortest modulus, in bits: shorter keys can be factored at home.
 pub(crate) const MIN_BITS: usize = 1024;
 const LIMBS: usize = MAX_BITS / 64;
@@ -29,6 +32,9 @@ pub(crate) struct PublicKey<'a> {
 pub(crate) enum Padding {
     /// RSASSA-PKCS1-v1_5.
     Pkcs1,
+    /// The same, or its padding around the bare digest, without a `DigestInfo`. Only countersignatures may be made so: those of
+    /// VeriSign's and Symantec's time stamping services are, and Windows takes them.
+    Pkcs1OrBareDigest,
     /// RSASSA-PSS with this digest in the mask generation function, and this length of salt in bytes.
     Pss {
         /// The digest of MGF1.
@@ -67,7 +73,7 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 /// Whether `signature` is the key's signature over the digest `hash`.
 ///
 /// `false` too for a key that is never used: an even modulus, one outside [`MIN_BITS`] to [`MAX_BITS`], an exponent that is even,
-/// below 3 or over 64 bits.
+/// below 3 or over 64 bits (32 bits for a modulus over 4096). The signature must be as long as the modulus.
 pub(crate) fn verify(
     key: &PublicKey<'_>,
     padding: Padding,
@@ -82,6 +88,9 @@ pub(crate) fn verify(
     };
     match padding {
         Padding::Pkcs1 => is_pkcs1(message, hash.as_bytes(), algorithm),
+        Padding::Pkcs1OrBareDigest => {
+            is_pkcs1(message, hash.as_bytes(), algorithm) || is_padded(message, hash.as_bytes(), &[])
+        }
         Padding::Pss { mask, salt } => is_pss(message, bits, hash.as_bytes(), algorithm, mask, salt),
     }
 }
@@ -94,7 +103,12 @@ pub(super) fn recover<'s>(
     scratch: &'s mut Scratch,
 ) -> Option<&'s mut [u8]> {
     let exponent = exponent(key.exponent)?;
-    if !(MIN_BITS..=MAX_BITS).contains(&bits) {
+    let most = if u32::try_from(exponent).is_ok() {
+        MAX_BITS
+    } else {
+        MAX_BITS_FOR_ANY_EXPONENT
+    };
+    if !(MIN_BITS..=most).contains(&bits) {
         return None;
     }
     let limbs = bits.div_ceil(64);
@@ -115,7 +129,7 @@ pub(super) fn recover<'s>(
     let modulus = &*modulus;
     let lowest = *modulus.first()?;
     if lowest & 1 == 0
-        || without_zeros(signature).len() > length
+        || signature.len() != length
         || !montgomery::from_be_bytes(base, signature)
         || montgomery::compare(base, modulus) != Ordering::Less
     {
@@ -162,15 +176,19 @@ fn exponent(bytes: &[u8]) -> Option<u64> {
 
 /// Whether the message is `00 01 FF.. 00 DigestInfo`, with the digest algorithm's parameters NULL or left out.
 fn is_pkcs1(message: &[u8], digest: &[u8], algorithm: Algorithm) -> bool {
-    let Some(rest) = message.strip_suffix(digest) else {
-        return false;
-    };
-    digest_info_heads(algorithm).iter().any(|head| {
-        rest.strip_suffix(*head)
-            .and_then(|rest| rest.strip_prefix(&[0x00, 0x01]))
-            .and_then(|rest| rest.strip_suffix(&[0x00]))
-            .is_some_and(|fill| fill.len() >= 8 && fill.iter().all(|byte| *byte == 0xff))
-    })
+    digest_info_heads(algorithm)
+        .iter()
+        .any(|head| is_padded(message, digest, head))
+}
+
+/// Whether the message is `00 01 FF.. 00`, `head` and the digest, and nothing else.
+fn is_padded(message: &[u8], digest: &[u8], head: &[u8]) -> bool {
+    message
+        .strip_suffix(digest)
+        .and_then(|rest| rest.strip_suffix(head))
+        .and_then(|rest| rest.strip_prefix(&[0x00, 0x01]))
+        .and_then(|rest| rest.strip_suffix(&[0x00]))
+        .is_some_and(|fill| fill.len() >= 8 && fill.iter().all(|byte| *byte == 0xff))
 }
 
 /// What precedes the digest in a `DigestInfo`: with parameters NULL, and without parameters.

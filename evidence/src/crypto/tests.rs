@@ -127,6 +127,29 @@ fn rsa_signatures_of_the_library_verify_and_damaged_ones_do_not() {
     }
 }
 
+#[test]
+fn a_bare_digest_is_a_signature_only_where_it_may_be() {
+    let key = rsa_key(1024);
+    let parts = Parts::of(key);
+    for algorithm in [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512] {
+        let hash = algorithm.digest(&[b"message"]);
+        let bare = key.sign(Pkcs1v15Sign::new_unprefixed(), hash.as_bytes()).unwrap();
+        assert!(parts.verify(Padding::Pkcs1OrBareDigest, &hash, algorithm, &bare));
+        assert!(!parts.verify(Padding::Pkcs1, &hash, algorithm, &bare));
+        let other = algorithm.digest(&[b"massage"]);
+        assert!(!parts.verify(Padding::Pkcs1OrBareDigest, &other, algorithm, &bare));
+        // What follows the padding is the digest and nothing else.
+        let longer = [&[0x20][..], hash.as_bytes()].concat();
+        let longer = key.sign(Pkcs1v15Sign::new_unprefixed(), &longer).unwrap();
+        assert!(!parts.verify(Padding::Pkcs1OrBareDigest, &hash, algorithm, &longer));
+    }
+    let hash = Algorithm::Sha256.digest(&[b"message"]);
+    let usual = key
+        .sign(Pkcs1v15Sign::new::<rsa::sha2::Sha256>(), hash.as_bytes())
+        .unwrap();
+    assert!(parts.verify(Padding::Pkcs1OrBareDigest, &hash, Algorithm::Sha256, &usual));
+}
+
 /// Bleichenbacher's forgery of 2006 hides garbage behind the digest; with exponent 3 a cube root makes it.
 #[test]
 fn a_digest_that_is_not_at_the_end_is_no_signature() {
@@ -162,6 +185,9 @@ fn recovery_agrees_with_the_library_on_any_number() {
         (2048, 0xffff_ffff),
         (4096, 5),
         (4095, 65537),
+        (4096, 0xffff_ffff_ffff),
+        (8191, 3),
+        (8192, 65537),
     ] {
         let mut modulus = std::vec![0; bits.div_ceil(8)];
         random.fill_bytes(&mut modulus);
@@ -201,7 +227,7 @@ fn keys_that_are_never_used_verify_nothing() {
     for bad in [
         with(even, &good.exponent),
         with(Vec::new(), &good.exponent),
-        with(std::vec![0xff; 520], &good.exponent),
+        with(std::vec![0xff; 1032], &good.exponent),
         with(good.modulus[1..].to_vec(), &good.exponent),
         with(good.modulus.clone(), &[]),
         with(good.modulus.clone(), &[1]),

@@ -1,12 +1,17 @@
 //! DOS, NT and section headers, checked as the Windows loader checks them.
 
-use super::layout;
+extern crate alloc;
+
+use alloc::vec::Vec;
+
 use super::layout::CertificateTable;
 use super::layout::Headers;
-use super::layout::MAX_SECTIONS;
-use super::layout::Section;
+use super::sections::SECTION_HEADER_SIZE;
+use super::sections::Section;
+use super::sections::read_sections;
 use crate::bytes::array;
 use crate::bytes::fill;
+use crate::bytes::to_u64;
 use crate::bytes::to_usize;
 use crate::bytes::u16_at;
 use crate::bytes::u32_at;
@@ -21,7 +26,6 @@ const DOS_HEADER_SIZE: u64 = 64;
 const FILE_HEADER_SIZE: u64 = 24;
 /// Up to and including all 16 data directories of a PE32+ optional header.
 const OPTIONAL_HEADER_MAX: usize = 240;
-const SECTION_HEADER_SIZE: usize = 40;
 const EXECUTABLE_IMAGE: u16 = 0x0002;
 const PE32: u16 = 0x010b;
 const PE32_PLUS: u16 = 0x020b;
@@ -30,15 +34,16 @@ const CHECKSUM_FIELD: u64 = 64;
 const RESOURCE_DIRECTORY: u32 = 2;
 const SECURITY_DIRECTORY: u32 = 4;
 
-/// Reads the headers and fills `sections`; returns how many there are.
+/// Reads the headers, and the sections into `sections` by way of `chunk`.
 ///
 /// # Errors
 /// [`ErrorKind::NotPe`], or [`ErrorKind::Malformed`] for what the loader itself would refuse.
 #[inline(never)]
 pub(crate) fn read_headers<S: Source + ?Sized>(
     source: &mut S,
-    sections: &mut [Section; MAX_SECTIONS],
-) -> Result<(Headers, usize), ErrorKind> {
+    chunk: &mut [u8],
+    sections: &mut Vec<Section>,
+) -> Result<Headers, ErrorKind> {
     let size = source.size();
     let nt = find_nt_headers(source, size)?;
     let mut file_header = [0; 24];
@@ -59,29 +64,17 @@ pub(crate) fn read_headers<S: Source + ?Sized>(
         return malformed(Defect::NotExecutable, 22);
     }
     let count = usize::from(section_count);
-    if count > MAX_SECTIONS {
-        return malformed(Defect::TooManySections, 6);
-    }
     let optional = nt.saturating_add(FILE_HEADER_SIZE);
     let section_table = optional.saturating_add(u64::from(optional_size));
-    let headers_end = section_table.saturating_add(u64::from(section_count).saturating_mul(40));
+    let headers_end = section_table.saturating_add(to_u64(count.saturating_mul(SECTION_HEADER_SIZE)));
     if headers_end > size {
         return malformed(Defect::TruncatedHeaders, 0);
     }
     let fields = OptionalHeader::read(source, optional, size)?;
     fields.check(optional)?;
-    read_sections(
-        source,
-        section_table,
-        sections.get_mut(..count).unwrap_or_default(),
-    )?;
-    let sections = sections.get(..count).unwrap_or_default();
-    check_sections(sections, section_table, size)?;
+    read_sections(source, section_table, count, chunk, sections)?;
 
-    let table = match fields.security {
-        None => CertificateTable::NoEntry,
-        Some((_, offset, length)) => layout::certificate_table(offset, length, headers_end, sections, size),
-    };
+    let field = |at: u64, length| (at, at.saturating_add(length));
     let mut headers = Headers {
         image: Image {
             machine,
@@ -90,14 +83,20 @@ pub(crate) fn read_headers<S: Source + ?Sized>(
             conformant: false,
             size,
         },
-        checksum: optional.saturating_add(CHECKSUM_FIELD),
-        security_entry: fields.security.map(|(entry, _, _)| entry),
-        table,
+        checksum: field(optional.saturating_add(CHECKSUM_FIELD), 4),
+        security_entry: fields.security.map(|(entry, _, _)| field(entry, 8)),
+        table: CertificateTable::NoEntry,
+        table_left_out: (0, 0),
         resources: fields.resources,
         declared_size: fields.declared_size,
+        section_table: (section_table, headers_end),
+        section_alignment: fields.section_alignment,
+        file_alignment: fields.file_alignment,
+        size_of_image: fields.size_of_image,
     };
-    headers.image.conformant = layout::is_conformant(&headers, headers_end, sections);
-    Ok((headers, count))
+    let entry = fields.security.map(|(_, offset, length)| (offset, length));
+    headers.place_table(entry, sections);
+    Ok(headers)
 }
 
 /// The file offset of the NT headers.
@@ -176,7 +175,7 @@ impl OptionalHeader {
                 .filter(|(_, rva, size)| *rva != 0 && *size != 0)
                 .map(|(_, rva, _)| rva),
             security: directory(SECURITY_DIRECTORY)
-                .map(|(entry, offset, size)| (at.saturating_add(crate::bytes::to_u64(entry)), offset, size)),
+                .map(|(entry, offset, size)| (at.saturating_add(to_u64(entry)), offset, size)),
         })
     }
 
@@ -198,55 +197,4 @@ impl OptionalHeader {
         }
         Ok(())
     }
-}
-
-fn read_sections<S: Source + ?Sized>(
-    source: &mut S,
-    at: u64,
-    sections: &mut [Section],
-) -> Result<(), ErrorKind> {
-    let mut at = at;
-    // A few at a time: one read each would be slow through a kernel file handle, all at once too much stack.
-    for group in sections.chunks_mut(8) {
-        let mut bytes = [0; 8 * SECTION_HEADER_SIZE];
-        let length = group.len().saturating_mul(SECTION_HEADER_SIZE);
-        let bytes = bytes.get_mut(..length).unwrap_or_default();
-        fill(source, at, bytes)?;
-        at = at.saturating_add(crate::bytes::to_u64(length));
-        for (section, header) in group.iter_mut().zip(bytes.as_chunks::<SECTION_HEADER_SIZE>().0) {
-            let field = |offset| u32_at(header, offset).unwrap_or_default();
-            *section = Section {
-                virtual_size: field(8),
-                virtual_address: field(12),
-                raw_size: field(16),
-                raw_offset: field(20),
-            };
-            if section.raw_offset == 0 {
-                section.raw_size = 0;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Sections must follow each other in memory, and their data must lie in the file.
-fn check_sections(sections: &[Section], table: u64, file_size: u64) -> Result<(), ErrorKind> {
-    let mut at = table;
-    let mut next_address = 0_u32;
-    for section in sections {
-        let end = section.virtual_address.checked_add(section.memory_size());
-        let (_, data_end) = section.raw_range();
-        let defect = match end {
-            Some(end) if section.virtual_address >= next_address => {
-                next_address = end;
-                (data_end > file_size).then_some(Defect::SectionBounds)
-            }
-            _ => Some(Defect::SectionOverlap),
-        };
-        if let Some(defect) = defect {
-            return Err(ErrorKind::Malformed { defect, offset: at });
-        }
-        at = at.saturating_add(40);
-    }
-    Ok(())
 }

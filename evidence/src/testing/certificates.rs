@@ -12,6 +12,8 @@ use rsa::Pkcs1v15Sign;
 use rsa::RsaPrivateKey;
 use rsa::traits::PublicKeyParts;
 
+use super::encode::MD5;
+use super::encode::MD5_WITH_RSA;
 use super::encode::RSA_ENCRYPTION;
 use super::encode::SHA256_WITH_RSA;
 use super::encode::algorithm;
@@ -33,10 +35,35 @@ pub(crate) fn key_info(key: &RsaPrivateKey) -> Vec<u8> {
     sequence(&[&algorithm(RSA_ENCRYPTION), &tlv(0x03, &[&[0], &numbers])])
 }
 
+/// The `SubjectPublicKeyInfo` of an RSA key of this modulus and 65537.
+pub(crate) fn modulus_info(modulus: &[u8]) -> Vec<u8> {
+    let numbers = sequence(&[&integer(modulus), &integer(&[1, 0, 1])]);
+    sequence(&[&algorithm(RSA_ENCRYPTION), &tlv(0x03, &[&[0], &numbers])])
+}
+
+/// The name that a certificate of this subject has.
+pub(crate) fn subject(common_name: &str) -> Vec<u8> {
+    name(common_name)
+}
+
 pub(super) fn sign(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
     let digest = Algorithm::Sha256.digest(&[message]);
     key.sign(Pkcs1v15Sign::new::<rsa::sha2::Sha256>(), digest.as_bytes())
         .unwrap()
+}
+
+/// The same without the DigestInfo around the digest.
+pub(super) fn sign_bare(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
+    let digest = Algorithm::Sha256.digest(&[message]);
+    key.sign(Pkcs1v15Sign::new_unprefixed(), digest.as_bytes())
+        .unwrap()
+}
+
+/// The same with MD5.
+fn sign_weak(key: &RsaPrivateKey, message: &[u8]) -> Vec<u8> {
+    let digest = Algorithm::Md5.digest(&[message]);
+    let info = sequence(&[&algorithm(MD5), &tlv(0x04, &[digest.as_bytes()])]);
+    key.sign(Pkcs1v15Sign::new_unprefixed(), &info).unwrap()
 }
 
 /// What a certificate will say. Holders are told apart by the length of their keys.
@@ -55,6 +82,12 @@ pub(crate) struct Spec {
     pub(crate) validity: (&'static str, &'static str),
     /// In place of the holder's RSA key.
     pub(crate) key_info: Option<Vec<u8>>,
+    /// Whether the issuer signs with MD5.
+    pub(crate) weak: bool,
+    /// Whether it is of version 1, which has no extensions.
+    pub(crate) first_version: bool,
+    /// Further extensions, as they stand.
+    pub(crate) extensions: Vec<u8>,
 }
 
 impl Spec {
@@ -70,6 +103,9 @@ impl Spec {
             path_length: None,
             validity: VALIDITY,
             key_info: None,
+            weak: false,
+            first_version: false,
+            extensions: Vec::new(),
         }
     }
 
@@ -88,13 +124,13 @@ impl Spec {
     }
 
     pub(crate) fn issue(&self) -> Vec<u8> {
-        let scheme = algorithm(SHA256_WITH_RSA);
+        let scheme = algorithm(if self.weak { MD5_WITH_RSA } else { SHA256_WITH_RSA });
         let time = |text: &str| tlv(0x17, &[text.as_bytes()]);
         let key_info = self
             .key_info
             .clone()
             .unwrap_or_else(|| key_info(rsa_key(self.key)));
-        let mut extensions = Vec::new();
+        let mut extensions = self.extensions.clone();
         if !self.ekus.is_empty() {
             let ekus: Vec<u8> = self.ekus.iter().flat_map(|eku| object(eku)).collect();
             extensions.extend(extension(oid::EXTENDED_KEY_USAGE, &sequence(&[&ekus])));
@@ -108,19 +144,31 @@ impl Spec {
                 &sequence(&[&[0x01, 0x01, 0xff], &length]),
             ));
         }
+        let (version, extensions) = if self.first_version {
+            (Vec::new(), Vec::new())
+        } else {
+            let version = tlv(0xa0, &[&[0x02, 0x01, 0x02]]);
+            (version, tlv(0xa3, &[&sequence(&[&extensions])]))
+        };
         let body = sequence(&[
-            &tlv(0xa0, &[&[0x02, 0x01, 0x02]]),
+            &version,
             &tlv(0x02, &[&[self.serial]]),
             &scheme,
             &name(&self.issuer),
             &sequence(&[&time(self.validity.0), &time(self.validity.1)]),
             &name(&self.subject),
             &key_info,
-            &tlv(0xa3, &[&sequence(&[&extensions])]),
+            &extensions,
         ]);
+        let sign = if self.weak { sign_weak } else { sign };
         let signature = sign(rsa_key(self.signed_by), &body);
         sequence(&[&body, &scheme, &tlv(0x03, &[&[0], &signature])])
     }
+}
+
+/// An extension that must be understood.
+pub(crate) fn critical_extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    sequence(&[&object(oid), &[0x01, 0x01, 0xff], &tlv(0x04, &[value])])
 }
 
 fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
@@ -150,14 +198,40 @@ pub(crate) const CROSS_ROOT: &str = "Gatehouse Test Code Verification Root";
 /// Length of that root's key.
 pub(crate) const CROSS_ROOT_KEY: usize = 1296;
 
-/// A root as the shipped ones are stored: id, name and key.
-type StoredRoot = (Option<u8>, Vec<u8>, Vec<u8>);
+/// The name of a root that vouches for code alone, and of one for times before 2025 alone; both have the key of [`ROOT`].
+pub(crate) const CODE_ROOT: &str = "Gatehouse Test Root for Code";
+
+/// The other one.
+pub(crate) const CLOCK_ROOT: &str = "Gatehouse Test Root for Times";
+
+/// A root, and what it vouches for.
+pub(crate) struct StoredRoot {
+    pub(crate) wellknown: Option<u8>,
+    pub(crate) common_name: &'static str,
+    pub(crate) name: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+    pub(crate) code: bool,
+    /// Before this, in certificates issued before this.
+    pub(crate) time_before: Option<i64>,
+}
 
 /// The roots that the tests know beside the shipped ones.
 pub(crate) fn test_roots() -> &'static [StoredRoot] {
-    static STORED: std::sync::LazyLock<[StoredRoot; 2]> = std::sync::LazyLock::new(|| {
-        [(None, ROOT, ROOT_KEY), (Some(8), CROSS_ROOT, CROSS_ROOT_KEY)]
-            .map(|(id, common_name, key)| (id, name(common_name), key_info(rsa_key(key))))
+    static STORED: std::sync::LazyLock<[StoredRoot; 4]> = std::sync::LazyLock::new(|| {
+        [
+            (None, ROOT, ROOT_KEY, true, Some(i64::MAX)),
+            (Some(8), CROSS_ROOT, CROSS_ROOT_KEY, true, Some(i64::MAX)),
+            (None, CODE_ROOT, ROOT_KEY, true, None),
+            (None, CLOCK_ROOT, ROOT_KEY, false, Some(1_735_689_600)),
+        ]
+        .map(|(wellknown, common_name, key, code, time_before)| StoredRoot {
+            wellknown,
+            common_name,
+            name: name(common_name),
+            key: key_info(rsa_key(key)),
+            code,
+            time_before,
+        })
     });
     &*STORED
 }

@@ -10,6 +10,7 @@ use std::vec::Vec;
 
 use super::certificates::Spec;
 use super::certificates::sign;
+use super::certificates::sign_bare;
 use super::encode::MD5;
 use super::encode::RSA_ENCRYPTION;
 use super::encode::SHA256;
@@ -33,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) signer: Spec,
     pub(crate) signed_attributes: Vec<Vec<u8>>,
     pub(crate) weak: bool,
+    /// Whether the signer leaves the DigestInfo out.
+    pub(crate) bare: bool,
 }
 
 impl Message {
@@ -63,7 +66,14 @@ impl Message {
             signer: signer.clone(),
             signed_attributes: vec![attribute(oid::SPC_OPUS_INFO, &opus("Contoso"))],
             weak: false,
+            bare: false,
         }
+    }
+
+    /// The same, of a program of this name.
+    pub(crate) fn titled(mut self, program: &str) -> Self {
+        self.signed_attributes = vec![attribute(oid::SPC_OPUS_INFO, &opus(program))];
+        self
     }
 
     fn digest_algorithm(&self) -> Vec<u8> {
@@ -79,6 +89,7 @@ impl Message {
             attribute(oid::MESSAGE_DIGEST, &tlv(0x04, &[digest.as_bytes()])),
         ];
         attributes.extend(self.signed_attributes.iter().cloned());
+        let sign = if self.bare { sign_bare } else { sign };
         let signature = sign(rsa_key(self.signer.key), &tlv(0x31, &[&attributes.concat()]));
         let info = self.raw_signer_info(&attributes.concat(), &signature, unsigned);
         (info, signature)
@@ -105,6 +116,11 @@ impl Message {
     /// The signature octets that a timestamp vouches for.
     pub(crate) fn signature(&self) -> Vec<u8> {
         self.signer_info(&[]).1
+    }
+
+    /// The SignerInfo alone, as an unsigned attribute of another.
+    pub(crate) fn countersignature(&self) -> Vec<u8> {
+        attribute(oid::COUNTERSIGNATURE, &self.signer_info(&[]).0)
     }
 
     /// The whole ContentInfo.
@@ -166,21 +182,27 @@ pub(crate) fn token(signature: &[u8], time: &str, authority: &Spec, certificates
         signer: authority.clone(),
         signed_attributes: Vec::new(),
         weak: false,
+        bare: false,
     };
     attribute(oid::RFC3161_TOKEN, &message.build(&[]))
 }
 
-/// A PKCS#9 countersignature over a signature, as an unsigned attribute.
-pub(crate) fn countersignature(signature: &[u8], time: &str, authority: &Spec) -> Vec<u8> {
-    let message = Message {
+/// A PKCS#9 countersignature over a signature.
+pub(crate) fn clock_message(signature: &[u8], time: &str, authority: &Spec) -> Message {
+    Message {
         content_type: &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01],
         content: tlv(0x04, &[signature]),
         certificates: Vec::new(),
         signer: authority.clone(),
         signed_attributes: vec![attribute(oid::SIGNING_TIME, &tlv(0x17, &[time.as_bytes()]))],
         weak: false,
-    };
-    attribute(oid::COUNTERSIGNATURE, &message.signer_info(&[]).0)
+        bare: false,
+    }
+}
+
+/// The same as an unsigned attribute.
+pub(crate) fn countersignature(signature: &[u8], time: &str, authority: &Spec) -> Vec<u8> {
+    clock_message(signature, time, authority).countersignature()
 }
 
 /// A signature inside another, as an unsigned attribute.

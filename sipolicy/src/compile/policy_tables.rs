@@ -15,6 +15,7 @@ use crate::error::CompileError;
 use crate::semantics::minimum_digest;
 use crate::write_set::SetWriter;
 use policy::Action;
+use policy::records::NONE;
 use policy::records::PolicyRecord;
 use std::collections::HashMap;
 
@@ -168,7 +169,11 @@ impl<'d, 'w> PolicyTables<'d, 'w> {
             flags: flags.into(),
             hash_lengths: self.hash_lengths.into(),
             minimum_digest: accepted.unwrap_or(3),
-            reserved: [0; 7],
+            reserved: [0; 3],
+            // Known when all uses are sorted.
+            any_file_signers: [NONE.into(); 2],
+            file_signers: [NONE.into(); 2],
+            named_files: [NONE.into(); 2],
         });
         Ok(())
     }

@@ -3,7 +3,6 @@
 use evidence::Certificate;
 use evidence::Evidence;
 use evidence::Fact;
-use evidence::Key;
 use evidence::Signature;
 use evidence::Text;
 use policy::EKU_WHQL;
@@ -18,10 +17,8 @@ pub(super) fn usable<'e>(evidence: &Evidence<'e>, whql: bool) -> Result<&'e Sign
         return Err("the file is not signed");
     }
     let weighed = |signature: &&Signature<'_>| {
-        let leaf = signature.chain.first();
         let strong = signature.signed_digest.as_bytes().len() >= 32;
-        let rsa = leaf.is_some_and(|leaf| matches!(leaf.key, Key::Rsa(..=4096)));
-        signature.digest_valid && signature.signature_valid && rsa && strong
+        policy::is_usable(signature, evidence) && strong
     };
     let has_whql = |signature: &&Signature<'_>| {
         let leaf = signature.chain.first();
@@ -71,7 +68,10 @@ pub(super) fn version(evidence: &Evidence<'_>) -> Result<u64, &'static str> {
         .version
         .present()
         .ok_or("the file has no version resource")?;
-    Ok(version.file_version)
+    version
+        .file_version
+        .present()
+        .ok_or("the version resource has no version")
 }
 
 /// The name that rules can go by, of the first kind the file has, and its version.
@@ -92,7 +92,8 @@ pub(super) fn file_name(evidence: &Evidence<'_>) -> Result<(usize, String, u64),
         Some((kind, name))
     });
     let (kind, name) = found.ok_or("the version resource has no name")?;
-    Ok((kind, name, version.file_version))
+    // A rule asks for this version or a later one; for any, where the file has none.
+    Ok((kind, name, version.file_version.present().unwrap_or(0)))
 }
 
 /// A name that XML can hold as it is.

@@ -83,6 +83,15 @@ codes! {
         "Names are compared whole with the version resource's, such as OriginalFilename: no folder, no pattern but \
          \"*\" alone."
         "Write the name that `gatehouse explain` shows as original name.";
+    Forbidden "GH010" "schema" Error
+        "Microsoft's schema forbids it: its compiler refuses the document. It is read here as the message says."
+        "Write what the message says.";
+    EkuTwice "GH011" "eku-value-and-oid" Error
+        "The key usage's Value and OID differ, or the OID is none: the Value counts here, another reader may take the OID."
+        "Write the Value, or the OID, alone.";
+    SingleFormBase "GH012" "single-form-base" Error
+        "The base policy named has the id of the single-policy form, which takes no supplementals: this one never has an effect."
+        "Give the base policy a PolicyID of its own, and write it as BasePolicyID here.";
     BrokenSignature "GH013" "broken-signature" Error
         "The policy is not the one that was signed: it was changed afterwards, and Windows will not take it."
         "Get the policy again from who signed it, or sign it anew.";
@@ -143,13 +152,14 @@ codes! {
         "Test signers count only where test signing is on; they are left out of the compiled set."
         "Move them to ProductSigners if they are meant to count.";
     UnknownRoot "GH116" "undecidable-root" Warning
-        "Whether a certificate chains to this well-known root cannot be told from the file alone."
+        "No key of this well-known root is known here, so that no signature is found to end in it: the signer neither allows \
+         nor denies anything."
         "Go by the TBS hash of a certificate in the chain.";
     NoEventName "GH117" "no-policy-info" Warning
         "Without a PolicyInfo/Information/Id setting, events name no policy."
         "Add the Settings PolicyInfo/Information/Name and Id.";
     Assumed "GH118" "assumed" Warning
-        "The document leaves out or adds what the schema does not."
+        "What the document leaves to be assumed, another reader may take otherwise."
         "Write what the message says.";
     NoBlocklist "GH119" "no-blocklist" Warning
         "WHQL says that a driver is compatible, not that it is secure: vulnerable drivers are WHQL-signed too."
@@ -169,6 +179,15 @@ codes! {
     BlocklistAge "GH124" "old-blocklist" Warning
         "Drivers found vulnerable since then are not on the list; a policy does not update itself."
         "Get Microsoft's current list and compile anew.";
+    ManyDeniedSigners "GH125" "many-denied-signers" Warning
+        "Microsoft's policy compiler takes 255 denied signers at most; the driver of Gatehouse takes more."
+        "Merge signers that differ by their file attributes alone, or deny by file rules.";
+    HashLabel "GH126" "hash-label" Warning
+        "The name says another algorithm than the length of the hash: it was labelled wrongly, or cut."
+        "Compare with the file: `gatehouse scan` shows its hashes.";
+    FlightRoot "GH127" "flight-root" Warning
+        "No key of the root of flight signing (0E) is known here: Disabled:Flight Signing refuses nothing."
+        "Go by the TBS hash of a certificate in the chains that are to be refused.";
     UnprovenSignature "GH130" "unproven-signature" Warning
         "What cannot be verified proves nothing about who made the policy."
         "Sign with a code-signing certificate of RSA 2048 to 4096 bits and SHA-256, and put its chain into the envelope.";

@@ -14,8 +14,10 @@ use crate::document::KERNEL_SCENARIO;
 use crate::document::PolicyKind;
 use crate::document::Position;
 use crate::document::Reference;
+use crate::document::SINGLE_POLICY_TYPE;
 use crate::document::Signer;
 use crate::hex;
+use crate::knowledge::Knowledge;
 use crate::options::OPTIONS;
 use crate::semantics::is_wildcard;
 use policy::EKU_WHQL;
@@ -25,6 +27,10 @@ use std::collections::HashSet;
 
 /// Bits of the options that have a meaning in a supplemental policy.
 const SUPPLEMENTAL_OPTIONS: u32 = 1 << 18 | 1 << 19 | 1 << 27 | 1 << 4 | 1 << 11;
+/// `Disabled:Flight Signing`.
+const FLIGHT_SIGNING_DISABLED: Options = Options(1 << 17);
+/// Well-known id of the root of flight signing.
+const FLIGHT_ROOT: u8 = 0x0e;
 /// `Required:EV Signers`.
 const EV_SIGNERS: Options = Options(1 << 21);
 /// Vendors of drivers as their certificates spell them: to find names that were cut short.
@@ -43,9 +49,29 @@ const VENDORS: [&str; 12] = [
     "VMware, Inc.",
 ];
 
-pub(super) fn lint(document: &Document, findings: &mut Vec<Finding>) {
+/// As many denied signers one list of a scenario may have for Microsoft's policy compiler, as users of it report.
+pub const MAX_DENIED_SIGNERS: usize = 255;
+
+/// Lists of denied signers that are too long for Microsoft's policy compiler: where each goes beyond, its scenario and its length.
+pub fn too_many_denied_signers(document: &Document) -> impl Iterator<Item = (Position, &str, usize)> {
+    document.scenarios.iter().flat_map(|scenario| {
+        let groups = [
+            Some(&scenario.product),
+            scenario.artifact.as_ref(),
+            scenario.test.as_ref(),
+            scenario.test_signing.as_ref(),
+        ];
+        groups.into_iter().flatten().filter_map(|group| {
+            let beyond = group.denied.get(MAX_DENIED_SIGNERS)?;
+            Some((beyond.signer.position, scenario.id.as_str(), group.denied.len()))
+        })
+    })
+}
+
+pub(super) fn lint(document: &Document, knowledge: &Knowledge, findings: &mut Vec<Finding>) {
     let mut linter = Linter {
         document,
+        knowledge,
         findings,
         by_id: ById::of(document),
         used: HashSet::new(),
@@ -61,6 +87,23 @@ pub(super) fn lint(document: &Document, findings: &mut Vec<Finding>) {
     linter.unreferenced();
 }
 
+/// Whether a rule by this well-known root can be decided. 00 stands for any signature.
+fn has_key(root: u8) -> bool {
+    root == 0 || evidence::wellknown_roots_with_keys().any(|known| known == root)
+}
+
+/// The hash algorithm that the name of a rule says last, and the length of its hashes in bytes. Microsoft's tools write
+/// `a.sys Hash Sha256` and `a.sys Hash Page Sha1`.
+fn label(name: &str) -> Option<(&'static str, usize)> {
+    const LABELS: [(&str, usize); 4] = [("SHA-1", 20), ("SHA-256", 32), ("SHA-384", 48), ("SHA-512", 64)];
+    let words = name.rsplit(|character: char| !(character.is_ascii_alphanumeric() || character == '-'));
+    words.into_iter().find_map(|word| {
+        let word = word.replace('-', "");
+        let mut labels = LABELS.into_iter();
+        labels.find(|(label, _)| label.replace('-', "").eq_ignore_ascii_case(&word))
+    })
+}
+
 /// Whether a signer asks for the WHQL key usage.
 pub(super) fn asks_whql(document: &Document, signer: &Signer) -> bool {
     signer.ekus.iter().filter(|eku| !eku.except).any(|cert_eku| {
@@ -71,6 +114,7 @@ pub(super) fn asks_whql(document: &Document, signer: &Signer) -> bool {
 
 struct Linter<'d, 'f> {
     document: &'d Document,
+    knowledge: &'f Knowledge,
     findings: &'f mut Vec<Finding>,
     by_id: ById<'d>,
     /// Ids that something refers to.
@@ -87,31 +131,45 @@ impl<'d> Linter<'d, '_> {
     }
 
     fn notes(&mut self) {
+        let forbidden: HashSet<(Position, &str)> = self
+            .document
+            .forbidden
+            .iter()
+            .map(|note| (note.position, note.message.as_str()))
+            .collect();
         for note in &self.document.notes {
-            self.find(Code::Assumed, note.position, note.message.clone());
+            let code = if forbidden.contains(&(note.position, note.message.as_str())) {
+                Code::Forbidden
+            } else {
+                Code::Assumed
+            };
+            self.find(code, note.position, note.message.clone());
         }
     }
 
     fn ekus(&mut self) {
         for eku in &self.document.ekus {
-            let valid = eku
-                .encoded()
-                .is_some_and(|value| hex::oid_content(&value).is_some());
-            if !valid {
-                let value = eku
-                    .value
-                    .as_deref()
-                    .map(hex::encode)
-                    .or(eku.oid.clone())
-                    .unwrap_or_default();
-                self.find(
-                    Code::EkuEncoding,
-                    eku.position,
-                    format!(
-                        "{} has the value {value}, which is no encoded object identifier",
-                        eku.id
-                    ),
+            let id = &eku.id;
+            let from_oid = eku.oid.as_deref().map(hex::encode_oid);
+            if let (Some(value), Some(from_oid)) = (&eku.value, &from_oid)
+                && from_oid.as_ref() != Some(value)
+            {
+                let message = format!(
+                    "{id} has the Value {} and the OID {}, which is {}",
+                    hex::encode(value),
+                    eku.oid.as_deref().unwrap_or_default(),
+                    from_oid
+                        .as_deref()
+                        .map_or("no object identifier".to_owned(), hex::encode)
                 );
+                self.find(Code::EkuTwice, eku.position, message);
+            }
+            let valid = eku.encoded().is_some_and(|value| hex::is_encoded_oid(&value));
+            if !valid {
+                let value = eku.value.as_deref().map(hex::encode).or(eku.oid.clone());
+                let value = value.unwrap_or_default();
+                let message = format!("{id} has the value {value}, which is no encoded object identifier");
+                self.find(Code::EkuEncoding, eku.position, message);
             }
         }
     }
@@ -135,11 +193,12 @@ impl<'d> Linter<'d, '_> {
                     signer.position,
                     format!("{id} goes by a TBS hash of {} bytes", tbs.len()),
                 ),
-                CertRoot::Wellknown(root @ (1 | 2 | 0x14)) => self.find(
-                    Code::UnknownRoot,
-                    signer.position,
-                    format!("{id} goes by well-known root {root:02X}"),
-                ),
+                CertRoot::Wellknown(root) if !has_key(*root) => {
+                    let name = self.knowledge.root(*root);
+                    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+                    let message = format!("{id} goes by well-known root {root:02X}{name}");
+                    self.find(Code::UnknownRoot, signer.position, message);
+                }
                 _ => {}
             }
             if let Some(publisher) = &signer.publisher {
@@ -215,7 +274,7 @@ impl<'d> Linter<'d, '_> {
         }
         let at = document.position;
         let unsigned = document.options.contains(Options::UNSIGNED_POLICY);
-        if !unsigned && document.update_policy_signers.is_empty() && document.kind == PolicyKind::Base {
+        if !unsigned && document.update_policy_signers.is_empty() {
             self.find(
                 Code::NoUpdateSigner,
                 at,
@@ -230,7 +289,19 @@ impl<'d> Linter<'d, '_> {
             let message = "the signed policy allows supplementals and names nobody who may sign them";
             self.find(Code::NoSupplementalSigner, at, message);
         }
+        for (position, scenario, count) in too_many_denied_signers(document) {
+            let message =
+                format!("{scenario} denies {count} signers; this one is beyond {MAX_DENIED_SIGNERS}");
+            self.find(Code::ManyDeniedSigners, position, message);
+        }
+        if document.options.contains(FLIGHT_SIGNING_DISABLED) && !has_key(FLIGHT_ROOT) {
+            self.find(Code::FlightRoot, at, "Disabled:Flight Signing is set");
+        }
         if document.kind == PolicyKind::Supplemental {
+            if SINGLE_POLICY_TYPE.parse().ok() == Some(document.base_id()) {
+                let message = format!("the supplemental policy extends {SINGLE_POLICY_TYPE}");
+                self.find(Code::SingleFormBase, at, message);
+            }
             for option in OPTIONS
                 .iter()
                 .filter(|option| document.options.0 & (1 << option.bit) != 0)
@@ -295,6 +366,17 @@ impl<'d> Linter<'d, '_> {
                     let message = format!("{} names \"{name}\"", rule.id);
                     self.find(Code::NameForm, rule.position, message);
                 }
+            }
+            if let Some((algorithm, bytes)) = label(rule.friendly_name.as_deref().unwrap_or_default())
+                && !rule.hash.is_empty()
+                && rule.hash.len() != bytes
+            {
+                let message = format!(
+                    "{} is labelled {algorithm}, which has {bytes} bytes, and has a hash of {}",
+                    rule.id,
+                    rule.hash.len()
+                );
+                self.find(Code::HashLabel, rule.position, message);
             }
             let says = format!("{:?} {}", rule.kind, file_rule(rule));
             if let Some(first) = seen.get(&says) {

@@ -3,6 +3,7 @@
 use super::Element;
 use super::Reader;
 use super::elements;
+use super::text_of;
 use crate::document::ArtifactRule;
 use crate::document::Eku;
 use crate::document::FileAttributes;
@@ -14,7 +15,6 @@ use crate::version::FileVersion;
 impl Reader<'_> {
     pub(super) fn ekus(&mut self, ekus: Element<'_, '_>) -> Result<(), ReadError> {
         for node in elements(ekus) {
-            self.only_attributes(node, &["ID", "Value", "OID", "FriendlyName"]);
             let value = match node.attribute("Value") {
                 Some(text) => Some(self.hex(node, "Value", text)?),
                 None => None,
@@ -44,16 +44,7 @@ impl Reader<'_> {
                 ("FileAttrib", _) => (FileRuleKind::Attribute, false),
                 ("FileRule", Some("Match")) => (FileRuleKind::Allow, true),
                 ("FileRule", Some("Exclude")) => (FileRuleKind::Deny, true),
-                ("FileRule", Some("Attribute")) => (FileRuleKind::Attribute, true),
-                ("FileRule", _) => {
-                    return Err(
-                        self.error(node, "a FileRule needs a Type; write Match, Exclude or Attribute")
-                    );
-                }
-                _ => {
-                    self.unknown_element(node);
-                    continue;
-                }
+                _ => (FileRuleKind::Attribute, true),
             };
             let mut hash = Vec::new();
             let mut attributes = FileAttributes::default();
@@ -91,7 +82,7 @@ impl Reader<'_> {
                     "MaximumHotpatchSequence" => {
                         attributes.maximum_hotpatch_sequence = Some(self.number(node, name, text)?);
                     }
-                    _ => self.unknown_attribute(node, name),
+                    _ => {}
                 }
             }
             let rule = FileRule {
@@ -148,26 +139,12 @@ impl Reader<'_> {
 
     pub(super) fn artifact_rules(&mut self, rules: Element<'_, '_>) -> Result<(), ReadError> {
         for node in elements(rules) {
-            let known = [
-                "ID",
-                "ArtifactType",
-                "Action",
-                "FriendlyName",
-                "ArtifactName",
-                "ArtifactDescription",
-                "MinimumVersion",
-                "MaximumVersion",
-            ];
-            self.only_attributes(node, &known);
-            let digest = node
-                .descendants()
-                .find(|child| matches!(child.tag_name().name(), "sha256" | "sha384" | "sha512"));
+            let digest = node.descendants().find(|child| {
+                let name = child.tag_name().name();
+                matches!(name, "sha256" | "sha384" | "sha512")
+            });
             let hash = match digest {
-                Some(digest) => self.hex(
-                    digest,
-                    digest.tag_name().name(),
-                    digest.text().unwrap_or_default(),
-                )?,
+                Some(digest) => self.hex(digest, digest.tag_name().name(), &text_of(digest))?,
                 None => Vec::new(),
             };
             let version = |attribute: &str| {

@@ -3,82 +3,43 @@
 use super::Element;
 use super::Reader;
 use super::elements;
+use super::schema::boolean;
+use super::schema::quoted;
+use super::text_of;
 use crate::document::AppSettings;
 use crate::document::Setting;
 use crate::document::SettingValue;
 use crate::error::ReadError;
-use crate::hex;
-use crate::options::CERTIFICATE_REMAPPING;
 use crate::options::OPTIONS;
 use policy::Options;
 
 impl Reader<'_> {
-    pub(super) fn options(&mut self, rules: Element<'_, '_>) -> Result<(), ReadError> {
-        for rule in elements(rules) {
-            for option in elements(rule) {
-                if option.tag_name().name() != "Option" {
-                    self.unknown_element(option);
-                    continue;
-                }
-                let text = option.text().unwrap_or_default().trim();
-                if let Some(known) = OPTIONS.iter().find(|known| known.name == text) {
-                    let bit = Options(1 << known.bit);
-                    if self.document.options.contains(bit) {
-                        self.note(option, format!("{text} is set a second time; once is enough"));
-                    }
-                    self.document.options = self.document.options.with(bit);
-                } else if text == CERTIFICATE_REMAPPING || text == "Allowed:Debug Policy Augmented" {
-                    self.document.other_options.push(text.to_owned());
-                } else {
-                    let near = OPTIONS.iter().find(|known| squeeze(known.name) == squeeze(text));
-                    let hint = near.map_or("one of the names of the SiPolicy schema", |known| known.name);
-                    return Err(self.error(option, format!("\"{text}\" is no policy option; write {hint}")));
-                }
+    pub(super) fn options(&mut self, rules: Element<'_, '_>) {
+        for option in elements(rules).flat_map(elements) {
+            let text = text_of(option);
+            let Some(known) = OPTIONS.iter().find(|known| known.name == text) else {
+                self.document.other_options.push(text.into_owned());
+                continue;
+            };
+            let bit = Options(1 << known.bit);
+            if self.document.options.contains(bit) {
+                self.note(option, format!("{text} is set a second time; once is enough"));
             }
+            self.document.options = self.document.options.with(bit);
         }
-        Ok(())
     }
 
     pub(super) fn settings(&mut self, settings: Element<'_, '_>) -> Result<(), ReadError> {
         for setting in elements(settings) {
-            if setting.tag_name().name() != "Setting" {
-                self.unknown_element(setting);
-                continue;
-            }
-            self.only_attributes(setting, &["Provider", "Key", "ValueName"]);
-            let value = elements(setting)
-                .find(|child| child.tag_name().name() == "Value")
-                .and_then(|value| elements(value).next());
-            let Some(value) = value else {
-                return Err(self.error(
-                    setting,
-                    "the setting has no value; write <Value><String>...</String></Value> or another kind",
-                ));
+            let Some(value) = elements(setting).flat_map(elements).next() else {
+                return Err(self.error(setting, "the setting has no value; add one"));
             };
-            let text = value.text().unwrap_or_default();
+            let text = text_of(value);
             let value = match value.tag_name().name() {
-                "Boolean" => match text.trim() {
-                    "true" | "1" => SettingValue::Boolean(true),
-                    "false" | "0" => SettingValue::Boolean(false),
-                    _ => {
-                        return Err(
-                            self.error(value, format!("\"{text}\" is no Boolean; write true or false"))
-                        );
-                    }
-                },
-                "DWord" => SettingValue::DWord(self.parse(value, "a number below 4294967296")?),
-                "Binary" => SettingValue::Binary(hex::decode(text).ok_or_else(|| {
-                    self.error(
-                        value,
-                        "the binary value is not hexadecimal; write pairs of digits",
-                    )
-                })?),
-                "String" => SettingValue::String(text.to_owned()),
-                other => {
-                    let message =
-                        format!("<{other}> is no kind of value; write Boolean, DWord, Binary or String");
-                    return Err(self.error(value, message));
-                }
+                "Boolean" => SettingValue::Boolean(boolean(&text) == Some(true)),
+                "DWord" => SettingValue::DWord(self.number(value, "DWord", &text)?),
+                "Binary" => SettingValue::Binary(self.hex(value, "Binary", &text)?),
+                _ => SettingValue::String(text.into_owned()),
             };
             let setting = Setting {
                 provider: self.required(setting, "Provider")?.to_owned(),
@@ -96,7 +57,10 @@ impl Reader<'_> {
             let id = self.required(child, "Id")?.to_owned();
             let value = self.required(child, "Value")?.to_owned();
             if self.document.macros.iter().any(|(other, _)| *other == id) {
-                return Err(self.error(child, format!("the macro {id} is defined twice; leave one out")));
+                return Err(self.error(
+                    child,
+                    format!("the macro {} is defined twice; leave one out", quoted(&id)),
+                ));
             }
             self.document.macros.push((id, value));
         }
@@ -108,7 +72,7 @@ impl Reader<'_> {
             let settings = elements(app)
                 .map(|setting| {
                     let values = elements(setting)
-                        .map(|value| value.text().unwrap_or_default().to_owned())
+                        .map(|value| text_of(value).into_owned())
                         .collect();
                     (setting.attribute("Name").map(str::to_owned), values)
                 })
@@ -119,12 +83,4 @@ impl Reader<'_> {
             });
         }
     }
-}
-
-/// A name without blanks and case, to find the one that was meant.
-fn squeeze(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_whitespace())
-        .map(|character| character.to_ascii_lowercase())
-        .collect()
 }

@@ -3,6 +3,9 @@
 use super::Element;
 use super::Reader;
 use super::elements;
+use super::schema::boolean;
+use super::schema::quoted;
+use super::schema::trim;
 use crate::document::AppIdTags;
 use crate::document::CertEku;
 use crate::document::CertRoot;
@@ -17,10 +20,6 @@ use crate::time;
 impl Reader<'_> {
     pub(super) fn signers(&mut self, signers: Element<'_, '_>) -> Result<(), ReadError> {
         for node in elements(signers) {
-            if node.tag_name().name() != "Signer" {
-                self.unknown_element(node);
-                continue;
-            }
             let signer = self.signer(node)?;
             self.document.signers.push(signer);
         }
@@ -28,12 +27,14 @@ impl Reader<'_> {
     }
 
     fn signer(&mut self, node: Element<'_, '_>) -> Result<Signer, ReadError> {
-        self.only_attributes(node, &["ID", "Name", "SignTimeAfter"]);
         let sign_time_after = match node.attribute("SignTimeAfter") {
             Some(text) => Some(time::parse(text).ok_or_else(|| {
                 self.error(
                     node,
-                    format!("SignTimeAfter holds \"{text}\"; write a time such as 2024-01-31T00:00:00Z"),
+                    format!(
+                        "SignTimeAfter holds {}; write a time such as 2024-01-31T00:00:00Z",
+                        quoted(text)
+                    ),
                 )
             })?),
             None => None,
@@ -56,16 +57,7 @@ impl Reader<'_> {
             match child.tag_name().name() {
                 "CertRoot" => root = Some(self.cert_root(child)?),
                 "CertEKU" => {
-                    let except = match child.attribute("Condition") {
-                        None => false,
-                        Some("Except") => true,
-                        Some(other) => {
-                            let message = format!(
-                                "Condition=\"{other}\" is not known; write \"Except\" or leave it out"
-                            );
-                            return Err(self.error(child, message));
-                        }
-                    };
+                    let except = child.attribute("Condition").is_some();
                     let eku = self.reference(child, "ID")?;
                     signer.ekus.push(CertEku { eku, except });
                 }
@@ -80,7 +72,7 @@ impl Reader<'_> {
                     let reference = self.reference(child, "RuleID")?;
                     signer.artifact_rules.push(reference);
                 }
-                _ => self.unknown_element(child),
+                _ => {}
             }
         }
         let Some(root) = root else {
@@ -92,7 +84,6 @@ impl Reader<'_> {
     }
 
     fn cert_root(&mut self, node: Element<'_, '_>) -> Result<CertRoot, ReadError> {
-        self.only_attributes(node, &["Type", "Value"]);
         let value = self.hex(node, "Value", self.required(node, "Value")?)?;
         match (node.attribute("Type"), value.as_slice()) {
             (Some("TBS"), [_, ..]) => Ok(CertRoot::Tbs(value)),
@@ -110,10 +101,6 @@ impl Reader<'_> {
 
     pub(super) fn scenarios(&mut self, scenarios: Element<'_, '_>) -> Result<(), ReadError> {
         for node in elements(scenarios) {
-            if node.tag_name().name() != "SigningScenario" {
-                self.unknown_element(node);
-                continue;
-            }
             let scenario = self.scenario(node)?;
             if self
                 .document
@@ -135,28 +122,13 @@ impl Reader<'_> {
     }
 
     fn scenario(&mut self, node: Element<'_, '_>) -> Result<Scenario, ReadError> {
-        let known = [
-            "ID",
-            "FriendlyName",
-            "Value",
-            "InheritedScenarios",
-            "MinimumHashAlgorithm",
-        ];
-        self.only_attributes(node, &known);
         let value = self.required(node, "Value")?;
-        let value: u8 = value
-            .trim()
-            .parse()
-            .ok()
-            .filter(|value| *value != 0)
-            .ok_or_else(|| self.error(node, format!("Value=\"{value}\" is no scenario; write 131 or 12")))?;
+        let value: u8 = self.number(node, "Value", value)?;
+        if value == 0 {
+            return Err(self.error(node, "Value=\"0\" is no scenario; write 131 or 12"));
+        }
         let minimum_hash_algorithm = match node.attribute("MinimumHashAlgorithm") {
-            Some(text) => Some(text.trim().parse().map_err(|_| {
-                self.error(
-                    node,
-                    format!("MinimumHashAlgorithm holds \"{text}\"; write 32772 (SHA-1) or 32780 (SHA-256)"),
-                )
-            })?),
+            Some(text) => Some(self.number(node, "MinimumHashAlgorithm", text)?),
             None => None,
         };
         let position = self.position(node);
@@ -164,7 +136,7 @@ impl Reader<'_> {
             .attribute("InheritedScenarios")
             .unwrap_or_default()
             .split(',')
-            .map(str::trim)
+            .map(trim)
             .filter(|id| !id.is_empty())
             .map(|id| Reference {
                 position,
@@ -187,74 +159,47 @@ impl Reader<'_> {
                 "TestSigners" => scenario.test = Some(self.group(child)?),
                 "TestSigningSigners" => scenario.test_signing = Some(self.group(child)?),
                 "AppIDTags" => scenario.app_id_tags = Some(self.app_id_tags(child)?),
-                _ => self.unknown_element(child),
+                _ => {}
             }
         }
         Ok(scenario)
     }
 
-    fn group(&mut self, node: Element<'_, '_>) -> Result<SignerGroup, ReadError> {
+    fn group(&self, node: Element<'_, '_>) -> Result<SignerGroup, ReadError> {
         let mut group = SignerGroup::default();
         for child in elements(node) {
             match child.tag_name().name() {
-                "AllowedSigners" => {
-                    for signer in elements(child) {
-                        let found = self.signer_use(signer)?;
-                        group.allowed.push(found);
-                    }
-                }
-                "DeniedSigners" => {
-                    for signer in elements(child) {
-                        let found = self.signer_use(signer)?;
-                        group.denied.push(found);
-                    }
-                }
+                "AllowedSigners" => group.allowed.append(&mut self.signer_uses(child)?),
+                "DeniedSigners" => group.denied.append(&mut self.signer_uses(child)?),
                 // Articles on the web leave the lists out.
-                "AllowedSigner" => {
-                    self.note(
-                        child,
-                        "<AllowedSigner> stands outside <AllowedSigners>; it was read as if inside",
-                    );
-                    let found = self.signer_use(child)?;
-                    group.allowed.push(found);
-                }
-                "DeniedSigner" => {
-                    self.note(
-                        child,
-                        "<DeniedSigner> stands outside <DeniedSigners>; it was read as if inside",
-                    );
-                    let found = self.signer_use(child)?;
-                    group.denied.push(found);
-                }
-                "FileRulesRef" => group.rules = self.references(child, "FileRuleRef", "RuleID")?,
-                "ArtifactRulesRef" => group.rules = self.references(child, "ArtifactRuleRef", "RuleID")?,
-                _ => self.unknown_element(child),
+                "AllowedSigner" => group.allowed.push(self.signer_use(child)?),
+                "DeniedSigner" => group.denied.push(self.signer_use(child)?),
+                "FileRulesRef" | "ArtifactRulesRef" => group.rules = self.references(child, "RuleID")?,
+                _ => {}
             }
         }
         Ok(group)
     }
 
-    fn signer_use(&mut self, node: Element<'_, '_>) -> Result<SignerUse, ReadError> {
+    fn signer_uses(&self, list: Element<'_, '_>) -> Result<Vec<SignerUse>, ReadError> {
+        elements(list).map(|child| self.signer_use(child)).collect()
+    }
+
+    fn signer_use(&self, node: Element<'_, '_>) -> Result<SignerUse, ReadError> {
         let signer = self.reference(node, "SignerId")?;
         let mut exceptions = Vec::new();
         for child in elements(node) {
             let attribute = match child.tag_name().name() {
                 "ExceptDenyRule" => "DenyRuleID",
-                "ExceptAllowRule" => "AllowRuleID",
-                _ => {
-                    self.unknown_element(child);
-                    continue;
-                }
+                _ => "AllowRuleID",
             };
             exceptions.push(self.reference(child, attribute)?);
         }
         Ok(SignerUse { signer, exceptions })
     }
 
-    fn app_id_tags(&mut self, node: Element<'_, '_>) -> Result<AppIdTags, ReadError> {
-        let enforce_dll = node
-            .attribute("EnforceDLL")
-            .map(|text| matches!(text.trim(), "true" | "1"));
+    fn app_id_tags(&self, node: Element<'_, '_>) -> Result<AppIdTags, ReadError> {
+        let enforce_dll = node.attribute("EnforceDLL").and_then(boolean);
         let mut tags = Vec::new();
         for child in elements(node) {
             let key = self.required(child, "Key")?.to_owned();

@@ -1,7 +1,6 @@
-//! The text of a document: its encoding, and the lines and columns of what stands in it.
+//! The text of a document, and the lines and columns of what stands in it.
 
 use crate::document::Position;
-use std::borrow::Cow;
 
 /// Whether a text that is no document would be one inside a root element: parts of a policy, or a policy with text after it.
 pub(super) fn is_fragment(text: &str) -> bool {
@@ -13,49 +12,112 @@ pub(super) fn is_fragment(text: &str) -> bool {
     body.trim_start().starts_with('<') && roxmltree::Document::parse(&wrapped).is_ok()
 }
 
-/// The text of a document in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it.
-pub(super) fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
-    let wide = |convert: fn([u8; 2]) -> u16| {
-        let units = bytes.as_chunks::<2>().0.iter().copied().map(convert);
-        char::decode_utf16(units)
-            .collect::<Result<String, _>>()
-            .ok()
-            .map(Into::into)
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        _ => std::str::from_utf8(bytes).ok().map(Into::into),
-    }
+/// The encoding that a document says it is in, if its bytes cannot be told from UTF-8 and mean something else.
+pub(super) fn foreign_encoding(text: &str) -> Option<&str> {
+    let declaration = text.strip_prefix("<?xml")?.split_once("?>")?.0;
+    let quoted = declaration
+        .split_once("encoding")?
+        .1
+        .trim_start()
+        .strip_prefix('=')?
+        .trim_start();
+    let quote = quoted
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '"' | '\''))?;
+    let name = quoted.get(1..)?.split(quote).next()?;
+    let known = [
+        "utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "unicode",
+    ];
+    let known = known.iter().any(|known| name.eq_ignore_ascii_case(known));
+    (!known && !text.is_ascii()).then_some(name)
 }
 
-/// Finds line and column of a byte without walking the text from its start each time.
+/// So many bytes are counted anew for a place.
+const BLOCK: usize = 1024;
+
+/// Finds line and column of a byte without walking the text, or a line of it, from its start each time.
 pub(super) struct LineIndex<'t> {
-    text: &'t str,
+    text: &'t [u8],
     starts: Vec<usize>,
+    /// Characters before each block.
+    characters: Vec<usize>,
+}
+
+/// How many characters start in these bytes of UTF-8.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl<'t> LineIndex<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let text = text.as_bytes();
+        let breaks = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
         let starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
-        Self { text, starts }
+        let counts = text.chunks(BLOCK).scan(0, |before, block| {
+            let so_far = *before;
+            *before += characters(block);
+            Some(so_far)
+        });
+        Self {
+            text,
+            starts,
+            characters: counts.collect(),
+        }
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let block = at / BLOCK;
+        let rest = self.text.get(block * BLOCK..at).unwrap_or_default();
+        self.characters.get(block).copied().unwrap_or_default() + characters(rest)
     }
 
     pub(super) fn position(&self, at: usize) -> Position {
         let line = self.starts.partition_point(|start| *start <= at);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(start..at).unwrap_or_default();
-        // Documents written on one line would make this quadratic.
-        let column = if before.len() > 4096 {
-            before.len()
-        } else {
-            before.chars().count()
-        };
+        let column = self.characters_before(at) - self.characters_before(start);
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         Position {
             line: number(line),
             column: number(column + 1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LineIndex;
+    use super::foreign_encoding;
+
+    #[test]
+    fn lines_and_columns_are_counted_in_characters_however_long_a_line_is() {
+        let text = format!("a\n{}x\n\u{e9}y", "\u{e9}\u{1f600}-".repeat(3000));
+        let lines = LineIndex::new(&text);
+        let mut wanted = (1, 1);
+        for (at, character) in text.char_indices() {
+            let found = lines.position(at);
+            assert_eq!((found.line, found.column), wanted, "{at}");
+            wanted = if character == '\n' {
+                (wanted.0 + 1, 1)
+            } else {
+                (wanted.0, wanted.1 + 1)
+            };
+        }
+        assert_eq!(wanted, (3, 3));
+    }
+
+    #[test]
+    fn an_encoding_that_is_not_read_is_told_only_where_it_matters() {
+        let with = |encoding: &str, rest: &str| format!("<?xml version=\"1.0\" encoding={encoding}?>{rest}");
+        for (encoding, rest, foreign) in [
+            ("'windows-1252'", "<a>\u{e9}</a>", Some("windows-1252")),
+            ("\"iso-8859-1\"", "<a>\u{e9}</a>", Some("iso-8859-1")),
+            ("\"iso-8859-1\"", "<a>e</a>", None),
+            ("\"UTF-8\"", "<a>\u{e9}</a>", None),
+            ("\"utf-16\"", "<a>\u{e9}</a>", None),
+        ] {
+            assert_eq!(foreign_encoding(&with(encoding, rest)), foreign, "{encoding}");
+        }
+        assert_eq!(foreign_encoding("<a encoding=\"x\">\u{e9}</a>"), None);
     }
 }

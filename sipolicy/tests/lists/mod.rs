@@ -14,6 +14,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root as CertificateRoot;
@@ -233,6 +234,9 @@ fn signature(value: &Value) -> Signature<'static> {
         digest_valid: true,
         signature_valid: true,
         page_hashes: false,
+        identity: Identity::Proven,
+        claimed: &[],
+        claimed_roots: 0,
         chain: chain.leak(),
         root: CertificateRoot::default(),
         oem_id: Fact::Absent,
@@ -256,13 +260,13 @@ fn driver(sample: &Value) -> Evidence<'static> {
         text(sample, names).map_or(Fact::Absent, |name| Fact::Present(Text::Utf8(leak(name))))
     };
     let version = Version {
-        file_version: text(sample, &["FileVersion", "file_version"]).map_or(0, version_of),
+        file_version: Fact::Present(text(sample, &["FileVersion", "file_version"]).map_or(0, version_of)),
         original_filename: name(&["OriginalFilename", "original"]),
         internal_name: name(&["InternalName", "internal"]),
         file_description: name(&["Description", "desc"]),
         product_name: name(&["Product", "product"]),
     };
-    let described = version.file_version != 0
+    let described = version.file_version != Fact::Present(0)
         || [
             version.original_filename,
             version.internal_name,
@@ -295,5 +299,7 @@ fn driver(sample: &Value) -> Evidence<'static> {
             Fact::Absent
         },
         signatures: Fact::Present(signatures.leak()),
+        more_signatures: None,
+        weighed_at: None,
     }
 }

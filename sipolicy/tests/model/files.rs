@@ -15,6 +15,7 @@ use evidence::Ekus;
 use evidence::Evidence;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Image;
 use evidence::Key;
 use evidence::Root;
@@ -62,7 +63,10 @@ impl Files {
             },
             version: {
                 let version = Version {
-                    file_version: *random.pick(&VERSIONS),
+                    file_version: {
+                        let version = *random.pick(&VERSIONS);
+                        maybe(random, 15, 8, version)
+                    },
                     original_filename: self.name(random),
                     internal_name: self.name(random),
                     file_description: self.name(random),
@@ -74,6 +78,10 @@ impl Files {
                 let signatures = *random.pick(&self.signatures);
                 maybe(random, 3, 5, signatures)
             },
+            more_signatures: random
+                .percent(3)
+                .then(|| *random.pick(&[Unreadable::CapReached, Unreadable::Catalogs])),
+            weighed_at: None,
         }
     }
 
@@ -88,6 +96,7 @@ fn maybe<T>(random: &mut Random, unreadable: usize, absent: usize, value: T) -> 
     if random.percent(unreadable) {
         Fact::Unreadable(*random.pick(&[
             Unreadable::NotRecorded,
+            Unreadable::Io,
             Unreadable::Malformed,
             Unreadable::CapReached,
         ]))
@@ -142,6 +151,9 @@ fn signature(random: &mut Random, publishers: &[Text<'static>]) -> Signature<'st
     let chain: Vec<_> = (0..random.below(4))
         .map(|_| certificate(random, publishers))
         .collect();
+    let claimed: Vec<_> = (0..random.below(8) / 6)
+        .map(|_| certificate(random, publishers))
+        .collect();
     let length = *random.pick(&[16, 20, 20, 32, 32, 32, 48, 64]);
     let oem = *random.pick(publishers);
     let time = Timestamp {
@@ -152,6 +164,22 @@ fn signature(random: &mut Random, publishers: &[Text<'static>]) -> Signature<'st
         source: SignatureSource::Embedded,
         catalog: None,
         fault: random.percent(3).then_some(SignatureFault::CapReached),
+        identity: *random.pick(&[
+            Identity::Proven,
+            Identity::Proven,
+            Identity::Proven,
+            Identity::Proven,
+            Identity::Proven,
+            Identity::Proven,
+            Identity::Claimed,
+            Identity::Unproven,
+        ]),
+        claimed: claimed.leak(),
+        claimed_roots: if random.percent(20) {
+            1 << random.pick(&WELLKNOWN)
+        } else {
+            0
+        },
         signed_digest: Hash::from_bytes(&hash(random, length)).unwrap(),
         digest_valid: random.percent(93),
         signature_valid: random.percent(93),

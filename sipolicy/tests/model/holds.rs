@@ -8,10 +8,11 @@ use super::policies::Rule;
 use super::policies::Signer;
 use evidence::Evidence;
 use evidence::Fact;
+use evidence::Identity;
 use evidence::Key;
 use evidence::Signature;
-use evidence::SignatureFault;
 use evidence::Text;
+use evidence::Unreadable;
 
 pub type Maybe = Option<bool>;
 
@@ -31,11 +32,22 @@ pub fn any(parts: impl IntoIterator<Item = Maybe>) -> Maybe {
     all(parts.into_iter().map(|part| part.map(|holds| !holds))).map(|none| !none)
 }
 
-pub fn fact<T>(fact: Fact<T>, holds: impl FnOnce(T) -> bool) -> Maybe {
+/// A fact that could not be had: unknown if that is the machine's doing; if it is the file's, it allows nothing and is taken for what is
+/// denied.
+pub fn unread(reason: Unreadable, denies: bool) -> Maybe {
+    match reason {
+        Unreadable::TooLarge | Unreadable::Malformed | Unreadable::CapReached | Unreadable::Unproven => {
+            Some(denies)
+        }
+        _ => None,
+    }
+}
+
+pub fn fact<T>(fact: Fact<T>, denies: bool, holds: impl FnOnce(T) -> bool) -> Maybe {
     match fact {
         Fact::Present(value) => Some(holds(value)),
         Fact::Absent => Some(false),
-        Fact::Unreadable(_) => None,
+        Fact::Unreadable(reason) => unread(reason, denies),
     }
 }
 
@@ -62,51 +74,73 @@ pub fn same(text: Text<'_>, wanted: &str) -> bool {
         .eq(wanted.encode_utf16().map(upper))
 }
 
-/// Whether a hash is one of the file's; that of the first page counts for deny rules alone.
-pub fn has_hash(evidence: &Evidence<'_>, hash: &[u8], denies: bool) -> Maybe {
+/// Whether a hash is one of the file's. That of the first page counts for deny rules alone, and so do the Authenticode hashes of an
+/// image that is not conformant. With it whether it could only be so, as the file hides its hashes.
+pub fn has_hash(evidence: &Evidence<'_>, hash: &[u8], denies: bool) -> (Maybe, bool) {
     let digests = match evidence.digests {
         Fact::Present(digests) => digests,
-        Fact::Absent => return Some(false),
-        Fact::Unreadable(_) => return None,
+        Fact::Absent => return (Some(false), false),
+        Fact::Unreadable(reason) => {
+            let holds = unread(reason, denies);
+            return (holds, holds == Some(true));
+        }
     };
     // What is no image has flat hashes and no others.
     let no_image = matches!(evidence.image, Fact::Absent);
-    let flat = no_image || evidence.image.present().is_some_and(|image| !image.conformant);
-    let of_image = |own: Option<Vec<u8>>| {
-        if no_image {
-            Some(own.unwrap_or_default())
-        } else {
-            own
+    let (conformant, missing) = match evidence.image {
+        Fact::Present(image) => (image.conformant, Unreadable::NotRecorded),
+        Fact::Absent => (false, Unreadable::NotRecorded),
+        Fact::Unreadable(reason) => (unread(reason, true).is_none(), reason),
+    };
+    let authenticode = conformant || denies;
+    let mut have: Vec<Option<Vec<u8>>> = Vec::new();
+    let mut of_image = |own: Option<Vec<u8>>, counts: bool| {
+        if !no_image {
+            // One that is not known is not known, whether it would count or not.
+            have.push(own.map(|own| if counts { own } else { Vec::new() }));
         }
     };
-    let mut have: Vec<Option<Vec<u8>>> = match hash.len() {
-        20 => vec![of_image(digests.sha1.map(|hash| hash.to_vec()))],
-        32 => vec![of_image(digests.sha256.map(|hash| hash.to_vec()))],
-        48 => vec![Some(digests.sha384.map_or(vec![], |hash| hash.to_vec()))],
-        _ => vec![Some(digests.sha512.map_or(vec![], |hash| hash.to_vec()))],
-    };
+    match hash.len() {
+        20 => of_image(digests.sha1.map(|hash| hash.to_vec()), authenticode),
+        32 => of_image(digests.sha256.map(|hash| hash.to_vec()), authenticode),
+        48 => of_image(
+            Some(digests.sha384.map_or(vec![], |hash| hash.to_vec())),
+            authenticode,
+        ),
+        _ => of_image(
+            Some(digests.sha512.map_or(vec![], |hash| hash.to_vec())),
+            authenticode,
+        ),
+    }
     if denies && hash.len() == 20 {
-        have.push(of_image(digests.first_page_sha1.map(|hash| hash.to_vec())));
+        of_image(digests.first_page_sha1.map(|hash| hash.to_vec()), true);
     }
     if denies && hash.len() == 32 {
-        have.push(of_image(digests.first_page_sha256.map(|hash| hash.to_vec())));
+        of_image(digests.first_page_sha256.map(|hash| hash.to_vec()), true);
     }
-    if flat && hash.len() == 20 {
-        have.push(digests.flat_sha1.map(|hash| hash.to_vec()));
+    let flat = |own: Option<Vec<u8>>| (!conformant).then_some(own);
+    match hash.len() {
+        20 => have.extend(flat(digests.flat_sha1.map(|hash| hash.to_vec()))),
+        32 => have.extend(flat(digests.flat_sha256.map(|hash| hash.to_vec()))),
+        _ => {}
     }
-    if flat && hash.len() == 32 {
-        have.push(digests.flat_sha256.map(|hash| hash.to_vec()));
+    let known = any(have.into_iter().map(|own| own.map(|own| own == hash)));
+    match known {
+        None => {
+            let holds = unread(missing, denies);
+            (holds, holds == Some(true))
+        }
+        known => (known, false),
     }
-    any(have.into_iter().map(|own| own.map(|own| own == hash)))
 }
 
 /// Whether the file is what a file rule describes.
-pub fn file_rule(rule: &Rule, evidence: &Evidence<'_>) -> Maybe {
+pub fn file_rule(rule: &Rule, evidence: &Evidence<'_>, denies: bool) -> Maybe {
     if rule.path {
         return Some(false);
     }
     if let Some(hash) = &rule.hash {
-        return has_hash(evidence, hash, rule.kind == Kind::Deny);
+        return has_hash(evidence, hash, denies).0;
     }
     let mut parts = Vec::new();
     for (at, wanted) in rule.names.iter().enumerate() {
@@ -121,14 +155,18 @@ pub fn file_rule(rule: &Rule, evidence: &Evidence<'_>) -> Maybe {
                     version.file_description,
                     version.product_name,
                 ][at];
-                fact(name, |text| same(text, wanted))
+                fact(name, denies, |text| same(text, wanted))
             }
             Fact::Absent => Some(false),
-            Fact::Unreadable(_) => None,
+            Fact::Unreadable(reason) => unread(reason, denies),
         });
     }
     let max = rule.max.filter(|max| *max != 0);
-    let version = |holds: &dyn Fn(u64) -> bool| fact(evidence.version, |version| holds(version.file_version));
+    let version = |holds: &dyn Fn(u64) -> bool| match evidence.version {
+        Fact::Present(version) => fact(version.file_version, denies, holds),
+        Fact::Absent => Some(false),
+        Fact::Unreadable(reason) => unread(reason, denies),
+    };
     match (rule.kind, rule.min, max) {
         (_, None, None) => {}
         (Kind::Deny, Some(min), None) => {
@@ -146,34 +184,41 @@ pub fn file_rule(rule: &Rule, evidence: &Evidence<'_>) -> Maybe {
     all(parts)
 }
 
-/// Whether one signature is what a signer describes; its attributes and exceptions apart.
-pub fn signature_is(signer: &Signer, signature: &Signature<'_>) -> Maybe {
-    if signature.fault == Some(SignatureFault::CapReached) {
-        return None;
-    }
+/// Whether one signature is what a signer describes; its attributes and exceptions apart. What allows asks for a signature that holds;
+/// what denies, for one that claims to be the one.
+pub fn signature_is(signer: &Signer, signature: &Signature<'_>, denies: bool) -> Maybe {
     let Some(leaf) = signature.chain.first() else {
         return Some(false);
     };
-    if !signature.digest_valid || !signature.signature_valid || !matches!(leaf.key, Key::Rsa(..=4096)) {
+    let holds = signature.fault.is_none()
+        && signature.digest_valid
+        && signature.signature_valid
+        && matches!(leaf.key, Key::Rsa(..=4096));
+    if !denies && !holds {
         return Some(false);
     }
+    let claimed = if denies { signature.claimed } else { &[] };
     let root = match &signer.root {
         Root::Tbs(tbs) => any(signature
             .chain
             .iter()
-            .map(|certificate| fact(certificate.tbs, |own| own.as_bytes() == tbs.as_slice()))),
+            .chain(claimed)
+            .map(|certificate| fact(certificate.tbs, denies, |own| own.as_bytes() == tbs.as_slice()))),
         Root::Wellknown(0) => Some(true),
-        Root::Wellknown(id) => Some(signature.root.verified && signature.root.wellknown == Some(*id)),
+        Root::Wellknown(id) => {
+            let proven = signature.root.verified && signature.root.wellknown == Some(*id);
+            Some(proven || (denies && signature.claimed_roots >> id & 1 != 0))
+        }
     };
     let mut parts = vec![root];
     if let Some(wanted) = signer.publisher {
-        parts.push(fact(leaf.subject_cn, |text| same(text, wanted)));
+        parts.push(fact(leaf.subject_cn, denies, |text| same(text, wanted)));
     }
     if let Some(wanted) = signer.issuer {
-        parts.push(fact(leaf.issuer_cn, |text| same(text, wanted)));
+        parts.push(fact(leaf.issuer_cn, denies, |text| same(text, wanted)));
     }
     if let Some(wanted) = signer.oem {
-        parts.push(fact(signature.oem_id, |text| same(text, wanted)));
+        parts.push(fact(signature.oem_id, denies, |text| same(text, wanted)));
     }
     let has = |eku: &usize| leaf.ekus.contains(&policies::EKUS[*eku].1[2..]);
     if !signer.ekus.is_empty() {
@@ -181,58 +226,84 @@ pub fn signature_is(signer: &Signer, signature: &Signature<'_>) -> Maybe {
     }
     parts.push(Some(!signer.except_ekus.iter().any(has)));
     if let Some(after) = signer.signed_after {
-        parts.push(fact(signature.timestamp, |timestamp| timestamp.time > after));
+        parts.push(match signature.timestamp {
+            Fact::Absent => Some(denies),
+            timestamp => fact(timestamp, denies, |timestamp| timestamp.time > after),
+        });
     }
     all(parts)
 }
 
-/// A signer use against the file: whether it holds, and for each signature that makes it hold where the root was found.
+/// How a signer use holds for a file.
+pub struct SignerHolds {
+    pub holds: Maybe,
+    /// Whether a signature that makes it hold has the root in its leaf.
+    pub leaf: bool,
+    /// Whether it holds only because a signature could be anybody's.
+    pub could_be: bool,
+}
+
+/// A signer use against the file.
 pub fn signer_holds(
     policy: &Policy,
     options: &Policy,
     signer: &Signer,
-    deny: bool,
+    denies: bool,
     exceptions: &[usize],
     evidence: &Evidence<'_>,
-) -> (Maybe, bool) {
+) -> SignerHolds {
     let attributes = if signer.attributes.is_empty() {
         Some(true)
     } else {
         any(signer
             .attributes
             .iter()
-            .map(|at| file_rule(&policy.rules[*at], evidence)))
+            .map(|at| file_rule(&policy.rules[*at], evidence, denies)))
     };
+    // An exception to what denies allows, and the other way round.
     let excepted = any(exceptions
         .iter()
-        .map(|at| file_rule(&policy.rules[*at], evidence)));
+        .map(|at| file_rule(&policy.rules[*at], evidence, !denies)));
     let file = all([attributes, excepted.map(|excepted| !excepted)]);
-    let signatures = match evidence.signatures {
-        Fact::Present(signatures) => signatures,
-        Fact::Absent => return (Some(false), false),
-        Fact::Unreadable(_) => return (all([None, file]), false),
+    let (signatures, mut hidden) = match evidence.signatures {
+        Fact::Present(signatures) => (signatures, vec![]),
+        Fact::Absent => (&[][..], vec![]),
+        Fact::Unreadable(reason) => (&[][..], vec![reason]),
     };
+    hidden.extend(evidence.more_signatures);
     let mut leaf = false;
-    let each: Vec<Maybe> = signatures
+    let mut each: Vec<Maybe> = signatures
         .iter()
         .map(|signature| {
-            let strength = signature.signed_digest.as_bytes().len();
+            if signature.identity == Identity::Unproven {
+                hidden.push(Unreadable::Unproven);
+            }
             let flight = options.flight_disabled && signature.root.wellknown == Some(0x0e);
-            if signature.fault != Some(SignatureFault::CapReached)
-                && !deny
-                && (strength < policy.minimum_digest_bytes() || flight)
-            {
+            if !denies && flight {
                 return Some(false);
             }
-            let holds = all([signature_is(signer, signature), file]);
+            let holds = all([signature_is(signer, signature, denies), file]);
             if let Root::Tbs(tbs) = &signer.root {
                 leaf |= holds == Some(true)
-                    && fact(signature.chain[0].tbs, |own| own.as_bytes() == tbs.as_slice()) == Some(true);
+                    && fact(signature.chain[0].tbs, false, |own| {
+                        own.as_bytes() == tbs.as_slice()
+                    }) == Some(true);
             }
             holds
         })
         .collect();
-    (any(each), leaf)
+    let exact = any(each.iter().copied());
+    each.extend(
+        hidden
+            .into_iter()
+            .map(|reason| all([unread(reason, denies), file])),
+    );
+    let holds = any(each);
+    SignerHolds {
+        holds,
+        leaf,
+        could_be: holds == Some(true) && exact != Some(true),
+    }
 }
 
 /// The level of a signer, as the articles order them: its name and its rank.
@@ -260,18 +331,16 @@ pub fn signer_level(signer: &Signer, policy: &Policy, leaf: bool) -> (&'static s
 
 /// Whether the file has a WHQL signature as `Required:WHQL` demands.
 pub fn is_whql(evidence: &Evidence<'_>) -> Maybe {
-    let signatures = match evidence.signatures {
-        Fact::Present(signatures) => signatures,
-        Fact::Absent => return Some(false),
-        Fact::Unreadable(_) => return None,
+    let (signatures, more) = match evidence.signatures {
+        Fact::Present(signatures) => (signatures, evidence.more_signatures),
+        Fact::Absent => (&[][..], evidence.more_signatures),
+        Fact::Unreadable(reason) => (&[][..], Some(reason)),
     };
-    any(signatures.iter().map(|signature| {
-        if signature.fault == Some(SignatureFault::CapReached) {
-            return None;
-        }
+    let each = signatures.iter().map(|signature| {
         let ekus = signature.chain.first().map(|leaf| leaf.ekus).unwrap_or_default();
         Some(
-            signature.digest_valid
+            signature.fault.is_none()
+                && signature.digest_valid
                 && signature.signature_valid
                 && matches!(
                     signature.chain.first().map(|leaf| leaf.key),
@@ -282,5 +351,6 @@ pub fn is_whql(evidence: &Evidence<'_>) -> Maybe {
                 // WHQL and Windows; the other two that would do are not generated.
                 && [0, 1].iter().any(|eku| ekus.contains(&policies::EKUS[*eku].1[2..])),
         )
-    }))
+    });
+    any(each.chain(more.map(|reason| unread(reason, false))))
 }

@@ -11,6 +11,7 @@ use holds::Maybe;
 use holds::all;
 use holds::any;
 use holds::file_rule;
+use holds::has_hash;
 use holds::is_whql;
 use holds::signer_holds;
 use holds::signer_level;
@@ -54,8 +55,14 @@ pub struct Judgement {
     pub policies: Vec<Outcome>,
 }
 
-/// A rule that holds: rank, place in the set, and how it is reported.
-type Hit = ((u8, usize, bool, usize), (&'static str, &'static str, String));
+/// How a rule is reported of which nothing more is known than that it could be meant: any of those does.
+pub const COULD_BE: (&str, &str, &str) = ("deny", "could be", "");
+
+/// Rank and place of a rule that holds: whether it could only be meant, its level, its policy, whether it is a signer, its number.
+type Place = (bool, u8, usize, bool, usize);
+
+/// A rule that holds: its place, and how it is reported.
+type Hit = (Place, (&'static str, &'static str, String));
 
 /// Everything that one policy says of a file: allow and deny, each with whether it holds and the best rule.
 fn weigh(policy: &Policy, base: &Policy, evidence: &Evidence<'_>) -> [(Maybe, Option<Hit>); 2] {
@@ -66,8 +73,9 @@ fn weigh(policy: &Policy, base: &Policy, evidence: &Evidence<'_>) -> [(Maybe, Op
         let action = if deny { "deny" } else { "allow" };
         let mut holds = Vec::new();
         let mut best: Option<Hit> = None;
-        let mut hit = |place: (u8, usize, bool, usize), level: &'static str, id: &str| {
+        let mut hit = |place: Place, level: &'static str, id: &str| {
             if best.as_ref().is_none_or(|(other, _)| place < *other) {
+                let (action, level, id) = if place.0 { COULD_BE } else { (action, level, id) };
                 best = Some((place, (action, level, id.to_owned())));
             }
         };
@@ -76,7 +84,11 @@ fn weigh(policy: &Policy, base: &Policy, evidence: &Evidence<'_>) -> [(Maybe, Op
             if rule.kind != (if deny { Kind::Deny } else { Kind::Allow }) {
                 continue;
             }
-            let truth = file_rule(rule, evidence);
+            let truth = file_rule(rule, evidence, deny);
+            let could_be = rule
+                .hash
+                .as_ref()
+                .is_some_and(|hash| has_hash(evidence, hash, deny).1);
             holds.push(truth);
             if truth == Some(true) {
                 let named = rule.names.iter().flatten().any(|name| *name != "*");
@@ -85,16 +97,17 @@ fn weigh(policy: &Policy, base: &Policy, evidence: &Evidence<'_>) -> [(Maybe, Op
                     (None, true) => ("FileName", 2),
                     (None, false) => ("AnyFile", 12),
                 };
-                hit((rank, policy.order, false, *at), level, &rule.id);
+                hit((could_be, rank, policy.order, false, *at), level, &rule.id);
             }
         }
         for signer_use in policy.uses.iter().filter(|signer_use| signer_use.deny == deny) {
             let signer = &policy.signers[signer_use.signer];
-            let (truth, leaf) = signer_holds(policy, base, signer, deny, &signer_use.exceptions, evidence);
-            holds.push(truth);
-            if truth == Some(true) {
-                let (level, rank) = signer_level(signer, policy, leaf);
-                hit((rank, policy.order, true, signer_use.signer), level, &signer.id);
+            let found = signer_holds(policy, base, signer, deny, &signer_use.exceptions, evidence);
+            holds.push(found.holds);
+            if found.holds == Some(true) {
+                let (level, rank) = signer_level(signer, policy, found.leaf);
+                let place = (found.could_be, rank, policy.order, true, signer_use.signer);
+                hit(place, level, &signer.id);
             }
         }
         (any(holds), best)
@@ -130,7 +143,9 @@ pub fn judge(policies: &[Policy], evidence: &Evidence<'_>) -> Judgement {
         } else {
             Some(true)
         };
-        let unread = matches!(evidence.image, Fact::Unreadable(_));
+        // Of a file that the machine could not read nothing is refused for want of a rule.
+        let unread =
+            matches!(evidence.image, Fact::Unreadable(reason) if holds::unread(reason, false).is_none());
         let not_denied = deny.map(|deny| !deny);
         let outcome = if whql == Some(false) && !unread {
             let option = ("deny", "Option", "Required:WHQL".to_owned());

@@ -26,16 +26,6 @@ fn version(value: u64) -> String {
 }
 
 impl Policy {
-    /// The shortest digest that a signature may sign to be allowed.
-    pub fn minimum_digest_bytes(&self) -> usize {
-        match self.minimum {
-            Some(0x8003) => 16,
-            Some(0x8004) => 20,
-            Some(0x800e) => 64,
-            _ => 32,
-        }
-    }
-
     pub fn xml(&self, all: &[Self]) -> String {
         let id = |number: usize| format!("{{00000000-0000-0000-0000-{:012}}}", number + 1);
         // One that extends a supplemental is written as extending something else, for that is what it amounts to.

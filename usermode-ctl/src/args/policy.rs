@@ -49,7 +49,7 @@ pub struct Sign {
     /// The file with the private key.
     #[arg(long, value_name = "FILE")]
     pub key: PathBuf,
-    /// Must be above that of every set that the drivers have accepted: an older set cannot come back.
+    /// Must be above that of every set of this key that the drivers have accepted, by 2^32 at most: an older set cannot come back.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub sequence: u64,
     /// Where the signed set goes.
@@ -93,10 +93,10 @@ pub struct NewPolicy {
     /// Levels to fall back to, in order.
     #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
     pub fallback: Vec<RuleLevel>,
-    /// Files, and folders to be searched to the bottom.
+    /// Files, and folders to be searched to the bottom; `-` is standard input. Pipes and devices as with `scan`.
     #[arg(value_name = "PATH", required_unless_present = "evidence")]
     pub paths: Vec<PathBuf>,
-    /// Records of `scan --json`, or of events, to go by instead of files or beside them.
+    /// Records of `scan --json`, or of events, to go by instead of files or beside them, as with `simulate`.
     #[arg(long, value_name = "FILE.ndjson")]
     pub evidence: Vec<PathBuf>,
     /// Folders of catalogues (.cat), or single ones, that may vouch for files without a signature of their own.

@@ -3,18 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
-/// A catalogue before it is read, by what tells that it changed.
+use crate::files;
+
+/// A catalogue before it is read.
 pub struct Listed {
     /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was changed last.
-    pub modified: SystemTime,
 }
 
 /// The catalogues that the paths lead to, folders sorted.
@@ -25,7 +24,7 @@ pub fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    failed(format!("cannot look into {}: {error}", path.display()));
+                    failed(format!("cannot look into {}: {error}", files::name(path)));
                     continue;
                 }
             };
@@ -34,14 +33,18 @@ pub fn list(paths: &[PathBuf], failed: &mut dyn FnMut(String)) -> Vec<Listed> {
                 continue;
             }
             // Follows links, as reading does.
-            match fs::metadata(entry.path()).and_then(|found| Ok((found.modified()?, found))) {
-                Ok((_, found)) if found.is_dir() => {}
-                Ok((modified, found)) => listed.push(Listed {
+            match fs::metadata(entry.path()) {
+                Ok(found) if found.is_dir() => {}
+                Ok(found) if !found.is_file() => failed(format!(
+                    "passed over {}: it is no regular file but {}",
+                    files::name(entry.path()),
+                    files::kind_of(found.file_type())
+                )),
+                Ok(found) => listed.push(Listed {
                     path: entry.into_path(),
                     size: found.len(),
-                    modified,
                 }),
-                Err(error) => failed(format!("cannot read {}: {error}", entry.path().display())),
+                Err(error) => failed(format!("cannot read {}: {error}", files::name(entry.path()))),
             }
         }
     }

@@ -1,54 +1,54 @@
-//! Catalogues for the commands that weigh files: folders of them, read once into an index that is kept for the next time.
+//! Catalogues for the commands that weigh files: folders of them, read and proven into an index.
+//!
+//! Every run proves every catalogue anew. What an index says of signers is never proven again, and it goes into sets that the kernel
+//! decides by: one that was kept in a file would be as good as whoever may write that file.
 
-mod cache;
 mod list;
 
-use std::fs;
+use std::panic;
 use std::path::PathBuf;
+use std::thread;
 
 use evidence::CatalogIndex;
 use evidence::CatalogIndexBuilder;
 use evidence::Findings;
+use evidence::NoMemory;
+use evidence::Taken;
 use evidence::Workspace;
 use evidence::examine_catalog;
 
-use self::cache::Cache;
-use self::cache::Kept;
 use self::list::Listed;
 use self::list::list;
 use crate::error::Error;
+use crate::examination::jobs;
+use crate::files;
 use crate::output::Output;
 
 /// Larger catalogues are passed over. Windows' own largest have about 10 MB.
-const MAX_CATALOG: u64 = 64 << 20;
+const MAX_CATALOG: usize = 64 << 20;
+/// What a catalogue costs beside its bytes: opening it and verifying its signatures, as so many bytes.
+const EACH: u64 = 64 << 10;
 
 /// The index over every catalogue in these folders, or these files; empty for none. Its bytes are read as [`CatalogIndex`].
 pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
-    let mut complete = true;
-    let listed = list(paths, &mut |problem| {
-        complete = false;
-        output.failure(problem);
-    });
-    let cache = Cache::of(paths, &listed);
-    let kept = if let Some(kept) = cache.as_ref().and_then(Cache::read) {
-        kept
-    } else {
-        let kept = build(&listed, output, &mut complete)?;
-        if let Some(cache) = cache.filter(|_| complete) {
-            cache.write(&kept);
+    let out_of_memory = |_| Error::Document("out of memory for the index of catalogues".to_owned());
+    let listed = list(paths, &mut |problem| output.failure(problem));
+    let mut whole = CatalogIndexBuilder::new();
+    let mut unsound = 0_u64;
+    for part in prove_side_by_side(&listed) {
+        let part = part.map_err(out_of_memory)?;
+        for problem in part.problems {
+            output.failure(problem);
         }
-        kept
-    };
-    for problem in &kept.problems {
-        output.failure(problem);
+        unsound = unsound.saturating_add(part.unsound);
+        whole.append(part.builder).map_err(out_of_memory)?;
     }
-    if kept.unsound > 0 {
+    if unsound > 0 {
         output.note(format_args!(
-            "{} catalogues vouch for nothing: no signature of theirs holds",
-            kept.unsound
+            "{unsound} catalogues vouch for nothing: no signature of theirs holds"
         ));
     }
-    Ok(kept.index)
+    whole.finish().map_err(out_of_memory)
 }
 
 /// The index in these bytes, if there is anything in it.
@@ -56,40 +56,115 @@ pub fn read_index(bytes: &[u8]) -> Option<CatalogIndex<'_>> {
     CatalogIndex::read(bytes).filter(|index| !index.is_empty())
 }
 
-/// Reads and proves every catalogue. `complete` becomes false if one could not be read this time.
-fn build(listed: &[Listed], output: &mut Output, complete: &mut bool) -> Result<Kept, Error> {
-    let out_of_memory = |_| Error::Document("out of memory for the index of catalogues".to_owned());
-    let mut builder = CatalogIndexBuilder::new();
-    let mut workspace = Workspace::try_new(0).map_err(out_of_memory)?;
-    let (mut unsound, mut problems) = (0_u64, Vec::new());
-    for Listed { path, size, .. } in listed {
-        let name = path.display().to_string();
-        if *size > MAX_CATALOG {
-            problems.push(format!(
-                "cannot read {name}: it is larger than the {MAX_CATALOG} bytes that a catalogue may have"
-            ));
-            continue;
-        }
-        let bytes = match fs::read(path) {
+/// What reading some catalogues came to.
+struct Part {
+    builder: CatalogIndexBuilder,
+    /// How many of them vouch for nothing.
+    unsound: u64,
+    /// What is wrong with others.
+    problems: Vec<String>,
+}
+
+/// Proves all catalogues, a part of them on each thread, and gives the parts in their order.
+fn prove_side_by_side(listed: &[Listed]) -> Vec<Result<Part, NoMemory>> {
+    thread::scope(|scope| {
+        let parts = parts(listed, jobs(None));
+        let proving: Vec<_> = parts
+            .into_iter()
+            .map(|part| scope.spawn(move || prove(part)))
+            .collect();
+        proving
+            .into_iter()
+            .map(|part| {
+                part.join()
+                    .unwrap_or_else(|problem| panic::resume_unwind(problem))
+            })
+            .collect()
+    })
+}
+
+/// Cuts the catalogues into so many parts, each about as long to prove as the others.
+fn parts(listed: &[Listed], count: usize) -> Vec<&[Listed]> {
+    let cost = |found: &Listed| found.size.saturating_add(EACH);
+    let all = listed.iter().map(cost).fold(0, u64::saturating_add);
+    let share = all
+        .div_ceil(u64::try_from(count).unwrap_or(u64::MAX).max(1))
+        .max(1);
+    let mut rest = listed;
+    let mut parts = Vec::new();
+    while !rest.is_empty() {
+        let mut taken = 0_u64;
+        let many = rest.iter().take_while(|found| {
+            let more = taken < share;
+            taken = taken.saturating_add(cost(found));
+            more
+        });
+        let (part, others) = rest.split_at(many.count());
+        parts.push(part);
+        rest = others;
+    }
+    parts
+}
+
+/// Reads and proves catalogues.
+fn prove(listed: &[Listed]) -> Result<Part, NoMemory> {
+    let mut workspace = Workspace::try_new(0)?;
+    let mut part = Part {
+        builder: CatalogIndexBuilder::new(),
+        unsound: 0,
+        problems: Vec::new(),
+    };
+    for Listed { path, .. } in listed {
+        let name = files::name(path);
+        // A file that was listed with one size may have another by now.
+        let bytes = match files::read_found(path, MAX_CATALOG) {
             Ok(bytes) => bytes,
             Err(problem) => {
-                *complete = false;
-                output.failure(format_args!("cannot read {name}: {problem}"));
+                part.problems.push(problem.to_string());
                 continue;
             }
         };
         let mut findings = Findings::new();
         match examine_catalog(&bytes, &mut workspace, &mut findings) {
-            Ok(catalog) => {
-                let sound = builder.add(&name, &catalog).map_err(out_of_memory)?;
-                unsound = unsound.saturating_add(u64::from(!sound));
-            }
-            Err(problem) => problems.push(format!("{name}: {problem}")),
+            Ok(catalog) => match part.builder.add(&name, &catalog)? {
+                Taken::Whole => {}
+                Taken::Nothing => part.unsound = part.unsound.saturating_add(1),
+                Taken::Partly => part.problems.push(format!(
+                    "{name}: it has more than 16 signatures, or one with more than 64 KiB of names and certificates; \
+                     those were left out, and files are not vouched for by them"
+                )),
+            },
+            Err(problem) => part.problems.push(format!("{name}: {problem}")),
         }
     }
-    Ok(Kept {
-        unsound,
-        problems,
-        index: builder.finish().map_err(out_of_memory)?,
-    })
+    Ok(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_catalogue_stands_in_one_part_and_no_part_is_much_larger_than_its_share() {
+        let sizes = [1, 40 << 20, 5, 0, 2 << 20, 3 << 20, 0, 0, 1 << 20];
+        let listed: Vec<Listed> = sizes
+            .into_iter()
+            .enumerate()
+            .map(|(number, size)| Listed {
+                path: PathBuf::from(number.to_string()),
+                size,
+            })
+            .collect();
+        for count in 1..12 {
+            let parts = parts(&listed, count);
+            assert!(parts.len() <= count, "{count}");
+            let joined: Vec<&PathBuf> = parts
+                .iter()
+                .flat_map(|part| part.iter())
+                .map(|found| &found.path)
+                .collect();
+            assert!(joined.into_iter().eq(listed.iter().map(|found| &found.path)));
+        }
+        assert!(parts(&[], 2).is_empty());
+    }
 }

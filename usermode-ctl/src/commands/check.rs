@@ -13,6 +13,7 @@ use crate::driver::Client;
 use crate::driver::path::nt_path;
 use crate::error::Error;
 use crate::error::Outcome;
+use crate::files;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
@@ -43,7 +44,7 @@ pub fn run(arguments: &Check, context: &mut Context) -> Result<Outcome, Error> {
         if let Some(error) = &record.evidence.error {
             context
                 .output
-                .failure(format_args!("{}: {error}", path.display()));
+                .failure(format_args!("{}: {error}", files::name(path)));
         }
         if context.output.is_json() {
             context.output.record(&record)?;

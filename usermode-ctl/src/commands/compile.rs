@@ -27,8 +27,9 @@ pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error>
     };
     let Compiled { bytes: set, notes } = policies::compile_with(&files, catalogs, &mut context.output)?;
     let view = policies::validate(&arguments.output, &set)?;
-    let to_output = arguments.output.as_os_str() == "-";
-    let mut record = SetRecord::new(arguments.output.display().to_string(), &set, &view);
+    policies::warn_without_base(&view, &mut context.output);
+    let to_output = files::is_standard_output(&arguments.output);
+    let mut record = SetRecord::new(files::name(&arguments.output), &set, &view);
     record.notes = notes.iter().map(ToString::to_string).collect();
     files::write_result(&mut context.output, &arguments.output, &set)?;
     // The set itself is the result when it goes to standard output.

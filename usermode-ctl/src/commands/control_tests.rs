@@ -159,6 +159,7 @@ fn every_reason_to_reject_a_set_says_what_to_do() {
         (push_error::SEQUENCE, "sequence", "--sequence"),
         (push_error::NOTHING_BEFORE, "nothing-before", "push the set"),
         (push_error::NOT_KEPT, "not-kept", "disk"),
+        (push_error::STEP, "sequence-step", "lower --sequence"),
     ] {
         let mut desk = Desk::new();
         let outcome = PushOutcome {
@@ -308,6 +309,99 @@ fn going_back_brings_the_generation_before() {
     assert_eq!((&back["accepted"], &back["set_sha256"]), (&true.into(), &first));
 }
 
+/// Changes of the key are numbered by the clock, or one after the other where that does not do, or as asked.
+#[test]
+fn a_change_of_the_key_shows_its_number() {
+    let desk = Desk::new();
+    let path = |name: &str| desk.path(name).to_str().expect("UTF-8").to_owned();
+    for key in ["first", "second"] {
+        desk.run(&["policy", "key", "new", "-o", &path(key)], Outcome::Done);
+    }
+    let change = |new: &str, old: &str, number: &[&str]| {
+        let (new, old) = (path(new), path(old));
+        let mut arguments = vec!["key", "provision", &new, "--old-key", &old];
+        arguments.extend(number);
+        let (done, text) = {
+            arguments.push("--json");
+            desk.try_run(&arguments)
+        };
+        done.map(|_| {
+            let record: Value = serde_json::from_str(&text).expect("JSON");
+            record["number"].as_u64().expect("a number")
+        })
+    };
+    let first = desk.records(&["key", "provision", &path("first.pub")], Outcome::Done);
+    assert!(first[0]["number"].as_u64().expect("a number") > 1_700_000_000);
+    let seconds = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.expect("after 1970").as_secs()
+    };
+    let before = seconds();
+    let number = change("second.pub", "first", &[]).expect("taken");
+    assert!((before..=seconds() + 1).contains(&number));
+    // At once, and so in the same second.
+    let next = change("first.pub", "second", &[]).expect("taken");
+    assert!((number + 1..=seconds() + 2).contains(&next));
+    let number = (next + 1_000_000).to_string();
+    assert_eq!(
+        change("second.pub", "first", &["--number", &number]).expect("taken"),
+        next + 1_000_000
+    );
+    let error = change("first.pub", "second", &["--number", &number])
+        .expect_err("no number twice")
+        .to_string();
+    assert!(
+        error.contains("is not above") && error.contains("--number"),
+        "{error}"
+    );
+    let next = change("first.pub", "second", &[]).expect("taken");
+    assert_eq!(
+        next,
+        number.parse::<u64>().expect("a number") + 1,
+        "ahead of the clock"
+    );
+    let status = desk.records(&["status"], Outcome::Done).remove(0);
+    assert_eq!(
+        (&status["key_number"], &status["key_sequence"]),
+        (&next.into(), &0.into())
+    );
+    let text = desk.run(&["key", "remove", "--old-key", &path("first")], Outcome::Done);
+    assert!(text.contains(&format!("by change number {}", next + 1)), "{text}");
+}
+
+/// Supplementals only add grants to a base policy: alone they refuse nothing, and nobody may believe otherwise.
+#[test]
+fn a_set_without_a_base_policy_is_said_to_refuse_nothing() {
+    let desk = Desk::new();
+    desk.driver.gate.host().set_features(features::FILTER);
+    desk.driver.gate.host().set_in_use(Some(&[]));
+    let supplemental = policy(&[])
+        .replace("\"Base Policy\"", "\"Supplemental Policy\"")
+        .replace("<PolicyID>{9A", "<PolicyID>{9B");
+    let supplemental = desk.file("s.xml", supplemental);
+    desk.run(&["push", &supplemental], Outcome::Done);
+    for force in [&[][..], &["--force"]] {
+        let (done, _) = desk.try_run(&[&["mode", "enforce"], force].concat());
+        let error = done.expect_err("declined").to_string();
+        assert!(error.contains("no base policy"), "{error}");
+    }
+    let shown = desk.run(&["status"], Outcome::Done);
+    assert!(shown.contains("no base policy, so it refuses nothing"), "{shown}");
+    let status = desk.records(&["status"], Outcome::Done).remove(0);
+    assert_eq!(status["holds"][0], "no-policy");
+    let base = desk.file("b.xml", policy(&[]));
+    desk.run(&["push", &base, &supplemental], Outcome::Done);
+    let mode = desk.records(&["mode", "enforce"], Outcome::Done).remove(0);
+    assert_eq!(mode["mode"], "enforce");
+    // It goes when the base does.
+    desk.run(&["push", &supplemental], Outcome::Done);
+    let status = desk.records(&["status"], Outcome::Done).remove(0);
+    assert_eq!(
+        (&status["mode"], &status["mode_asked"]),
+        (&"evaluate".into(), &"enforce".into())
+    );
+}
+
 #[test]
 fn a_key_that_is_not_taken_says_why() {
     for (code, old, advice) in [
@@ -315,6 +409,8 @@ fn a_key_that_is_not_taken_says_why() {
         (key_error::SIGNATURE, true, "not the one that is provisioned"),
         (key_error::NOT_KEPT, false, "the disk is full"),
         (key_error::WEAK_KEY, false, "gatehouse policy key new"),
+        (key_error::NUMBER, true, "is not above 41"),
+        (key_error::STEP, true, "more than 2^32 above 41"),
     ] {
         let mut desk = Desk::new();
         let key = desk.path("k").to_str().expect("UTF-8").to_owned();
@@ -324,6 +420,7 @@ fn a_key_that_is_not_taken_says_why() {
             error: code.into(),
             persisted: 0xc000_007f.into(),
             key: [9; 32],
+            number: 41.into(),
         };
         desk.script(ioctl::KEY, outcome.as_bytes(), |_| ());
         let mut arguments = vec!["key", "provision", &public];

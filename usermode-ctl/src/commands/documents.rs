@@ -26,7 +26,6 @@ use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
 use crate::output::hex;
-use crate::output::printable;
 use crate::policies;
 use crate::policies::PolicyFile;
 use crate::records::SetRecord;
@@ -148,7 +147,7 @@ fn certificate_name<'k>(known: &'k Knowledge, text: &str) -> Option<&'k str> {
 /// A compiled set: its policies, then what each says as far as the set holds it.
 fn show_set(file: &PolicyFile, output: &mut Output) -> Result<Outcome, Error> {
     let set = policies::validate(&file.path, &file.bytes)?;
-    let record = SetRecord::new(file.path.display().to_string(), &file.bytes, &set);
+    let record = SetRecord::new(files::name(&file.path), &file.bytes, &set);
     compile::report(output, &record)?;
     for document in sipolicy::decompile(&set) {
         if !output.is_json() {
@@ -201,9 +200,7 @@ pub fn lint(arguments: &Lint, context: &mut Context) -> Result<Outcome, Error> {
             })?;
             continue;
         }
-        let text = finding.to_string();
-        let shown = printable(&text);
-        output.line(owo_colors::OwoColorize::style(&shown, tint.colours()))?;
+        output.tinted(tint, finding)?;
         output.line(format_args!("    why: {}", code.why()))?;
         output.line(format_args!("    instead: {}", code.instead()))?;
     }
@@ -233,7 +230,7 @@ pub fn merge(arguments: &Merge, context: &mut Context) -> Result<Outcome, Error>
     for loss in merged.xml_losses() {
         output.note(loss);
     }
-    files::write_result(output, &arguments.output, merged.to_xml().as_bytes())?;
+    files::write_document(output, &arguments.output, &merged)?;
     Ok(Outcome::Done)
 }
 
@@ -255,9 +252,7 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
                 output.record(&StatementRecord::of(statement, Some(change)))?;
                 continue;
             }
-            let text = format!("{sign} {}", statement.text);
-            let shown = printable(&text);
-            output.line(owo_colors::OwoColorize::style(&shown, tint.colours()))?;
+            output.tinted(tint, format_args!("{sign} {}", statement.text))?;
         }
     }
     output.note(format_args!(
@@ -286,7 +281,7 @@ pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Er
         if file.has_comments() {
             output.note("comments were left out");
         }
-        files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
+        files::write_document(output, &arguments.output, &document)?;
         return Ok(Outcome::Done);
     }
     let binary =
@@ -305,12 +300,12 @@ const MAX_LIST: usize = 256 << 20;
 /// Makes a blocklist policy of a LOLDrivers list.
 pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
     policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.file))?;
-    let bytes = files::read(&arguments.file, MAX_LIST)?;
-    let name = arguments.file.display().to_string();
-    let imported =
-        sipolicy::import_loldrivers(&name, &bytes).map_err(|error| Error::Document(error.to_string()))?;
+    let text = files::read_text(&arguments.file, MAX_LIST)?;
+    let name = files::name(&arguments.file);
+    let imported = sipolicy::import_loldrivers(&name, text.as_bytes())
+        .map_err(|error| Error::Document(error.to_string()))?;
     let output = &mut context.output;
-    files::write_result(output, &arguments.output, imported.document.to_xml().as_bytes())?;
+    files::write_document(output, &arguments.output, &imported.document)?;
     // One rule allows everything else.
     let rules = imported.document.file_rules.len().saturating_sub(1);
     output.note(format_args!("{rules} deny rules (audit mode)"));

@@ -7,7 +7,6 @@ use std::thread::sleep;
 use std::time::Duration;
 use std::time::Instant;
 
-use owo_colors::OwoColorize;
 use protocol::event::split;
 
 use crate::args::Events;
@@ -18,7 +17,6 @@ use crate::error::Error;
 use crate::error::Outcome;
 use crate::output::Output;
 use crate::output::Tint;
-use crate::output::printable;
 use crate::records::DroppedRecord;
 use crate::records::EventRecord;
 
@@ -110,7 +108,7 @@ fn dropped(output: &mut Output, record: &DroppedRecord) -> Result<(), Error> {
         "{first:>6}  {:30}  {:16}  {count} events, {first} to {last}, were overwritten",
         "-", "dropped"
     );
-    output.line(line.style(Tint::Warn.colours()))
+    output.tinted(Tint::Warn, line)
 }
 
 fn event(output: &mut Output, record: &EventRecord) -> Result<(), Error> {
@@ -119,13 +117,8 @@ fn event(output: &mut Output, record: &EventRecord) -> Result<(), Error> {
     }
     let time = record.time.as_deref().unwrap_or("-");
     let (what, tint) = what(record);
-    let line = format!(
-        "{:>6}  {time:30}  {:16}  {}",
-        record.sequence,
-        record.kind,
-        printable(&what)
-    );
-    output.line(line.trim_end().style(tint.colours()))
+    let line = format!("{:>6}  {time:30}  {:16}  {what}", record.sequence, record.kind);
+    output.tinted(tint, line.trim_end())
 }
 
 /// What an event tells, in one line.

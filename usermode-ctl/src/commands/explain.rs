@@ -4,49 +4,74 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use evidence::Options;
+use policy::ValidatedSet;
 
 use crate::args::Explain;
 use crate::catalogs;
 use crate::commands::Context;
-use crate::commands::tried;
+use crate::commands::tried::Tried;
 use crate::error::Error;
 use crate::error::Outcome;
-use crate::examination::examine_file;
+use crate::examination::examine_one;
+use crate::files;
+use crate::files::FileSource;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
 use crate::output::printable;
+use crate::policies;
 use crate::records::CertificateRecord;
 use crate::records::DigestsRecord;
 use crate::records::EvidenceRecord;
 use crate::records::EvidenceStatus;
 use crate::records::SignatureRecord;
 use crate::records::Stated;
+use crate::records::now;
 
-/// Examines the file and shows everything it proves.
+/// Examines the file and shows everything it proves and, with policies, what they make of it. The file is read once: it may be a pipe.
 pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error> {
-    let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
+    let output = &mut context.output;
+    let policies = &arguments.policy;
+    let set = (!policies.is_empty()).then(|| policies::load(policies, output));
+    let set = set.transpose()?;
+    let set = set.as_ref().map(ValidatedSet::set);
+    let index = catalogs::index(&arguments.catalogs, output)?;
+    let catalogs = catalogs::read_index(&index).or_else(|| set.as_ref()?.catalogs());
     let options = Options {
         flat: true,
         ..Options::default()
     };
-    let record = examine_file(&arguments.file, &options, catalogs::read_index(&index).as_ref());
+    let name = files::name(&arguments.file);
+    let opened = FileSource::open(&arguments.file).map_err(|problem| problem.to_string());
+    let examined = opened.and_then(|source| {
+        examine_one(source, &options, catalogs.as_ref(), |size, examined| {
+            let evidence = match examined {
+                Ok(evidence) => evidence.at(now()),
+                Err(error) => error.evidence().at(now()),
+            };
+            let record = EvidenceRecord::of_file(name.clone(), size, examined, catalogs.as_ref());
+            let tried = set.as_ref().map(|set| Tried::of(&name, set, &evidence));
+            (record, tried)
+        })
+    });
+    let (record, tried) = examined.unwrap_or_else(|why| (EvidenceRecord::unreadable(name, why), None));
     if record.is_unreadable() {
         let why = record.error.as_deref().unwrap_or_default();
-        context
-            .output
-            .failure(format_args!("cannot read {}: {why}", record.path));
+        output.failure(format_args!("cannot read {}: {why}", record.path));
         return Ok(Outcome::Failed);
     }
-    if context.output.is_json() {
-        context.output.record(&record)?;
+    if output.is_json() {
+        output.record(&record)?;
     } else {
-        show(&record, &mut context.output)?;
+        show(&record, output)?;
     }
-    let outcome = if arguments.policy.is_empty() {
-        Outcome::Done
-    } else {
-        tried::run(arguments, context)?
+    let outcome = match (tried, record.status) {
+        (Some(_), EvidenceStatus::NotPe) => {
+            output.note("policies are not asked about what is no image");
+            Outcome::Done
+        }
+        (Some(tried), _) => tried.show(output)?,
+        (None, _) => Outcome::Done,
     };
     match record.status {
         EvidenceStatus::Malformed => Err(Error::Malformed {
@@ -82,7 +107,11 @@ fn show(record: &EvidenceRecord, output: &mut Output) -> Result<(), Error> {
     }
     match &record.version {
         Some(Stated::Something(version)) => {
-            facts.add("version", &version.file_version);
+            match &version.file_version {
+                Some(Stated::Something(number)) => facts.add("version", number),
+                Some(Stated::Nothing) => facts.add("version", "names alone"),
+                None => facts.add("version", "unreadable"),
+            }
             facts.add_some("original name", version.original_filename.as_ref());
             facts.add_some("internal name", version.internal_name.as_ref());
             facts.add_some("description", version.file_description.as_ref());

@@ -49,8 +49,14 @@ pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Erro
         }
         Ok(())
     })?;
+    if read.images == 0 && read.unreadable == 0 {
+        return Err(Error::Declined {
+            what: "no policy was made",
+            problem: "no image was found to make rules for".to_owned(),
+        });
+    }
     let document = generator.finish(&arguments.name);
-    files::write_result(output, &arguments.output, document.to_xml().as_bytes())?;
+    files::write_document(output, &arguments.output, &document)?;
     let levels: Vec<String> = levels
         .iter()
         .map(|(level, count)| format!("{count} by {level}"))
@@ -64,5 +70,10 @@ pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Erro
             format!("files: {}", levels.join(", "))
         }
     ));
+    let read = if read.unreadable > 0 {
+        Outcome::Failed
+    } else {
+        Outcome::Done
+    };
     Ok(read.max(left_out))
 }

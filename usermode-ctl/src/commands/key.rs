@@ -2,14 +2,18 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use ed25519_dalek::SigningKey;
 use protocol::control::KeyRequest;
+use protocol::control::KeyStatement;
 use protocol::control::key_error;
-use protocol::control::key_statement;
 use protocol::message::Request;
+use protocol::rising::MAX_STEP;
 use schemars::JsonSchema;
 use serde::Serialize;
+use zerocopy::IntoBytes;
 
 use crate::args::NewKey;
 use crate::args::ProvisionKey;
@@ -37,6 +41,9 @@ pub struct KeyRecord<'r> {
     /// Of a signed set.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
+    /// Of a change of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
 }
 
 impl<'r> KeyRecord<'r> {
@@ -47,6 +54,7 @@ impl<'r> KeyRecord<'r> {
             fingerprint: (*public != [0; 32]).then(|| keys::fingerprint(public)),
             path: None,
             sequence: None,
+            number: None,
         }
     }
 
@@ -70,23 +78,20 @@ impl<'r> KeyRecord<'r> {
 /// Makes a key and writes both of its parts.
 pub fn new(arguments: &NewKey, context: &mut Context) -> Result<Outcome, Error> {
     let path = &arguments.output;
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source| Error::Write { path, source }
-    };
-    let public_path = PathBuf::from(format!("{}.pub", path.display()));
+    let mut public_path = path.clone().into_os_string();
+    public_path.push(".pub");
+    let public_path = PathBuf::from(public_path);
     let key = keys::generate()?;
-    keys::write_private(path, &key).map_err(failed(path))?;
+    keys::write_pair(path, &public_path, &key)?;
     let public = key.verifying_key();
-    files::replace(&public_path, keys::public_text(&public).as_bytes()).map_err(failed(&public_path))?;
     let record = KeyRecord::new("new", public.as_bytes()).at(path);
     record.report(
         context,
         &format!(
             "key {} made: {} is for signing, {} for `gatehouse key provision`",
             keys::fingerprint(public.as_bytes()),
-            path.display(),
-            public_path.display()
+            files::name(path),
+            files::name(&public_path)
         ),
     )
 }
@@ -100,11 +105,11 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
             problem: "this is no compiled set; make one with `gatehouse policy compile`".to_owned(),
         });
     };
-    policies::validate(&file.path, set)?;
+    policies::warn_without_base(&policies::validate(&file.path, set)?, &mut context.output);
     let key = keys::read_private(&arguments.key)?;
     let signed = keys::sign(set, arguments.sequence, &key);
     files::write_result(&mut context.output, &arguments.output, &signed)?;
-    if arguments.output.as_os_str() == "-" {
+    if files::is_standard_output(&arguments.output) {
         return Ok(Outcome::Done);
     }
     let public = key.verifying_key();
@@ -116,7 +121,7 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
         "signed with key {}, sequence number {}: {}",
         keys::fingerprint(public.as_bytes()),
         arguments.sequence,
-        arguments.output.display()
+        files::name(&arguments.output)
     );
     record.report(context, &says)
 }
@@ -125,30 +130,51 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
 pub fn provision(arguments: &ProvisionKey, context: &mut Context) -> Result<Outcome, Error> {
     let new = keys::read_public(&arguments.key)?;
     let old = arguments.old_key.as_deref().map(keys::read_private).transpose()?;
-    ask(new.as_bytes(), old.as_ref(), "provision", context)
+    ask(
+        new.as_bytes(),
+        old.as_ref(),
+        arguments.number,
+        "provision",
+        context,
+    )
 }
 
 /// Has the driver take unsigned sets again.
 pub fn remove(arguments: &RemoveKey, context: &mut Context) -> Result<Outcome, Error> {
     let old = keys::read_private(&arguments.old_key)?;
-    ask(&[0; 32], Some(&old), "remove", context)
+    ask(&[0; 32], Some(&old), arguments.number, "remove", context)
+}
+
+/// A number that a driver takes which took `highest` last: seconds since 1970 as far as that goes, so that numbers of several machines
+/// keep together.
+fn next_number(highest: u64) -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since.map_or(0, |since| since.as_secs());
+    seconds.clamp(highest.saturating_add(1), highest.saturating_add(MAX_STEP))
 }
 
 fn ask(
     new: &[u8; 32],
     old: Option<&SigningKey>,
+    number: Option<u64>,
     action: &'static str,
     context: &mut Context,
 ) -> Result<Outcome, Error> {
-    let signature = old.map_or([0; 64], |old| {
-        keys::sign_bytes(&key_statement(old.verifying_key().as_bytes(), new), old)
-    });
+    let mut driver = context.driver("key", Access::Write)?;
+    let number = match number {
+        Some(number) => number,
+        None => next_number(driver.status()?.key_number.get()),
+    };
     let request = KeyRequest {
         request: Request::new(),
+        number: number.into(),
         key: *new,
-        signature,
+        signature: old.map_or([0; 64], |old| {
+            let statement = KeyStatement::new(number, old.verifying_key().to_bytes(), *new);
+            keys::sign_bytes(statement.as_bytes(), old)
+        }),
     };
-    let outcome = context.driver("key", Access::Write)?.key(&request)?;
+    let outcome = driver.key(&request)?;
     let in_force = || {
         if outcome.key == [0; 32] {
             "no key is provisioned".to_owned()
@@ -158,8 +184,11 @@ fn ask(
     };
     let problem = match outcome.error.get() {
         0 => {
-            let record = KeyRecord::new(action, &outcome.key);
-            return record.report(context, &in_force());
+            let record = KeyRecord {
+                number: Some(number),
+                ..KeyRecord::new(action, &outcome.key)
+            };
+            return record.report(context, &format!("{}, by change number {number}", in_force()));
         }
         key_error::SIGNATURE if old.is_some() => {
             format!("the old key is not the one that is provisioned; {}", in_force())
@@ -179,6 +208,19 @@ fn ask(
         key_error::WEAK_KEY => {
             "these bytes are no safe Ed25519 key; make one with `gatehouse policy key new`".to_owned()
         }
+        key_error::NUMBER => format!(
+            "the number {} of the change is not above {}, the highest that it has taken; leave out --number, or give one above that; {}",
+            request.number,
+            outcome.number,
+            in_force()
+        ),
+        key_error::STEP => format!(
+            "the number {} of the change is more than 2^32 above {}, the highest that it has taken; leave out --number, or give a lower \
+             one; {}",
+            request.number,
+            outcome.number,
+            in_force()
+        ),
         code => format!(
             "code {code}, which this command does not know; install command and driver of the same release"
         ),

@@ -44,20 +44,23 @@ pub fn load() -> Result<Knowledge, Error> {
 }
 
 fn read(path: &Path) -> Result<Knowledge, Error> {
-    let bytes = files::read(path, MAX_BYTES)?;
-    let name = path.display().to_string();
-    Knowledge::read(&name, &bytes).map_err(|error| Error::Document(error.to_string()))
+    parse(path, &files::read_text(path, MAX_BYTES)?)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Knowledge, Error> {
+    Knowledge::read(&files::name(path), text.as_bytes()).map_err(|error| Error::Document(error.to_string()))
 }
 
 /// Shows what is known, after taking in a newer file if one is given.
 pub fn run(arguments: &ShowKnowledge, context: &mut Context) -> Result<Outcome, Error> {
     let output = &mut context.output;
     if let Some(path) = &arguments.update {
-        let (newer, known) = (read(path)?, load()?);
+        let text = files::read_text(path, MAX_BYTES)?;
+        let (newer, known) = (parse(path, &text)?, load()?);
         if newer.date <= known.date {
             return Err(Error::Document(format!(
                 "{}: it is of {}, what is known of {}; give a newer file",
-                path.display(),
+                files::name(path),
                 newer.date,
                 known.date
             )));
@@ -74,8 +77,8 @@ pub fn run(arguments: &ShowKnowledge, context: &mut Context) -> Result<Outcome, 
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        files::replace(&place, &files::read(path, MAX_BYTES)?).map_err(failed)?;
-        output.note(format_args!("kept in {}", place.display()));
+        files::replace(&place, text.as_bytes()).map_err(failed)?;
+        output.note(format_args!("kept in {}", files::name(&place)));
     }
     let known = load()?;
     if output.is_json() {

@@ -199,7 +199,7 @@ fn conclude(head: &ModeOutcome, wanted: &'static str) -> Result<Outcome, Error> 
     let problem = match head.error.get() {
         0 => return Ok(Outcome::Done),
         mode_error::BLOCKERS => return Ok(Outcome::Refused),
-        mode_error::NO_POLICY => "no policy is in force; push one with `gatehouse push`".to_owned(),
+        mode_error::NO_POLICY => hold_advice("no-policy").to_owned(),
         mode_error::NO_FILTER => hold_advice("no-filter").to_owned(),
         mode_error::UNKNOWN_BLOCKERS => {
             "it could not weigh all drivers that are loaded or start with Windows, so it does not know whether Windows would start \

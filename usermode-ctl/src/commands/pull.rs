@@ -15,8 +15,8 @@ pub fn run(arguments: &Pull, context: &mut Context) -> Result<Outcome, Error> {
     let Some((generation, set)) = context.driver("pull", Access::Read)?.pull()? else {
         return Err(Error::NoPolicy);
     };
-    let to_output = arguments.output.as_os_str() == "-";
-    let path = arguments.output.display().to_string();
+    let to_output = files::is_standard_output(&arguments.output);
+    let path = files::name(&arguments.output);
     let view = policies::validate(&arguments.output, &set)?;
     let record = SetRecord::new(path, &set, &view);
     files::write_result(&mut context.output, &arguments.output, &set)?;

@@ -1,5 +1,7 @@
 //! `push`: policies to the driver.
 
+use std::path::Path;
+
 use protocol::message::PushOutcome;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -92,11 +94,14 @@ fn set(arguments: &Push, context: &mut Context) -> Result<Vec<u8>, Error> {
         _ => false,
     };
     if !alone {
-        return Ok(policies::compile(&files, &mut context.output)?.bytes);
+        let set = policies::compile(&files, &mut context.output)?.bytes;
+        let path = files.first().map_or(Path::new(""), |file| &file.path);
+        policies::warn_without_base(&policies::validate(path, &set)?, &mut context.output);
+        return Ok(set);
     }
     let file = files.remove(0);
     if !unchecked && let Some(set) = file.set()? {
-        policies::validate(&file.path, set)?;
+        policies::warn_without_base(&policies::validate(&file.path, set)?, &mut context.output);
     }
     Ok(file.bytes)
 }

@@ -14,8 +14,11 @@ use crate::error::Outcome;
 use crate::examination::Candidate;
 use crate::examination::Examination;
 use crate::examination::Examined;
+use crate::examination::PassedOver;
 use crate::examination::candidates;
 use crate::examination::jobs;
+use crate::files;
+use crate::inventory::Count;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
@@ -27,7 +30,6 @@ use crate::records::TrustRecord;
 
 /// Examines everything named and reports it in the order named, folders sorted.
 pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
-    let mut outcome = Outcome::Done;
     let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
     let index = catalogs::read_index(&index);
     let options = Options {
@@ -36,7 +38,10 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
     };
     let output = &mut context.output;
     let mut report = Report::new(output);
-    let mut passed_over = 0_u64;
+    let mut no_images = 0_u64;
+    let passed_over = PassedOver::default();
+    let mut count = Count::default();
+    let mut malformed = 0_u64;
     let mut done = 0_usize;
     let examination = Examination {
         catalogs: index.as_ref(),
@@ -46,43 +51,64 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
             ..options
         },
         tell: |candidate: &Candidate, examined: &Examined<'_>| {
-            let name = candidate.path.display().to_string();
+            let name = files::name(&candidate.path);
             match examined {
                 Ok((size, evidence)) => EvidenceRecord::of_file(name, *size, evidence, index.as_ref()),
                 Err(problem) => EvidenceRecord::unreadable(name, problem.clone()),
             }
         },
     };
-    examination.all(candidates(&arguments.paths), |found| {
+    examination.all(candidates(&arguments.paths, &passed_over), |found| {
         let (candidate, record) = match found {
             Ok(read) => read,
             Err(failure) => {
                 output.failure(failure);
-                outcome = Outcome::Failed;
+                count.add_unreadable();
                 return Ok(());
             }
         };
         done = done.saturating_add(1);
         output.progress(done);
-        if record.status == EvidenceStatus::NotPe && !candidate.named {
-            passed_over = passed_over.saturating_add(1);
-            return Ok(());
-        }
-        if record.is_unreadable() {
-            let why = record.error.as_deref().unwrap_or_default();
-            output.failure(format_args!("cannot read {}: {why}", record.path));
-            outcome = Outcome::Failed;
+        match record.status {
+            EvidenceStatus::NotPe if !candidate.named => {
+                no_images = no_images.saturating_add(1);
+                return Ok(());
+            }
+            EvidenceStatus::NotPe => {}
+            EvidenceStatus::Unreadable => {
+                let why = record.error.as_deref().unwrap_or_default();
+                output.failure(format_args!("cannot read {}: {why}", record.path));
+                count.add_unreadable();
+            }
+            EvidenceStatus::Malformed => {
+                malformed = malformed.saturating_add(1);
+                count.add(record.may_be_kernel_image());
+            }
+            EvidenceStatus::Ok => count.add(record.may_be_kernel_image()),
         }
         report.add(output, record)
     })?;
     output.progress_done();
     report.finish(output)?;
-    if passed_over > 0 {
+    if no_images > 0 {
         output.note(format_args!(
-            "passed over {passed_over} files that are no PE images"
+            "passed over {no_images} files that are no PE images"
         ));
     }
-    Ok(outcome)
+    passed_over.tell(output);
+    let unknown = malformed.saturating_add(count.unreadable);
+    if unknown > 0 {
+        output.note(format_args!(
+            "{unknown} unknown: {malformed} malformed, {} that could not be read",
+            count.unreadable
+        ));
+    }
+    let outcome = count.outcome(Outcome::Done, output);
+    Ok(if arguments.strict && unknown > 0 {
+        Outcome::Refused
+    } else {
+        outcome
+    })
 }
 
 /// JSON goes out as it comes; a table is shown when it is whole.

@@ -60,7 +60,9 @@ pub fn run(arguments: &ShowSchema, context: &mut Context) -> Result<Outcome, Err
         if output.is_json() {
             output.record(&schema)?;
         } else {
-            output.line(format_args!("{schema:#}"))?;
+            for line in format!("{schema:#}").lines() {
+                output.line(line)?;
+            }
         }
     }
     if found {

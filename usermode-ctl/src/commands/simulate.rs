@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use evidence::Evidence;
 use policy::Decision;
+use policy::Reason;
 use policy::decide;
 
 use crate::args::Simulate;
@@ -30,6 +31,7 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
     };
     let mut table = Table::headed(&["DECISION", "REASON", "LEVEL", "RULE", "POLICY", "PATH"]);
     let mut counts = [0_u64; 3];
+    let mut unknown = 0_u64;
     let set = set.set();
     let as_records = output.is_json();
     let weigh = |name: &str, evidence: &Evidence<'_>| {
@@ -39,7 +41,9 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
         (verdict, record)
     };
     let read = inventory.each(output, weigh, |output, name, (verdict, record)| {
-        if let Some(count) = counts.get_mut(usize::from(verdict.decision.number())) {
+        if !is_known(verdict.reason) {
+            unknown = unknown.saturating_add(1);
+        } else if let Some(count) = counts.get_mut(usize::from(verdict.decision.number())) {
             *count = count.saturating_add(1);
         }
         if arguments.refused && verdict.decision == Decision::Allow {
@@ -73,13 +77,27 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
         output.table(&table)?;
     }
     let [allowed, would_refuse, refused] = counts;
+    let unknown = unknown.saturating_add(read.unreadable);
     output.note(format_args!(
-        "{allowed} allowed, {would_refuse} would be refused (audit), {refused} refused"
+        "{allowed} allowed, {would_refuse} would be refused (audit), {refused} refused, {unknown} unknown"
     ));
     let weighed = if would_refuse > 0 || refused > 0 {
         Outcome::Refused
     } else {
         Outcome::Done
     };
-    Ok(read.max(weighed))
+    let outcome = read.outcome(weighed, output);
+    Ok(if arguments.strict && unknown > 0 {
+        Outcome::Refused
+    } else {
+        outcome
+    })
+}
+
+/// Whether a verdict for this reason says what the policies want: all others are for want of a fact, or of a policy.
+const fn is_known(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Allowed | Reason::WhqlRequired | Reason::FailsPolicy | Reason::ExplicitlyDenied
+    )
 }

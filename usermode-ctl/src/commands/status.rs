@@ -27,8 +27,14 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
     let none = || "-".to_owned();
     let policy = match &record.set_sha256 {
         Some(sha256) => format!(
-            "generation {}, {} bytes, {sha256}",
-            record.generation, record.set_bytes
+            "generation {}, {} bytes, {sha256}{}",
+            record.generation,
+            record.set_bytes,
+            if record.lacks_base() {
+                ": no base policy, so it refuses nothing"
+            } else {
+                ""
+            }
         ),
         None => "none".to_owned(),
     };
@@ -57,7 +63,11 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
             record.holds.join(", "),
         );
     }
-    row(warn(record.generation == 0), "policy", policy);
+    row(
+        warn(record.generation == 0 || record.lacks_base()),
+        "policy",
+        policy,
+    );
     let sequence = record.set_sequence.map_or_else(none, |number| number.to_string());
     row(Tint::Plain, "sequence number", sequence);
     row(
@@ -68,6 +78,12 @@ fn report(output: &mut Output, record: &StatusRecord) -> Result<(), Error> {
             .clone()
             .unwrap_or_else(|| "none: unsigned sets are taken".to_owned()),
     );
+    if let Some(highest) = record.key_sequence {
+        row(Tint::Plain, "its highest sequence", highest.to_string());
+    }
+    if record.key_number != 0 {
+        row(Tint::Plain, "last change of key", record.key_number.to_string());
+    }
     row(
         Tint::Plain,
         "started",

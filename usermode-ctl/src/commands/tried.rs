@@ -6,22 +6,18 @@ use evidence::Evidence;
 use policy::Action;
 use policy::Decision;
 use policy::PolicyOutcome;
+use policy::PolicySet;
 use policy::Truth;
 use policy::Verdict;
 use policy::decide;
 use policy::decide_parts;
 use serde::Serialize;
 
-use crate::args::Explain;
-use crate::catalogs;
-use crate::commands::Context;
 use crate::error::Error;
 use crate::error::Outcome;
-use crate::inventory::Inventory;
 use crate::output::Output;
 use crate::output::Table;
 use crate::output::Tint;
-use crate::policies;
 use crate::records::VerdictRecord;
 
 /// A rule that was tried.
@@ -40,102 +36,124 @@ struct TriedRecord<'t> {
     signature: Option<u8>,
 }
 
-/// Weighs the file and shows what led to the verdict.
-pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error> {
-    let output = &mut context.output;
-    let set = policies::load(&arguments.policy, output)?;
-    let index = catalogs::index(&arguments.catalogs, output)?;
-    let inventory = Inventory {
-        paths: std::slice::from_ref(&arguments.file),
-        records: &[],
-        catalogs: catalogs::read_index(&index).or_else(|| set.set().catalogs()),
-    };
-    let mut outcome = Outcome::Done;
-    let set = set.set();
-    let weigh = |name: &str, evidence: &Evidence<'_>| {
-        let verdict = decide(&set, evidence);
-        let outcomes: Vec<_> = decide_parts(&set, evidence)
-            .flat_map(|part| part.policies())
-            .collect();
-        let record = VerdictRecord::of(name.to_owned(), &verdict, &set, evidence);
-        let mut tried = Vec::new();
-        let all = policy::explain(&set, evidence, &mut |found| tried.push(found));
-        (verdict, outcomes, record, tried, all)
-    };
-    inventory.each(
-        output,
-        weigh,
-        |output, _, (verdict, outcomes, record, mut tried, all)| {
-            // Deny rules come before all others, then the more specific; rules that hold before those that do not.
-            tried.sort_by_key(|found| {
-                (
-                    found.rule.action == Action::Allow,
-                    found.truth == Truth::No,
-                    found.rule.level,
-                )
-            });
-            if verdict.decision != Decision::Allow {
-                outcome = Outcome::Refused;
+/// What was tried on a file, and what came of it.
+pub struct Tried<'s> {
+    verdict: Verdict<'s>,
+    /// What each base policy decided.
+    outcomes: Vec<PolicyOutcome<'s>>,
+    record: VerdictRecord,
+    /// The rules that hold or come near.
+    found: Vec<policy::Tried<'s>>,
+    /// How many rules were tried.
+    all: u32,
+}
+
+impl<'s> Tried<'s> {
+    /// Weighs a file.
+    pub fn of(name: &str, set: &PolicySet<'s>, evidence: &Evidence<'_>) -> Self {
+        let verdict = decide(set, evidence);
+        let mut found = Vec::new();
+        let all = policy::explain(set, evidence, &mut |rule| found.push(rule));
+        // Deny rules come before all others, then the more specific; rules that hold before those that do not.
+        found.sort_by_key(|found| {
+            (
+                found.rule.action == Action::Allow,
+                found.truth == Truth::No,
+                found.rule.level,
+            )
+        });
+        Self {
+            outcomes: decide_parts(set, evidence)
+                .flat_map(|part| part.policies())
+                .collect(),
+            record: VerdictRecord::of(name.to_owned(), &verdict, set, evidence),
+            verdict,
+            found,
+            all,
+        }
+    }
+
+    /// Shows what led to the verdict.
+    pub fn show(&self, output: &mut Output) -> Result<Outcome, Error> {
+        if output.is_json() {
+            for found in &self.found {
+                output.record(&TriedRecord::of(found))?;
             }
-            let mut table = Table::headed(&["HOLDS", "ACTION", "LEVEL", "RULE", "NAME", "POLICY", "WHY NOT"]);
-            for found in &tried {
-                let holds = match found.truth {
-                    Truth::Yes => "yes",
-                    Truth::No => "no",
-                    Truth::Unknown(_) => "unknown",
-                };
-                if output.is_json() {
-                    output.record(&TriedRecord {
-                        schema: "gatehouse.tried/1",
-                        policy: found.policy.name(),
-                        kind: found.rule.kind.name(),
-                        level: found.rule.level.name(),
-                        id: found.rule.id,
-                        name: found.rule.name,
-                        action: found.rule.action.name(),
-                        holds,
-                        missed: found.missed,
-                        signature: found.signature,
-                    })?;
-                    continue;
-                }
-                let decides = outcomes.iter().any(|outcome| outcome.rule == Some(found.rule));
-                let holds = match (found.truth, decides) {
-                    (Truth::Yes, true) => "yes, decides",
-                    _ => holds,
-                };
-                let tint = match (found.truth, found.rule.action) {
-                    (Truth::Yes, Action::Allow) => Tint::Good,
-                    (Truth::Yes, Action::Deny) => Tint::Bad,
-                    (Truth::Unknown(_), _) => Tint::Warn,
-                    (Truth::No, _) => Tint::Plain,
-                };
-                let cells: [Cow<'_, str>; 7] = [
-                    holds.into(),
-                    found.rule.action.name().into(),
-                    found.rule.level.name().into(),
-                    found.rule.id.into(),
-                    found.rule.name.into(),
-                    found.policy.name().into(),
-                    found.missed.unwrap_or("-").into(),
-                ];
-                table.row(tint, cells);
-            }
-            if output.is_json() {
-                return output.record(&record);
-            }
+            output.record(&self.record)?;
+        } else {
             output.line("")?;
             output.line(format_args!(
-                "{all} rules tried; {} hold or come near",
-                tried.len()
+                "{} rules tried; {} hold or come near",
+                self.all,
+                self.found.len()
             ))?;
+            let table = self.table();
             if !table.is_empty() {
                 output.table(&table)?;
             }
-            show_verdict(&verdict, &outcomes, output)
-        },
-    )?;
-    Ok(outcome)
+            show_verdict(&self.verdict, &self.outcomes, output)?;
+        }
+        Ok(match self.verdict.decision {
+            Decision::Allow => Outcome::Done,
+            _ => Outcome::Refused,
+        })
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::headed(&["HOLDS", "ACTION", "LEVEL", "RULE", "NAME", "POLICY", "WHY NOT"]);
+        for found in &self.found {
+            let decides = self
+                .outcomes
+                .iter()
+                .any(|outcome| outcome.rule == Some(found.rule));
+            let holds = match (found.truth, decides) {
+                (Truth::Yes, true) => "yes, decides",
+                (truth, _) => name(truth),
+            };
+            let tint = match (found.truth, found.rule.action) {
+                (Truth::Yes, Action::Allow) => Tint::Good,
+                (Truth::Yes, Action::Deny) => Tint::Bad,
+                (Truth::Unknown(_), _) => Tint::Warn,
+                (Truth::No, _) => Tint::Plain,
+            };
+            let cells: [Cow<'_, str>; 7] = [
+                holds.into(),
+                found.rule.action.name().into(),
+                found.rule.level.name().into(),
+                found.rule.id.into(),
+                found.rule.name.into(),
+                found.policy.name().into(),
+                found.missed.unwrap_or("-").into(),
+            ];
+            table.row(tint, cells);
+        }
+        table
+    }
+}
+
+impl<'t> TriedRecord<'t> {
+    fn of(found: &'t policy::Tried<'_>) -> Self {
+        Self {
+            schema: "gatehouse.tried/1",
+            policy: found.policy.name(),
+            kind: found.rule.kind.name(),
+            level: found.rule.level.name(),
+            id: found.rule.id,
+            name: found.rule.name,
+            action: found.rule.action.name(),
+            holds: name(found.truth),
+            missed: found.missed,
+            signature: found.signature,
+        }
+    }
+}
+
+const fn name(truth: Truth) -> &'static str {
+    match truth {
+        Truth::Yes => "yes",
+        Truth::No => "no",
+        Truth::Unknown(_) => "unknown",
+    }
 }
 
 /// Each base policy's part in the verdict, then the whole.

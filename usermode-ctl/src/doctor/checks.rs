@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use protocol::install::ALTITUDE;
 use protocol::message::features;
+use protocol::message::holds;
 use sipolicy::Knowledge;
 
 use crate::doctor::Check;
@@ -192,6 +193,14 @@ fn policy(facts: &Facts) -> Check {
                 "no policy is in force: every load is allowed",
             )
             .advise("push one with `gatehouse push`");
+        }
+        if status.holds.get() & holds::NO_POLICY != 0 {
+            return Check::new(
+                CHECK,
+                State::Finding,
+                "what is in force has no base policy: every load is allowed",
+            )
+            .advise(hold_advice("no-policy"));
         }
         match &facts.policy_age {
             Err(why) => Check::new(

@@ -92,13 +92,14 @@ fn each_thing_that_is_wrong_is_found_and_comes_with_advice() {
         change(&mut facts);
         assert_found(&facts, name);
     }
-    let of_status: [(&str, StatusChange); 9] = [
+    let of_status: [(&str, StatusChange); 10] = [
         ("own-image", |status| status.failures.own_image = 1.into()),
         ("kill-switch", |status| status.failures.kill_switch = 1.into()),
         ("own-files", |status| status.failures.keeping = 1.into()),
         ("restored-files", |status| status.failures.restoring = 1.into()),
         ("tracing", |status| status.failures.tracing = 1.into()),
         ("policy", |status| status.generation = 0.into()),
+        ("policy", |status| status.holds = holds::NO_POLICY.into()),
         ("keeping", |status| status.features = features::FILTER.into()),
         ("enforcement", |status| status.holds = holds::KILL_SWITCH.into()),
         ("driver", |status| status.loads_dropped = 1.into()),

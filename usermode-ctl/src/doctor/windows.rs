@@ -24,6 +24,7 @@ use crate::doctor::Known;
 use crate::doctor::SecureBoot;
 use crate::doctor::Service;
 use crate::driver::SystemError;
+use crate::files;
 use crate::service::scm::Manager;
 use crate::service::scm::Rights;
 use crate::service::scm::State;
@@ -60,7 +61,7 @@ pub fn gather(driver: Known<Status>, policy_age: Known<Duration>) -> Facts {
 fn kept_age() -> Known<Duration> {
     let system = system_directory().map_err(|error| format!("the system folder is not known: {error}"))?;
     let file = system.join("Gatehouse").join(StoredFile::Active.name());
-    let unknown = |error: String| format!("{} does not tell: {error}", file.display());
+    let unknown = |error: String| format!("{} does not tell: {error}", files::name(&file));
     let written = file
         .metadata()
         .and_then(|data| data.modified())
@@ -150,7 +151,7 @@ fn driver_policy() -> Known<DriverPolicy> {
     let there = |name| {
         let path = folder.join(name);
         path.try_exists()
-            .map_err(|error| format!("cannot look for {}: {error}", path.display()))
+            .map_err(|error| format!("cannot look for {}: {error}", files::name(&path)))
     };
     Ok(DriverPolicy {
         audit: there(AUDIT_POLICY)?,

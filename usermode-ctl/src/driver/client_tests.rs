@@ -150,8 +150,8 @@ impl Transport for OtherVersion {
 #[test]
 fn a_driver_of_another_version_is_named() {
     for (tells, says) in [
-        (true, "protocol version 1, the driver (9.8.7) version 7;"),
-        (false, "protocol version 1, the driver another one;"),
+        (true, "protocol version 2, the driver (9.8.7) version 7;"),
+        (false, "protocol version 2, the driver another one;"),
     ] {
         let error = Client::over(Box::new(OtherVersion { tells }))
             .err()

@@ -29,7 +29,7 @@ pub fn nt_path(path: &Path) -> Result<Vec<u16>, Error> {
     from_win32(&wide(&absolute)).ok_or_else(|| {
         Error::Usage(format!(
             "{} is not the name of a file; name it as C:\\folder\\file.sys",
-            path.display()
+            crate::files::name(path)
         ))
     })
 }

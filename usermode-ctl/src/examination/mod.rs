@@ -5,8 +5,8 @@ mod line;
 #[cfg(test)]
 mod line_tests;
 
+use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::thread;
 
 use evidence::Batch;
@@ -20,12 +20,12 @@ use evidence::Workspace;
 use evidence::examine_with_catalogs;
 
 pub use self::candidates::Candidate;
+pub use self::candidates::PassedOver;
 pub use self::candidates::candidates;
 
 use self::line::Line;
 use crate::error::Error;
 use crate::files::FileSource;
-use crate::records::EvidenceRecord;
 
 /// Files open at the same time, all threads together: well below what systems let a process have.
 const OPEN_FILES: usize = 512;
@@ -102,7 +102,7 @@ where
             {
                 let (_, candidate) = &taken;
                 let options = (self.options)(candidate);
-                match FileSource::open(&candidate.path) {
+                match open(candidate) {
                     Ok(source) => {
                         let size = source.size();
                         if let Err(((taken, size), error)) = batch.add(source, (taken, size), &options) {
@@ -129,19 +129,27 @@ pub fn jobs(asked: Option<NonZeroUsize>) -> usize {
         .map_or(1, NonZeroUsize::get)
 }
 
-/// The evidence of one file.
-pub fn examine_file(path: &Path, options: &Options, catalogs: Option<&CatalogIndex<'_>>) -> EvidenceRecord {
-    let name = path.display().to_string();
-    let mut source = match FileSource::open(path) {
-        Ok(source) => source,
-        Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
-    };
-    let mut workspace = match Workspace::try_new(Workspace::DEFAULT_CHUNK) {
-        Ok(workspace) => workspace,
-        Err(error) => return EvidenceRecord::unreadable(name, error.to_string()),
-    };
+fn open(candidate: &Candidate) -> io::Result<FileSource> {
+    if candidate.named {
+        FileSource::open(&candidate.path)
+    } else {
+        FileSource::open_found(&candidate.path)
+    }
+}
+
+/// Examines one source of evidence, and hands on its size and what it proves.
+///
+/// # Errors
+/// Why it could not be examined.
+pub fn examine_one<R>(
+    mut source: impl Source,
+    options: &Options,
+    catalogs: Option<&CatalogIndex<'_>>,
+    tell: impl FnOnce(u64, &Result<Evidence<'_>, ExamineError>) -> R,
+) -> Result<R, String> {
+    let mut workspace = Workspace::try_new(Workspace::DEFAULT_CHUNK).map_err(|error| error.to_string())?;
     let mut findings = Findings::new();
     let size = source.size();
     let examined = examine_with_catalogs(&mut source, options, catalogs, &mut workspace, &mut findings);
-    EvidenceRecord::of_file(name, size, &examined, catalogs)
+    Ok(tell(size, &examined))
 }

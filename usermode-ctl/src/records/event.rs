@@ -242,8 +242,13 @@ fn refusal(code: u64) -> Option<(&'static str, &'static str)> {
         ),
         push_error::SEQUENCE => (
             "sequence",
-            "the sequence number is not above that of the last set accepted, which `gatehouse status` shows; sign again with a \
+            "the sequence number is not above the highest one accepted under the key, which `gatehouse status` shows; sign again with a \
              higher --sequence",
+        ),
+        push_error::STEP => (
+            "sequence-step",
+            "the sequence number is more than 2^32 above the highest one accepted under the key, which `gatehouse status` shows; sign \
+             again with a lower --sequence",
         ),
         push_error::NOTHING_BEFORE => (
             "nothing-before",
@@ -272,9 +277,10 @@ impl fmt::Display for FaultRecord {
     }
 }
 
-/// UTF-16LE as text; an unpaired surrogate becomes U+FFFD.
+/// The name of a file in UTF-16LE, so that two names never look the same.
 pub(super) fn utf16(bytes: &[u8]) -> String {
-    evidence::Text::Utf16Le(bytes).chars().collect()
+    let units = bytes.as_chunks::<2>().0.iter().copied();
+    crate::files::name_of_units(units.map(u16::from_le_bytes))
 }
 
 /// 100 ns units as microseconds.

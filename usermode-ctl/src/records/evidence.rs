@@ -5,6 +5,7 @@ mod of_event;
 pub use of_event::meaning;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -18,6 +19,7 @@ use evidence::Image;
 use evidence::Text;
 use evidence::Trust;
 use evidence::TrustClass;
+use evidence::Unreadable;
 use evidence::Version;
 use schemars::JsonSchema;
 use schemars::Schema;
@@ -28,8 +30,13 @@ use serde::Serialize;
 use crate::output::hex;
 use crate::records::SignatureRecord;
 use crate::records::dotted;
+use crate::records::signature::Reasons;
+use crate::records::signature::reason_of;
+use crate::records::signature::reasons;
+use crate::records::signature::recorded_reasons;
+use crate::records::signature::time;
 
-/// What a file proves about itself. A fact that could not be established is left out; one that the file does not state is
+/// What a file proves about itself. A fact that the machine could not read is left out; one that the file does not state, or hides, is
 /// `null`.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct EvidenceRecord {
@@ -55,6 +62,16 @@ pub struct EvidenceRecord {
     /// `None` when they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Vec<SignatureRecord>>,
+    /// Facts that the file itself hides, and how: they grant nothing, and are taken for what is denied. `more_signatures` says that there
+    /// may be signatures beside those that stand here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub claimed: Reasons,
+    /// Facts that the machine could not read, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: Reasons,
+    /// When the file was weighed, for signatures that end with their certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighed_at: Option<String>,
     /// What the driver policy of April 2026 makes of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<TrustRecord>,
@@ -150,17 +167,22 @@ pub struct DigestsRecord {
 /// The version resource.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct VersionRecord {
-    pub file_version: String,
+    /// Left out where it could not be read, `null` where the resource has names alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_version: Option<Stated<String>>,
     pub original_filename: Option<String>,
     pub internal_name: Option<String>,
     pub file_description: Option<String>,
     pub product_name: Option<String>,
+    /// Names that are `null` because they do not parse.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub claimed: Reasons,
 }
 
 impl EvidenceRecord {
     fn new(path: String, status: Status) -> Self {
         Self {
-            schema: "gatehouse.evidence/1",
+            schema: "gatehouse.evidence/2",
             path,
             size: None,
             status,
@@ -173,6 +195,9 @@ impl EvidenceRecord {
             flat: DigestsRecord::default(),
             version: None,
             signatures: None,
+            claimed: Reasons::new(),
+            unknown: Reasons::new(),
+            weighed_at: None,
             trust: None,
             trust_reason: None,
             best: None,
@@ -199,11 +224,20 @@ impl EvidenceRecord {
         if let Fact::Present(digests) = &evidence.digests {
             record.digests(digests);
         }
+        let evidence = evidence.at(now());
         record.version = match evidence.version {
             Fact::Present(version) => Some(Stated::Something(VersionRecord::of(&version))),
-            Fact::Absent => Some(Stated::Nothing),
-            Fact::Unreadable(_) => None,
+            Fact::Unreadable(reason) if !reason.is_from_file() => None,
+            Fact::Absent | Fact::Unreadable(_) => Some(Stated::Nothing),
         };
+        record.reasons([
+            ("image", reason_of(&evidence.image)),
+            ("digests", reason_of(&evidence.digests)),
+            ("version", reason_of(&evidence.version)),
+            ("signatures", reason_of(&evidence.signatures)),
+            ("more_signatures", evidence.more_signatures),
+        ]);
+        record.weighed_at = evidence.weighed_at.and_then(time);
         // Of a file that is no image nothing is trusted, and nothing distrusted.
         if let (Fact::Present(_), Fact::Present(signatures)) = (evidence.image, evidence.signatures) {
             record.signatures = Some(
@@ -212,7 +246,7 @@ impl EvidenceRecord {
                     .map(|signature| SignatureRecord::of(signature, catalogs))
                     .collect(),
             );
-            if let Fact::Present(trust) = Trust::at(&evidence, now()) {
+            if let Fact::Present(trust) = Trust::of(&evidence) {
                 record.trust = Some(TrustRecord(trust.class));
                 record.trust_reason = Some(trust.to_string());
                 record.best = trust.signature;
@@ -229,10 +263,28 @@ impl EvidenceRecord {
         }
     }
 
+    /// Takes note of the facts among these that could not be had.
+    fn reasons<const N: usize>(&mut self, facts: [(&'static str, Option<Unreadable>); N]) {
+        for (name, reason) in facts {
+            match reason {
+                Some(reason) if reason.is_from_file() => self.claimed.insert(name, reason.name()),
+                Some(reason) => self.unknown.insert(name, reason.name()),
+                None => None,
+            };
+        }
+    }
+
     /// The signature that the trust class rests on: the first that holds best.
     pub fn best_signature(&self) -> Option<&SignatureRecord> {
         let signatures = self.signatures.as_ref()?;
         signatures.get(self.best?)
+    }
+
+    /// Whether it is of a kernel image, or does not say of what.
+    pub fn may_be_kernel_image(&self) -> bool {
+        self.subsystem
+            .as_deref()
+            .is_none_or(|subsystem| subsystem == "native")
     }
 
     /// Whether the file could not be opened or read.
@@ -272,17 +324,27 @@ impl VersionRecord {
     fn of(version: &Version<'_>) -> Self {
         let text = |fact: Fact<Text<'_>>| fact.present().map(|text| text.chars().collect());
         Self {
-            file_version: dotted(version.file_version),
+            file_version: match version.file_version {
+                Fact::Present(number) => Some(Stated::Something(dotted(number))),
+                Fact::Absent => Some(Stated::Nothing),
+                Fact::Unreadable(_) => None,
+            },
             original_filename: text(version.original_filename),
             internal_name: text(version.internal_name),
             file_description: text(version.file_description),
             product_name: text(version.product_name),
+            claimed: reasons([
+                ("original_filename", reason_of(&version.original_filename)),
+                ("internal_name", reason_of(&version.internal_name)),
+                ("file_description", reason_of(&version.file_description)),
+                ("product_name", reason_of(&version.product_name)),
+            ]),
         }
     }
 }
 
-/// Seconds since 1970-01-01.
-fn now() -> i64 {
+/// The time, in seconds since 1970-01-01.
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

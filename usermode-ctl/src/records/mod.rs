@@ -21,6 +21,7 @@ pub use evidence::Stated;
 pub use evidence::Status as EvidenceStatus;
 pub use evidence::TrustRecord;
 pub use evidence::meaning;
+pub use evidence::now;
 pub use metrics::MetricsRecord;
 pub use metrics::TimeRecord;
 pub use progress::ProgressRecord;

@@ -5,6 +5,8 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::files;
+
 /// What was done to the service, and how it stands now.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct ServiceRecord {
@@ -38,7 +40,7 @@ impl ServiceRecord {
     /// Names the driver's file.
     pub fn with_path(self, path: &Path) -> Self {
         Self {
-            path: Some(path.display().to_string()),
+            path: Some(files::name(path)),
             ..self
         }
     }

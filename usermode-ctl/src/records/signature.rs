@@ -1,5 +1,6 @@
 //! The signatures of an evidence record.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -8,11 +9,13 @@ use evidence::Certificate;
 use evidence::Ekus;
 use evidence::Fact;
 use evidence::Hash;
+use evidence::Identity;
 use evidence::Key;
 use evidence::Signature;
 use evidence::SignatureFault;
 use evidence::SignatureSource;
 use evidence::Text;
+use evidence::Unreadable;
 use protocol::event::tag;
 use protocol::field::Field;
 use protocol::field::Fields;
@@ -41,7 +44,35 @@ pub struct SignatureRecord {
     pub oem_id: Option<String>,
     pub more_info_url: Option<String>,
     pub timestamp: Option<TimestampRecord>,
+    /// `proven`, `claimed` or `unproven`: how far it is proven who signed.
+    pub identity: &'static str,
+    /// What the signature claims and does not prove.
+    #[serde(skip_serializing_if = "ClaimedRecord::is_empty")]
+    pub claimed: ClaimedRecord,
 }
+
+/// What a signature claims and does not prove. It counts for denials alone.
+#[derive(Clone, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ClaimedRecord {
+    /// The certificates that it names beside its chain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<CertificateRecord>,
+    /// App Control's numbers of the roots that its certificates name, in hexadecimal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<String>,
+    /// Facts that are `null` because the file hides them, and how.
+    #[serde(flatten)]
+    pub facts: Reasons,
+}
+
+impl ClaimedRecord {
+    fn is_empty(&self) -> bool {
+        self.chain.is_empty() && self.roots.is_empty() && self.facts.is_empty()
+    }
+}
+
+/// Names of facts, and the reason why each could not be had.
+pub type Reasons = BTreeMap<&'static str, &'static str>;
 
 /// One certificate of a chain.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
@@ -56,6 +87,9 @@ pub struct CertificateRecord {
     pub not_before: Option<String>,
     pub not_after: Option<String>,
     pub key: String,
+    /// Facts that are `null` because they do not parse.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub claimed: Reasons,
 }
 
 /// The hash of a certificate's signed part.
@@ -93,7 +127,13 @@ impl SignatureRecord {
                 SignatureSource::Catalog => "catalog",
             },
             catalog: catalog.map(str::to_owned),
-            digest_algorithm: algorithm(&signature.signed_digest),
+            digest_algorithm: if signature.fault == Some(SignatureFault::Malformed)
+                && signature.chain.is_empty()
+            {
+                "unknown"
+            } else {
+                algorithm(&signature.signed_digest)
+            },
             digest_valid: signature.digest_valid,
             signature_valid: signature.signature_valid,
             fault: signature.fault.map(evidence::SignatureFault::name),
@@ -114,6 +154,16 @@ impl SignatureRecord {
                 },
                 time: time(timestamp.time),
             }),
+            identity: signature.identity.name(),
+            claimed: ClaimedRecord {
+                chain: signature.claimed.iter().map(CertificateRecord::of).collect(),
+                roots: roots(signature.claimed_roots),
+                facts: reasons([
+                    ("oem_id", reason_of(&signature.oem_id)),
+                    ("more_info_url", reason_of(&signature.more_info_url)),
+                    ("timestamp", reason_of(&signature.timestamp)),
+                ]),
+            },
         }
     }
 
@@ -155,6 +205,26 @@ impl SignatureRecord {
                 },
                 time: time(seconds.cast_signed()),
             }),
+            identity: match number(tag::IDENTITY) {
+                Some(1) => Identity::Proven,
+                Some(2) => Identity::Claimed,
+                _ => Identity::Unproven,
+            }
+            .name(),
+            claimed: ClaimedRecord {
+                chain: groups(group, tag::CLAIMED_CERTIFICATE)
+                    .map(|certificate| CertificateRecord::of_event(&certificate))
+                    .collect(),
+                roots: roots(number(tag::CLAIMED_ROOTS).unwrap_or(0).try_into().unwrap_or(0)),
+                facts: recorded_reasons(
+                    group,
+                    &[
+                        (tag::OEM_ID, "oem_id"),
+                        (tag::MORE_INFO_URL, "more_info_url"),
+                        (tag::TIMESTAMP, "timestamp"),
+                    ],
+                ),
+            },
         }
     }
 
@@ -189,6 +259,14 @@ impl CertificateRecord {
                 Some(2) => format!("ecdsa-p{bits}"),
                 _ => "unsupported".to_owned(),
             },
+            claimed: recorded_reasons(
+                group,
+                &[
+                    (tag::SUBJECT_CN, "subject_cn"),
+                    (tag::ISSUER_CN, "issuer_cn"),
+                    (tag::TBS, "tbs"),
+                ],
+            ),
         }
     }
 
@@ -210,28 +288,59 @@ impl CertificateRecord {
                 Key::Ecdsa(bits) => format!("ecdsa-p{bits}"),
                 Key::Unsupported => "unsupported".to_owned(),
             },
+            claimed: reasons([
+                ("subject_cn", reason_of(&certificate.subject_cn)),
+                ("issuer_cn", reason_of(&certificate.issuer_cn)),
+                ("tbs", reason_of(&certificate.tbs)),
+            ]),
         }
     }
 }
 
+/// Why a fact could not be had.
+pub(super) fn reason_of<T>(fact: &Fact<T>) -> Option<Unreadable> {
+    match fact {
+        Fact::Unreadable(reason) => Some(*reason),
+        Fact::Present(_) | Fact::Absent => None,
+    }
+}
+
+/// The facts among these that could not be had.
+pub(super) fn reasons<const N: usize>(facts: [(&'static str, Option<Unreadable>); N]) -> Reasons {
+    let named = facts.into_iter();
+    named
+        .filter_map(|(name, reason)| Some((name, reason?.name())))
+        .collect()
+}
+
+/// The facts of an event's group that could not be had, by the names that their tags have here.
+pub(super) fn recorded_reasons(group: &Fields<'_>, names: &[(u16, &'static str)]) -> Reasons {
+    let list = group.find(tag::UNREADABLE).map_or(&[][..], |field| field.bytes);
+    let (pairs, _) = list.as_chunks::<4>();
+    pairs
+        .iter()
+        .filter_map(|[low, high, reason, rest]| {
+            let tag = u16::from_le_bytes([*low, *high]);
+            let (_, name) = names.iter().find(|(known, _)| *known == tag)?;
+            let reason = Unreadable::from_number(u16::from_le_bytes([*reason, *rest]).into())?;
+            Some((*name, reason.name()))
+        })
+        .collect()
+}
+
+/// Numbers of the roots whose bits are set.
+fn roots(bits: u32) -> Vec<String> {
+    (0..32_u8)
+        .filter(|id| bits >> id & 1 != 0)
+        .map(|id| format!("{id:02X}"))
+        .collect()
+}
+
 /// The fault with this number.
 fn fault_of(code: u64) -> Option<SignatureFault> {
-    const FAULTS: [SignatureFault; 13] = [
-        SignatureFault::Malformed,
-        SignatureFault::ImageDigest,
-        SignatureFault::WeakAlgorithm,
-        SignatureFault::UnknownAlgorithm,
-        SignatureFault::NoSigner,
-        SignatureFault::SignedAttributes,
-        SignatureFault::SignerSignature,
-        SignatureFault::UnsupportedKey,
-        SignatureFault::ChainSignature,
-        SignatureFault::NotAuthority,
-        SignatureFault::NotCodeSigning,
-        SignatureFault::PageHashes,
-        SignatureFault::CapReached,
-    ];
-    FAULTS.into_iter().find(|fault| u64::from(fault.code()) == code)
+    SignatureFault::ALL
+        .into_iter()
+        .find(|fault| u64::from(fault.code()) == code)
 }
 
 fn field_text(fields: &Fields<'_>, tag: u16) -> Option<String> {
@@ -256,7 +365,7 @@ const fn algorithm(hash: &Hash) -> &'static str {
 }
 
 /// Seconds since 1970 as RFC 3339 in UTC; `None` outside the years 0 to 9999.
-fn time(seconds: i64) -> Option<String> {
+pub(super) fn time(seconds: i64) -> Option<String> {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(distance)

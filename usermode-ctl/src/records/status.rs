@@ -36,6 +36,10 @@ pub struct StatusRecord {
     pub set_sequence: Option<u64>,
     /// Fingerprint of the key that sets must be signed with; `None` when none is provisioned.
     pub key_fingerprint: Option<String>,
+    /// Highest sequence number accepted under that key; `None` without one. That of the next set must be above.
+    pub key_sequence: Option<u64>,
+    /// Highest number of a change of the key that was taken; that of the next one must be above.
+    pub key_number: u64,
     pub started: Option<String>,
     pub now: Option<String>,
     pub loads_seen: u64,
@@ -95,6 +99,11 @@ impl FailuresRecord {
 }
 
 impl StatusRecord {
+    /// Whether what is in force has no base policy, as far as the driver says: it refuses nothing then.
+    pub fn lacks_base(&self) -> bool {
+        self.generation != 0 && self.holds.iter().any(|hold| hold == "no-policy")
+    }
+
     /// What a driver of this version says of itself.
     pub fn new(driver_version: String, status: &Status) -> Self {
         let generation = status.generation.get();
@@ -112,6 +121,8 @@ impl StatusRecord {
             set_bytes: status.set_bytes.get(),
             set_sequence: Some(status.set_sequence.get()).filter(|number| *number != 0),
             key_fingerprint: (status.key != [0; 32]).then(|| keys::fingerprint(&status.key)),
+            key_sequence: (status.key != [0; 32]).then(|| status.key_sequence.get()),
+            key_number: status.key_number.get(),
             started: time(status.started.get()),
             now: time(status.now.get()),
             loads_seen: status.loads_seen.get(),
@@ -186,7 +197,10 @@ pub fn hold_advice(name: &str) -> &'static str {
             "the filter manager did not take the driver as a minifilter, and without it nothing can be refused; `gatehouse doctor` \
              says why"
         }
-        "no-policy" => "no policy is in force; push one with `gatehouse push`",
+        "no-policy" => {
+            "no base policy is in force, and without one nothing can be refused; push one with `gatehouse push`, together with its \
+             supplementals"
+        }
         "boot" => "Windows is still starting; this ends by itself",
         "safe-mode" => "Windows runs in safe mode; restart it normally",
         "kill-switch" => {

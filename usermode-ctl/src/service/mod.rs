@@ -11,6 +11,7 @@ use std::thread::sleep;
 use std::time::Duration;
 use std::time::Instant;
 
+use evidence::Options;
 use protocol::SERVICE_NAME;
 use protocol::install::DEPENDENCY;
 use protocol::install::DESCRIPTION;
@@ -21,8 +22,9 @@ use protocol::install::VALUES;
 use crate::args::Install;
 use crate::driver::SystemError;
 use crate::error::Error;
-use crate::examination::examine_file;
+use crate::examination::examine_one;
 use crate::files;
+use crate::records::EvidenceRecord;
 use crate::records::EvidenceStatus;
 use crate::records::ServiceRecord;
 use crate::service::scm::Config;
@@ -35,6 +37,9 @@ const FILE_NAME: &str = "gatehouse.sys";
 
 /// How long a driver may take to start or stop before we say that it hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Far larger than any gatehouse.sys.
+const MAX_IMAGE: usize = 64 << 20;
 
 /// The machine that this command, and so the driver it can install, is built for.
 const MACHINE: &str = if cfg!(target_arch = "aarch64") {
@@ -50,7 +55,7 @@ pub fn install(arguments: &Install) -> Result<ServiceRecord, Error> {
         Some(path) => (absolute(path)?, absolute(path)?),
         None => (source(arguments.from.as_deref())?, home),
     };
-    must_be_a_driver(&source)?;
+    let image = driver_image(&source)?;
     let manager = Manager::open(Rights::Change).map_err(|error| failed("install the driver", error))?;
     let existing = find(&manager)?;
     if let Some(service) = &existing
@@ -66,7 +71,10 @@ pub fn install(arguments: &Install) -> Result<ServiceRecord, Error> {
     }
     let was_there = target.exists();
     if source != target {
-        copy(&source, &target)?;
+        files::replace(&target, &image).map_err(|source| Error::Write {
+            path: target.clone(),
+            source,
+        })?;
     }
     let config = Config {
         name: SERVICE_NAME,
@@ -221,7 +229,7 @@ fn source(from: Option<&Path>) -> Result<PathBuf, Error> {
     if !beside.exists() {
         return Err(Error::Usage(format!(
             "there is no {}; name the driver's file with --from",
-            beside.display()
+            files::name(&beside)
         )));
     }
     Ok(beside)
@@ -234,33 +242,26 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
     })
 }
 
-/// Refuses to register what cannot be a driver of this machine: a wrong file is found out here rather than at start.
-fn must_be_a_driver(path: &Path) -> Result<(), Error> {
-    let evidence = examine_file(path, &evidence::Options::default(), None);
-    if evidence.is_unreadable() {
-        return Err(Error::Read {
-            path: path.to_owned(),
-            source: std::io::Error::other(evidence.error.unwrap_or_default()),
-        });
-    }
-    let native = evidence.subsystem.as_deref() == Some("native");
-    if evidence.status == EvidenceStatus::Ok && native && evidence.machine.as_deref() == Some(MACHINE) {
-        return Ok(());
+/// The bytes of a driver of this machine. What cannot be one is found out here rather than at start; and since it is read only once, what is
+/// installed is what was looked at.
+fn driver_image(path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = files::read(path, MAX_IMAGE)?;
+    let wanted = examine_one(bytes.as_slice(), &Options::default(), None, |size, examined| {
+        let evidence = EvidenceRecord::of_file(files::name(path), size, examined, None);
+        evidence.status == EvidenceStatus::Ok
+            && evidence.subsystem.as_deref() == Some("native")
+            && evidence.machine.as_deref() == Some(MACHINE)
+    });
+    let wanted = wanted.map_err(|problem| Error::Read {
+        path: path.to_owned(),
+        source: std::io::Error::other(problem),
+    })?;
+    if wanted {
+        return Ok(bytes);
     }
     Err(Error::Malformed {
         path: path.to_owned(),
         problem: format!("this is no {MACHINE} kernel driver; name the gatehouse.sys of this release"),
-    })
-}
-
-fn copy(source: &Path, target: &Path) -> Result<(), Error> {
-    let bytes = fs::read(source).map_err(|error| Error::Read {
-        path: source.to_owned(),
-        source: error,
-    })?;
-    files::replace(target, &bytes).map_err(|error| Error::Write {
-        path: target.to_owned(),
-        source: error,
     })
 }
 

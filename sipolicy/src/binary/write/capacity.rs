@@ -4,22 +4,11 @@ use super::tagging;
 use crate::document::Document;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
-use crate::document::Scenario;
 use crate::forms::SIGNATURE_LOSS;
+use crate::lint::MAX_DENIED_SIGNERS;
+use crate::lint::too_many_denied_signers;
 use crate::options::CERTIFICATE_REMAPPING;
 use std::collections::HashSet;
-
-/// As many denied signers of one scenario as Microsoft's compiler takes: above that `ConvertFrom-CIPolicy` fails
-/// (MicrosoftDocs/WDAC-Toolkit issue 269, magicsword-io/LOLDrivers issue 334).
-pub(crate) const MAX_DENIED_SIGNERS: usize = 255;
-
-/// The scenarios that deny more signers than Microsoft's compiler takes, and how many each denies.
-pub(crate) fn too_many_denied_signers(document: &Document) -> impl Iterator<Item = (&Scenario, usize)> {
-    document.scenarios.iter().filter_map(|scenario| {
-        let count = scenario.product.denied.len();
-        (count > MAX_DENIED_SIGNERS).then_some((scenario, count))
-    })
-}
 
 /// The oldest format version that holds all that the policy says.
 pub(super) fn needed_format(document: &Document) -> u32 {
@@ -116,11 +105,10 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
     if document.signature.is_some() {
         losses.push(SIGNATURE_LOSS.to_owned());
     }
-    for (scenario, count) in too_many_denied_signers(document) {
+    for (_, scenario, count) in too_many_denied_signers(document) {
         losses.push(format!(
-            "scenario {} denies {count} signers; Microsoft's compiler takes {MAX_DENIED_SIGNERS} at most, and whether Windows \
-             takes more is not known: split the policy",
-            scenario.value
+            "{scenario} denies {count} signers; Microsoft's compiler takes {MAX_DENIED_SIGNERS} at most, and whether Windows \
+             takes more is not known: split the policy"
         ));
     }
     for option in &document.other_options {

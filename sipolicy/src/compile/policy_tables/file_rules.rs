@@ -5,6 +5,7 @@ use super::number_of;
 use crate::compile::error_at;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
+use crate::document::Position;
 use crate::error::CompileError;
 use crate::semantics::groups_in_force;
 use crate::semantics::is_wildcard;
@@ -12,12 +13,14 @@ use crate::semantics::version_range;
 use crate::write_set::u32_of;
 use evidence::Text;
 use policy::Action;
+use policy::bounds::MAX_VALUE_BYTES;
 use policy::fold;
 use policy::name_key;
 use policy::records::AttributeRecord;
 use policy::records::AttributeUse;
 use policy::records::HASH_DENIES;
 use policy::records::HashRecord;
+use policy::records::NAME_KINDS;
 use policy::records::NONE;
 
 impl<'d> PolicyTables<'d, '_> {
@@ -88,7 +91,7 @@ impl<'d> PolicyTables<'d, '_> {
             return Ok(());
         }
         if rule.hash.is_empty() {
-            let (attribute, key) = self.attribute(at);
+            let (attribute, key) = self.attribute(at)?;
             self.writer.attribute_uses.push(AttributeUse {
                 key: key.into(),
                 attribute: attribute.into(),
@@ -141,7 +144,7 @@ impl<'d> PolicyTables<'d, '_> {
     }
 
     /// Writes the attributes of a file rule and gives the index of their record and its key.
-    pub(super) fn attribute(&mut self, at: usize) -> (u32, u32) {
+    pub(super) fn attribute(&mut self, at: usize) -> Result<(u32, u32), CompileError> {
         let rule: &'d FileRule = &self.document.file_rules[at];
         let asked = rule
             .attributes()
@@ -159,9 +162,14 @@ impl<'d> PolicyTables<'d, '_> {
             None => 0,
         };
         if let Some(&written) = self.attributes.get(&at) {
-            return (written, key);
+            return Ok((written, key));
         }
-        let names = asked.map(|name| name.map_or(NONE, |name| self.folded(name)).into());
+        let mut names = [NONE.into(); NAME_KINDS];
+        for (place, name) in names.iter_mut().zip(asked) {
+            if let Some(name) = name {
+                *place = self.folded(name, &rule.id, rule.position)?.into();
+            }
+        }
         let range = version_range(rule.kind, rule.attributes());
         let (min, max) = range.unwrap_or((0, u64::MAX));
         let mut flags = 0;
@@ -177,7 +185,7 @@ impl<'d> PolicyTables<'d, '_> {
         let hash = if rule.hash.is_empty() {
             NONE
         } else {
-            self.writer.pool(&rule.hash)
+            self.pooled(&rule.hash, &rule.id, rule.position)?
         };
         let record = AttributeRecord {
             names,
@@ -191,12 +199,29 @@ impl<'d> PolicyTables<'d, '_> {
         let written = u32_of(self.writer.attributes.len());
         self.writer.attributes.push(record);
         self.attributes.insert(at, written);
-        (written, key)
+        Ok((written, key))
     }
 
-    pub(super) fn folded(&mut self, text: &str) -> u32 {
+    /// Pools a name in upper case.
+    pub(super) fn folded(&mut self, text: &str, of: &str, position: Position) -> Result<u32, CompileError> {
         let folded: String = text.chars().map(fold).collect();
-        self.writer.pool(folded.as_bytes())
+        self.pooled(folded.as_bytes(), of, position)
+    }
+
+    /// Pools a value that a rule asks for.
+    pub(super) fn pooled(&mut self, value: &[u8], of: &str, position: Position) -> Result<u32, CompileError> {
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(error_at(
+                self.document,
+                position,
+                format!(
+                    "{of} asks for a name or value of {} bytes; no file has one of more than {MAX_VALUE_BYTES}: shorten it or leave \
+                     the rule out",
+                    value.len()
+                ),
+            ));
+        }
+        Ok(self.writer.pool(value))
     }
 }
 

@@ -14,12 +14,14 @@ use evidence::Text;
 use policy::Action;
 use policy::EKU_WHQL;
 use policy::Level;
+use policy::bounds::MAX_EKUS_OF_SIGNER;
 use policy::bucket_index;
 use policy::records;
 use policy::records::AttributeRef;
 use policy::records::NONE;
 use policy::records::SignerRecord;
 use policy::text_key;
+use zerocopy::little_endian::U32;
 
 impl<'d> PolicyTables<'d, '_> {
     /// Writes the signers that the scenarios allow and deny.
@@ -62,14 +64,22 @@ impl<'d> PolicyTables<'d, '_> {
     fn signer_use(&mut self, at: usize, action: Action, found: &'d SignerUse) -> Result<(), CompileError> {
         let record = self.signer(at)?;
         let signer: &'d Signer = &self.document.signers[at];
-        let except_first = u32_of(self.writer.exceptions.len());
+        let mut exceptions = Vec::new();
         for exception in &found.exceptions {
             let Some(rule) = self.file_rule_at(&exception.id) else {
                 return Err(self.dangling("file rule", exception, "RuleID of the exception"));
             };
-            let (attribute, _) = self.attribute(rule);
-            self.writer.exceptions.push(attribute.into());
+            let (attribute, _) = self.attribute(rule)?;
+            exceptions.push(attribute);
         }
+        // Said twice is said once.
+        exceptions.sort_unstable();
+        exceptions.dedup();
+        let except_first = u32_of(self.writer.exceptions.len());
+        let except_count = u32_of(exceptions.len());
+        self.writer
+            .exceptions
+            .extend(exceptions.into_iter().map(U32::new));
         let key = |name: &Option<String>| name.as_deref().map_or(0, |name| text_key(Text::Utf8(name)));
         let (publisher, oem) = (key(&signer.publisher), key(&signer.oem_id));
         let by_publisher = signer.publisher.as_ref().map_or(0, |_| records::SHAPE_PUBLISHER);
@@ -83,7 +93,7 @@ impl<'d> PolicyTables<'d, '_> {
             key: bucket_index::signer_key(root, publisher, oem).into(),
             signer: record.into(),
             except_first: except_first.into(),
-            except_count: u32_of(found.exceptions.len()).into(),
+            except_count: except_count.into(),
             policy: self.policy.into(),
             action: number_of(action).into(),
         });
@@ -102,27 +112,32 @@ impl<'d> PolicyTables<'d, '_> {
             let Some(rule) = self.file_rule_at(&reference.id) else {
                 return Err(self.dangling("file rule", reference, "RuleID"));
             };
-            let (attribute, key) = self.attribute(rule);
+            let (attribute, key) = self.attribute(rule)?;
             refs.push(AttributeRef {
                 key: key.into(),
                 attribute: attribute.into(),
             });
         }
-        refs.sort_by_key(|reference| reference.key.get());
+        refs.sort_by_key(|reference| (reference.key.get(), reference.attribute.get()));
+        refs.dedup_by_key(|reference| reference.attribute.get());
         let named = refs.iter().any(|reference| reference.key.get() != 0);
         let attribute_first = u32_of(self.writer.attribute_refs.len());
         let attribute_count = u32_of(refs.len());
         self.writer.attribute_refs.extend(refs);
         let (tbs, wellknown) = match &signer.root {
-            CertRoot::Tbs(tbs) => (self.writer.pool(tbs), 0),
+            CertRoot::Tbs(tbs) => (self.pooled(tbs, &signer.id, signer.position)?, 0),
             CertRoot::Wellknown(id) => (NONE, *id),
         };
-        let mut text = |name: &'d Option<String>| name.as_deref().map_or(NONE, |name| self.folded(name));
+        let mut text = |name: &'d Option<String>| match name.as_deref() {
+            Some(name) => self.folded(name, &signer.id, signer.position),
+            None => Ok(NONE),
+        };
+        let [publisher, issuer, oem] = [&signer.publisher, &signer.issuer, &signer.oem_id].map(&mut text);
         let record = SignerRecord {
             tbs: tbs.into(),
-            publisher: text(&signer.publisher).into(),
-            issuer: text(&signer.issuer).into(),
-            oem: text(&signer.oem_id).into(),
+            publisher: publisher?.into(),
+            issuer: issuer?.into(),
+            oem: oem?.into(),
             sign_after: signer
                 .sign_time_after
                 .and_then(|time| u64::try_from(time).ok())
@@ -150,6 +165,14 @@ impl<'d> PolicyTables<'d, '_> {
     /// Writes the key usages of a signer; gives the first, how many are asked for, how many are excepted and whether WHQL is
     /// among those asked for.
     fn signer_ekus(&mut self, signer: &'d Signer) -> Result<(u32, u16, u16, bool), CompileError> {
+        if signer.ekus.len() > MAX_EKUS_OF_SIGNER as usize {
+            let message = format!(
+                "{} has {} CertEKUs; a signer may have {MAX_EKUS_OF_SIGNER}: split it into several signers",
+                signer.id,
+                signer.ekus.len()
+            );
+            return Err(error_at(self.document, signer.position, message));
+        }
         let first = u32_of(self.writer.ekus.len());
         let mut counts = [0_u16; 2];
         let mut whql = false;
@@ -166,7 +189,7 @@ impl<'d> PolicyTables<'d, '_> {
                 // What is not encoded as policies are never matches; lint says so.
                 let content = hex::oid_content(&value).unwrap_or(&value);
                 whql |= !except && content == EKU_WHQL;
-                let offset = self.writer.pool(content);
+                let offset = self.pooled(content, &eku.id, eku.position)?;
                 self.writer.ekus.push(offset.into());
                 counts[usize::from(except)] += 1;
             }

@@ -2,6 +2,7 @@
 
 use evidence::ErrorKind;
 use evidence::TrustClass;
+use evidence::Unreadable;
 use protocol::event::Record as Event;
 use protocol::event::tag;
 use protocol::field::Field;
@@ -9,12 +10,15 @@ use protocol::field::Fields;
 
 use super::DigestsRecord;
 use super::EvidenceRecord;
+use super::Reasons;
 use super::Stated;
 use super::Status;
 use super::TrustRecord;
 use super::VersionRecord;
 use super::machine;
+use super::recorded_reasons;
 use super::subsystem;
+use super::time;
 use crate::output::hex;
 use crate::records::SignatureRecord;
 use crate::records::dotted;
@@ -73,29 +77,76 @@ impl EvidenceRecord {
             sha256: bytes(tag::FLAT_SHA256),
             ..DigestsRecord::default()
         };
-        let text = |tag| {
-            fields
-                .find(tag)
-                .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
-        };
         self.trust = number(tag::TRUST)
             .and_then(TrustClass::from_number)
             .map(TrustRecord);
-        let version = fields.find(tag::FILE_VERSION);
-        // Empty where the file has none, left out where it could not be read.
-        if version.is_some_and(|field| field.bytes.is_empty()) {
-            self.version = Some(Stated::Nothing);
-            return;
+        self.weighed_at = number(tag::WEIGHED_AT).and_then(|seconds| time(seconds.cast_signed()));
+        let unreadable = recorded_reasons(
+            fields,
+            &[
+                (tag::CONFORMANT, "image"),
+                (tag::SHA256, "digests"),
+                (tag::FILE_VERSION, "version"),
+                (tag::SIGNATURE_FACTS, "signatures"),
+            ],
+        );
+        let more = number(tag::MORE_SIGNATURES).and_then(Unreadable::from_number);
+        let reason = |name| Unreadable::ALL.into_iter().find(|reason| reason.name() == name);
+        self.reasons([("more_signatures", more)]);
+        for (name, why) in unreadable {
+            self.reasons([(name, reason(why))]);
         }
-        self.version = version.and_then(Field::number).map(|version| {
-            Stated::Something(VersionRecord {
-                file_version: dotted(version),
-                original_filename: text(tag::ORIGINAL_FILENAME),
-                internal_name: text(tag::INTERNAL_NAME),
-                file_description: text(tag::FILE_DESCRIPTION),
-                product_name: text(tag::PRODUCT_NAME),
-            })
-        });
+        let names = recorded_reasons(
+            fields,
+            &[
+                (tag::ORIGINAL_FILENAME, "original_filename"),
+                (tag::INTERNAL_NAME, "internal_name"),
+                (tag::FILE_DESCRIPTION, "file_description"),
+                (tag::PRODUCT_NAME, "product_name"),
+            ],
+        );
+        self.version = if self.claimed.contains_key("version") {
+            Some(Stated::Nothing)
+        } else {
+            version_of(fields, names)
+        };
+    }
+}
+
+/// The version resource in the fields of an event. The number is empty where the file has none, and left out where it could not be read;
+/// with names behind it that is said of the number alone.
+fn version_of(fields: &Fields<'_>, claimed: Reasons) -> Option<Stated<VersionRecord>> {
+    let field = fields.find(tag::FILE_VERSION);
+    let number = match field {
+        Some(field) if field.bytes.is_empty() => Some(Stated::Nothing),
+        other => other
+            .and_then(Field::number)
+            .map(|number| Stated::Something(dotted(number))),
+    };
+    let names = [
+        tag::ORIGINAL_FILENAME,
+        tag::INTERNAL_NAME,
+        tag::FILE_DESCRIPTION,
+        tag::PRODUCT_NAME,
+    ]
+    .map(|tag| {
+        fields
+            .find(tag)
+            .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
+    });
+    let named = names.iter().any(Option::is_some) || !claimed.is_empty();
+    let [original_filename, internal_name, file_description, product_name] = names;
+    match number {
+        Some(Stated::Nothing) if !named => Some(Stated::Nothing),
+        None if !named => None,
+        file_version => Some(Stated::Something(VersionRecord {
+            file_version,
+            original_filename,
+            internal_name,
+            file_description,
+            product_name,
+            claimed,
+        })),
     }
 }
 

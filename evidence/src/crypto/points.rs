@@ -1,0 +1,151 @@
+//! Points of a curve: adding, doubling, and multiples of two of them at once.
+//!
+//! What makes points is never inlined: the temporaries of one step are off the stack before the next.
+
+use core::cmp::Ordering;
+
+use super::curves::A;
+use super::curves::Parameters;
+use super::modular::Modular;
+use super::modular::bits;
+use super::modular::is_zero;
+use super::montgomery;
+
+/// The points of a curve.
+pub(super) struct Group<'c, const N: usize> {
+    curve: &'c Parameters<N>,
+    pub(super) field: Modular<'c, N>,
+}
+
+/// A point in Jacobian coordinates, in Montgomery form; infinity has `z` zero.
+#[derive(Clone, Copy)]
+pub(super) struct Point<const N: usize> {
+    pub(super) x: [u64; N],
+    pub(super) y: [u64; N],
+    pub(super) z: [u64; N],
+}
+
+impl<'c, const N: usize> Group<'c, N> {
+    #[inline(never)]
+    pub(super) fn new(curve: &'c Parameters<N>) -> Self {
+        Self {
+            field: Modular::new(&curve.prime),
+            curve,
+        }
+    }
+
+    pub(super) fn generator(&self) -> Point<N> {
+        let (x, y) = &self.curve.generator;
+        Point {
+            x: self.field.enter(x),
+            y: self.field.enter(y),
+            z: self.field.one,
+        }
+    }
+
+    /// An uncompressed point that lies on the curve.
+    #[inline(never)]
+    pub(super) fn decode(&self, bytes: &[u8]) -> Option<Point<N>> {
+        let Self { curve, field } = self;
+        let (x_bytes, y_bytes) = bytes.strip_prefix(&[0x04])?.split_at_checked(curve.length)?;
+        if y_bytes.len() != x_bytes.len() {
+            return None;
+        }
+        let coordinate = |bytes| {
+            let mut limbs = [0; N];
+            montgomery::from_be_bytes(&mut limbs, bytes);
+            (montgomery::compare(&limbs, &curve.prime) == Ordering::Less).then(|| field.enter(&limbs))
+        };
+        let (x, y) = (coordinate(x_bytes)?, coordinate(y_bytes)?);
+        let mut right = field.multiply(&field.multiply(&x, &x), &x);
+        if curve.a == A::MinusThree {
+            let three_x = field.add(&field.double(&x), &x);
+            right = field.subtract(&right, &three_x);
+        }
+        right = field.add(&right, &field.enter(&curve.b));
+        (field.multiply(&y, &y) == right).then_some(Point { x, y, z: field.one })
+    }
+
+    /// `a * p + b * q`, a bit of both at a time.
+    #[inline(never)]
+    pub(super) fn multiply_two(&self, a: &[u64; N], p: &Point<N>, b: &[u64; N], q: &Point<N>) -> Point<N> {
+        let both = self.add_points(p, q);
+        let mut sum = Point {
+            x: self.field.one,
+            y: self.field.one,
+            z: [0; N],
+        };
+        for (of_p, of_q) in bits(a).zip(bits(b)) {
+            sum = self.double_point(&sum);
+            sum = match (of_p, of_q) {
+                (true, true) => self.add_points(&sum, &both),
+                (true, false) => self.add_points(&sum, p),
+                (false, true) => self.add_points(&sum, q),
+                (false, false) => sum,
+            };
+        }
+        sum
+    }
+
+    #[inline(never)]
+    fn double_point(&self, p: &Point<N>) -> Point<N> {
+        // dbl-2001-b of the Explicit-Formulas Database; doubling infinity gives z = 0 again.
+        let field = &self.field;
+        let delta = field.multiply(&p.z, &p.z);
+        let gamma = field.multiply(&p.y, &p.y);
+        let beta = field.multiply(&p.x, &gamma);
+        // A third of the tangent's slope: x^2 + az^4 / 3.
+        let product = match self.curve.a {
+            A::MinusThree => field.multiply(&field.subtract(&p.x, &delta), &field.add(&p.x, &delta)),
+            A::Zero => field.multiply(&p.x, &p.x),
+        };
+        let alpha = field.add(&field.double(&product), &product);
+        let beta4 = field.double(&field.double(&beta));
+        let x = field.subtract(&field.multiply(&alpha, &alpha), &field.double(&beta4));
+        let sum = field.add(&p.y, &p.z);
+        let z = field.subtract(&field.subtract(&field.multiply(&sum, &sum), &gamma), &delta);
+        let gamma8 = field.double(&field.double(&field.double(&field.multiply(&gamma, &gamma))));
+        let y = field.subtract(&field.multiply(&alpha, &field.subtract(&beta4, &x)), &gamma8);
+        Point { x, y, z }
+    }
+
+    #[expect(
+        clippy::many_single_char_names,
+        reason = "the names of the published formulas"
+    )]
+    #[inline(never)]
+    fn add_points(&self, p: &Point<N>, q: &Point<N>) -> Point<N> {
+        let field = &self.field;
+        if is_zero(&p.z) {
+            return *q;
+        }
+        if is_zero(&q.z) {
+            return *p;
+        }
+        let (z1, z2) = (field.multiply(&p.z, &p.z), field.multiply(&q.z, &q.z));
+        let (u1, u2) = (field.multiply(&p.x, &z2), field.multiply(&q.x, &z1));
+        let s1 = field.multiply(&p.y, &field.multiply(&q.z, &z2));
+        let s2 = field.multiply(&q.y, &field.multiply(&p.z, &z1));
+        let (h, r) = (field.subtract(&u2, &u1), field.subtract(&s2, &s1));
+        if is_zero(&h) {
+            if is_zero(&r) {
+                return self.double_point(p);
+            }
+            return Point {
+                x: self.field.one,
+                y: self.field.one,
+                z: [0; N],
+            };
+        }
+        let h2 = field.multiply(&h, &h);
+        let h3 = field.multiply(&h, &h2);
+        let v = field.multiply(&u1, &h2);
+        let x = field.subtract(&field.subtract(&field.multiply(&r, &r), &h3), &field.double(&v));
+        let y = field.subtract(
+            &field.multiply(&r, &field.subtract(&v, &x)),
+            &field.multiply(&s1, &h3),
+        );
+        let z = field.multiply(&h, &field.multiply(&p.z, &q.z));
+        Point { x, y, z }
+    }
+}
