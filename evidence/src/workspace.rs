@@ -55,6 +55,9 @@ impl Workspace {
 
     /// Buffers for reading `chunk` bytes at a time (4096 at least), and less than 64 KiB beside them.
     ///
+    /// A file with a certificate table, with more than 96 sections or with a version resource of more than 16 KiB takes memory of its
+    /// own for those: as much as [`crate::Options::max_table`] says, 1 MiB and 256 KiB at most.
+    ///
     /// # Errors
     /// [`NoMemory`]; nothing is kept then.
     pub fn try_new(chunk: usize) -> Result<Self, NoMemory> {

@@ -59,10 +59,14 @@ pub fn evidence(writer: &mut Writer<'_>, evidence: &Evidence<'_>) {
         ],
         _ => [(0, None); 4],
     };
+    let version = match &evidence.version {
+        Fact::Present(version) => reason_of(&version.file_version),
+        other => reason_of(other),
+    };
     let whole = [
         (tag::CONFORMANT, reason_of(&evidence.image)),
         (tag::SHA256, reason_of(&evidence.digests)),
-        (tag::FILE_VERSION, reason_of(&evidence.version)),
+        (tag::FILE_VERSION, version),
         (tag::SIGNATURE_FACTS, reason_of(&evidence.signatures)),
     ];
     unreadable(writer, whole.into_iter().chain(names));
@@ -205,9 +209,8 @@ fn digests(writer: &mut Writer<'_>, digests: &Digests) {
 fn version(writer: &mut Writer<'_>, version: &Version<'_>) {
     match version.file_version {
         Fact::Present(number) => writer.number(tag::FILE_VERSION, number),
-        // With names behind it, it is the version alone that the file has not.
-        Fact::Absent => writer.bytes(tag::FILE_VERSION, &[]),
-        Fact::Unreadable(_) => {}
+        // With names behind it, or a reason, it is the version alone that the file has not.
+        Fact::Absent | Fact::Unreadable(_) => writer.bytes(tag::FILE_VERSION, &[]),
     }
     text(writer, tag::ORIGINAL_FILENAME, version.original_filename);
     text(writer, tag::INTERNAL_NAME, version.internal_name);

@@ -240,7 +240,8 @@ pub mod tag {
     pub const TRUST: u16 = 0x32;
     /// Facts that could not be had: for each its tag and the `evidence::Unreadable` number, 16 bits each. Stands in [`EVIDENCE`], in
     /// [`SIGNATURE_FACTS`] and in [`CERTIFICATE`]. The tag of facts that have several fields is [`CONFORMANT`] for the image,
-    /// [`SHA256`] for the digests, [`FILE_VERSION`] for the version resource, [`SIGNATURE_FACTS`] for the signatures.
+    /// [`SHA256`] for the digests, [`FILE_VERSION`] for the version resource (for the version in it alone, where that tag is there and
+    /// empty), [`SIGNATURE_FACTS`] for the signatures.
     pub const UNREADABLE: u16 = 0x33;
     /// When the file was weighed, seconds since 1970-01-01.
     pub const WEIGHED_AT: u16 = 0x34;

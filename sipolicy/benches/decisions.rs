@@ -18,6 +18,7 @@ use evidence::Text;
 use evidence::Version;
 use policy::PolicySet;
 use policy::ValidatedSet;
+use policy::bounds::MAX_STEPS;
 use policy::decide;
 use sha2::Digest;
 use sha2::Sha256;
@@ -117,6 +118,23 @@ fn policy(hashes: u64, signers: u64, names: u64) -> Document {
         });
     }
     document.scenarios.push(scenario);
+    document
+}
+
+/// A policy that makes a decision as long as a set may: as many signers under one key, and file rules without a name, as the bounds of
+/// `policy::bounds` leave room for.
+fn slowest(vendor: u64) -> Document {
+    let steps = u64::from(MAX_STEPS);
+    let mut document = policy(0, steps / 16, steps / 4);
+    for rule in &mut document.file_rules {
+        if let Some(attributes) = &mut rule.attributes {
+            attributes.file_name = Some("*".to_owned());
+        }
+    }
+    for signer in &mut document.signers {
+        signer.root = CertRoot::Tbs(hash((1 << 40) | vendor).to_vec());
+        signer.publisher = Some(format!("Vendor {vendor} Incorporated"));
+    }
     document
 }
 
@@ -285,6 +303,11 @@ fn main() {
             many.as_secs_f64() / few.as_secs_f64()
         );
     }
+    let slow = compiled(slowest(3));
+    let sets = [(&small.set(), 80), (&slow.set(), 1)];
+    let [_, slow] = decisions(sets, Meets::Signer);
+    println!("decide by a set as slow as one may be, mean of files of which one in ten meets its signers");
+    println!("  1,024 signers of one vendor + 4,096 rules without a name {slow:?}");
     let million = policy(1_000_000, 0, 0);
     let mut bytes = Vec::new();
     let compilation = shortest(3, || {

@@ -1,5 +1,6 @@
 //! Documents to one compiled set.
 
+mod bound;
 mod policy_tables;
 
 use crate::compile::policy_tables::PolicyTables;
@@ -120,7 +121,12 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
         .collect();
     let mut writer = SetWriter::default();
     writer.catalogs = catalogs;
-    for document in bases.iter().copied().chain(of_kind(PolicyKind::Supplemental)) {
+    let in_order: Vec<&Document> = bases
+        .iter()
+        .copied()
+        .chain(of_kind(PolicyKind::Supplemental))
+        .collect();
+    for document in in_order.iter().copied() {
         if let Some(twin) = seen.insert(document.id(), document) {
             return Err(CompileError {
                 place: Some(document.place(document.position)),
@@ -135,10 +141,7 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
         PolicyTables::new(document, base, &mut writer, &mut notes)?.write()?;
     }
     let bytes = writer.finish();
-    PolicySet::validate(&bytes).map_err(|error| CompileError {
-        place: None,
-        message: error.to_string(),
-    })?;
+    PolicySet::validate(&bytes).map_err(|error| bound::error_of(&bytes, error, &in_order))?;
     Ok(Compiled { bytes, notes })
 }
 

@@ -220,20 +220,19 @@ impl Reader<'_> {
             return Ok(());
         }
         let first = refused.remove(0);
-        let mut message = first.message;
-        if !refused.is_empty() {
-            let more = refused.len() + untold;
+        let more = refused.len() + untold;
+        let message = if more == 0 {
+            first.message
+        } else {
             let places: Vec<String> = refused
                 .iter()
                 .take(MAX_PLACES)
                 .map(|fault| format!("{}:{}", fault.position.line, fault.position.column))
                 .collect();
             let rest = if more > places.len() { " and on" } else { "" };
-            message += &format!(
-                " (the schema forbids {more} more: at {}{rest})",
-                places.join(", ")
-            );
-        }
+            let (first, places) = (first.message, places.join(", "));
+            format!("{first} (the schema forbids {more} more: at {places}{rest})")
+        };
         Err(ReadError {
             place: self.document.place(first.position),
             message,

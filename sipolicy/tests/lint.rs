@@ -474,12 +474,12 @@ fn more_denied_signers_than_microsofts_compiler_takes_are_told() {
                 )
             })
             .collect();
-        let denied: String = (0..count)
+        let denied: Vec<String> = (0..count)
             .map(|number| format!("<DeniedSigner SignerId=\"ID_SIGNER_S{number}\"/>\n"))
             .collect();
         let document = Parts {
             signers: &signers,
-            kernel: &format!("<DeniedSigners>\n{denied}</DeniedSigners>"),
+            kernel: &format!("<DeniedSigners>\n{}</DeniedSigners>", denied.concat()),
             ..Parts::default()
         }
         .document("a.xml");

@@ -106,8 +106,36 @@ fn every_fault_is_counted_and_the_first_ones_are_placed() {
 fn a_long_text_is_not_shown_whole() {
     let long = EVERYTHING.replace(
         "<HvciOptions>2<",
-        &format!("<HvciOptions>{}<", "x".repeat(1 << 20)),
+        &format!("<HvciOptions>{}<", "x".repeat(1 << 14)),
     );
     let (_, message) = told(&long).unwrap();
     assert!(message.len() < 400, "{}", message.len());
+}
+
+#[test]
+fn values_are_read_up_to_a_length() {
+    let with = |piece: &str, length: usize| {
+        let value = "\u{e9}".repeat(length);
+        told(
+            &EVERYTHING.replace(
+                piece,
+                &piece
+                    .replace("All of it", &value)
+                    .replace("Name in events", &value),
+            ),
+        )
+    };
+    for piece in ["FriendlyName=\"All of it\"", "<String>Name in events</String>"] {
+        assert_eq!(with(piece, 32_767), None);
+        let (fate, message) = with(piece, 32_768).unwrap();
+        assert!(
+            fate == "refused" && message.contains("longer than 32767 characters"),
+            "{message}"
+        );
+    }
+    let root = |length: usize| {
+        let digits = "0123456789ABCDEF0123456789ABCDEF01234567";
+        told(&EVERYTHING.replace(digits, &"0".repeat(length)))
+    };
+    assert!(root(32_768).unwrap().1.contains("longer than"));
 }

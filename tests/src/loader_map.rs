@@ -108,7 +108,7 @@ pub fn mapped(file: &[u8]) -> Map {
 
 /// Changes a file in one to three ways that touch what a digest leaves out, or where the loader finds things.
 pub fn mutate(file: &mut Vec<u8>, random: &mut ChaCha8Rng) {
-    for _ in 0..1 + below(random, 3) {
+    for _ in 0..=below(random, 3) {
         mutate_once(file, random);
     }
 }

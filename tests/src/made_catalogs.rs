@@ -1,10 +1,7 @@
 //! Security catalogues made for tests: any number of them, rightly signed with a certificate that vouches for itself.
 
 use std::fs;
-use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
-use std::time::SystemTime;
 
 use anyhow::Result;
 use rand_chacha::ChaCha8Rng;
@@ -140,8 +137,7 @@ impl Maker {
         Ok(element(SEQUENCE, &message.concat()))
     }
 
-    /// Writes a folder of `count` catalogues with `members` files each, as old as those of an installed Windows. The last one lists
-    /// `last` too.
+    /// Writes a folder of `count` catalogues with `members` files each. The last one lists `last` too.
     pub fn folder(&self, folder: &Path, count: usize, members: usize, last: [u8; 32]) -> Result<()> {
         fs::create_dir_all(folder)?;
         for number in 0..count {
@@ -153,16 +149,9 @@ impl Maker {
             }
             let path = folder.join(format!("{number:05}.cat"));
             fs::write(&path, self.catalog(&hashes)?)?;
-            age(&path, 86_400)?;
         }
         Ok(())
     }
-}
-
-/// Sets back by so many seconds when a file was changed.
-pub fn age(path: &Path, seconds: u64) -> Result<()> {
-    let time = SystemTime::now() - Duration::from_secs(seconds);
-    Ok(File::options().write(true).open(path)?.set_modified(time)?)
 }
 
 fn sign(key: &RsaPrivateKey, bytes: &[u8]) -> Result<Vec<u8>> {

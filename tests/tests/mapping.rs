@@ -77,7 +77,7 @@ impl Shape {
             .map(|(start, size, _)| start + size)
             .fold(self.size_of_headers, usize::max);
         let mut file: Vec<u8> = (0..end + self.overlay)
-            .map(|at| (at / 7 + at) as u8 | 1)
+            .map(|at| (at / 7 + at).to_le_bytes()[0] | 1)
             .collect();
         file[..0x400].fill(0);
         file[..2].copy_from_slice(b"MZ");

@@ -399,6 +399,31 @@ mod tests {
     }
 
     #[test]
+    fn a_version_resource_may_have_names_alone() {
+        let version = |number: &str| {
+            let line = format!(
+                r#"{{"schema":"gatehouse.evidence/1","path":"a.sys","status":"ok","version":{{{number}"original_filename":"b.sys"}}}}"#
+            );
+            let value = serde_json::from_str(&line).expect("JSON");
+            let record = Record::of(value).expect("a record").expect("with evidence");
+            record.with_evidence(|_, evidence| {
+                let version = evidence.version.present().expect("a version");
+                let name = version.original_filename.present().expect("a name").to_string();
+                assert_eq!(name, "b.sys");
+                version.file_version
+            })
+        };
+        let known = Fact::Present(0x0001_0002_0003_0004);
+        assert_eq!(version(r#""file_version":"1.2.3.4","#), known);
+        assert_eq!(version(r#""file_version":null,"#), Fact::Absent);
+        assert_eq!(version(""), Fact::Unreadable(Unreadable::NotRecorded));
+        assert_eq!(
+            version(r#""file_version":null,"claimed":{"file_version":"malformed"},"#),
+            Fact::Unreadable(Unreadable::Malformed)
+        );
+    }
+
+    #[test]
     fn signatures_of_a_record_that_was_cut_are_not_known() {
         let event = |cut: bool| {
             format!(

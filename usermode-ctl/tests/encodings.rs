@@ -132,8 +132,25 @@ fn lists_and_knowledge_are_read_in_every_encoding() {
             .stdout();
         assert!(known.contains(&format!("Würzburg Root {number}")), "{encoding}");
     }
+    let (_, records) = desk();
+    for (encoding, bytes) in encodings(&records)
+        .iter()
+        .filter(|(name, _)| name.contains("with a mark"))
+    {
+        run.file("r.ndjson", bytes.repeat(2));
+        let ran = run
+            .run(&["simulate", "-p", "p.xml", "--evidence", "r.ndjson"])
+            .code(10);
+        assert!(
+            ran.stderr().contains("2 allowed"),
+            "files put together, in {encoding}: {}",
+            ran.stderr()
+        );
+    }
     let document = String::from_utf8(run.read("p.xml")).expect("UTF-8");
-    for (encoding, bytes) in encodings(&document.replace("utf-8", "utf-16")).iter().take(2) {
+    let [little, big, ..] = encodings(&document.replace("utf-8", "utf-16"));
+    let [_, _, _, marked, ..] = encodings(&document);
+    for (encoding, bytes) in [little, big, marked] {
         run.file("q.xml", bytes);
         let ran = run.run(&["simulate", "-p", "q.xml", "tree"]).code(10);
         assert!(ran.stderr().contains("1 allowed"), "{encoding}");

@@ -244,6 +244,14 @@ fn the_name_of_standard_output_is_standard_output() {
     assert_eq!(fs::read(log).expect("read"), [b"before", set.as_slice()].concat());
     let link = fs::symlink_metadata(run.path().join("out")).expect("there");
     assert!(link.is_symlink());
+    // So it does in any other file that is open.
+    symlink("/proc/self/fd/2", run.path().join("other")).expect("linked");
+    let log = run.file("log", "before");
+    let append = fs::File::options().append(true).open(&log).expect("opened");
+    let words = ["policy", "compile", "p.xml", "-o", "other"];
+    let status = run.command(&words).stdout(Stdio::null()).stderr(append).status();
+    assert!(status.expect("started").success());
+    assert_eq!(fs::read(log).expect("read"), [b"before", set.as_slice()].concat());
 }
 
 #[test]
@@ -325,6 +333,9 @@ fn names_that_are_no_text_are_told_apart_everywhere() {
         let passed: Vec<&Value> = passed.map(|verdict| &verdict["path"]).collect();
         assert_eq!(passed, [r"tree/bad\xff\xfe.sys"]);
     }
+    let made = [b"policy", b"key".as_slice(), b"new", b"--json", b"-o", b"k\xff"].map(OsStr::from_bytes);
+    assert_eq!(run.run(&made).code(0).records()[0]["path"], r"k\xff");
+    assert!(run.path().join(OsStr::from_bytes(b"k\xff.pub")).exists());
     // Talk keeps them apart too.
     let words = [b"explain", names[0]].map(OsStr::from_bytes);
     run.run(&words).code(1).says(r"cannot read bad\xfe\xff.sys");

@@ -44,102 +44,119 @@ pub(super) enum A {
     Zero,
 }
 
-/// A curve `y^2 = x^3 + ax + b` of prime order; little-endian limbs. Source: SEC 2, version 2.0.
-pub(super) struct Parameters<const N: usize> {
+/// Limbs of the longest number. All curves have room for it, so that the driver holds the arithmetic once and not for each length.
+pub(super) const LIMBS: usize = 9;
+
+/// A number; little-endian limbs.
+pub(super) type Number = [u64; LIMBS];
+
+/// A curve `y^2 = x^3 + ax + b` of prime order. Source: SEC 2, version 2.0.
+pub(super) struct Parameters {
     /// Length of a coordinate in bytes.
     pub(super) length: usize,
     pub(super) a: A,
-    pub(super) prime: [u64; N],
-    pub(super) order: [u64; N],
-    pub(super) b: [u64; N],
-    pub(super) generator: ([u64; N], [u64; N]),
+    pub(super) prime: Number,
+    pub(super) order: Number,
+    pub(super) b: Number,
+    pub(super) generator: (Number, Number),
 }
 
-pub(super) const P256: Parameters<4> = Parameters {
+/// A number of fewer limbs.
+const fn number<const N: usize>(limbs: [u64; N]) -> Number {
+    let mut number = [0; LIMBS];
+    let (mut from, mut to) = (limbs.as_slice(), number.as_mut_slice());
+    while let ([limb, from_rest @ ..], [place, to_rest @ ..]) = (from, to) {
+        *place = *limb;
+        (from, to) = (from_rest, to_rest);
+    }
+    number
+}
+
+pub(super) const P256: Parameters = Parameters {
     length: 32,
     a: A::MinusThree,
-    prime: [
+    prime: number([
         0xffff_ffff_ffff_ffff,
         0x0000_0000_ffff_ffff,
         0x0000_0000_0000_0000,
         0xffff_ffff_0000_0001,
-    ],
-    order: [
+    ]),
+    order: number([
         0xf3b9_cac2_fc63_2551,
         0xbce6_faad_a717_9e84,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_0000_0000,
-    ],
-    b: [
+    ]),
+    b: number([
         0x3bce_3c3e_27d2_604b,
         0x651d_06b0_cc53_b0f6,
         0xb3eb_bd55_7698_86bc,
         0x5ac6_35d8_aa3a_93e7,
-    ],
+    ]),
     generator: (
-        [
+        number([
             0xf4a1_3945_d898_c296,
             0x7703_7d81_2deb_33a0,
             0xf8bc_e6e5_63a4_40f2,
             0x6b17_d1f2_e12c_4247,
-        ],
-        [
+        ]),
+        number([
             0xcbb6_4068_37bf_51f5,
             0x2bce_3357_6b31_5ece,
             0x8ee7_eb4a_7c0f_9e16,
             0x4fe3_42e2_fe1a_7f9b,
-        ],
+        ]),
     ),
 };
 
-pub(super) const P384: Parameters<6> = Parameters {
+pub(super) const P384: Parameters = Parameters {
     length: 48,
     a: A::MinusThree,
-    prime: [
+    prime: number([
         0x0000_0000_ffff_ffff,
         0xffff_ffff_0000_0000,
         0xffff_ffff_ffff_fffe,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_ffff_ffff,
-    ],
-    order: [
+    ]),
+    order: number([
         0xecec_196a_ccc5_2973,
         0x581a_0db2_48b0_a77a,
         0xc763_4d81_f437_2ddf,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_ffff_ffff,
-    ],
-    b: [
+    ]),
+    b: number([
         0x2a85_c8ed_d3ec_2aef,
         0xc656_398d_8a2e_d19d,
         0x0314_088f_5013_875a,
         0x181d_9c6e_fe81_4112,
         0x988e_056b_e3f8_2d19,
         0xb331_2fa7_e23e_e7e4,
-    ],
+    ]),
     generator: (
-        [
+        number([
             0x3a54_5e38_7276_0ab7,
             0x5502_f25d_bf55_296c,
             0x59f7_41e0_8254_2a38,
             0x6e1d_3b62_8ba7_9b98,
             0x8eb1_c71e_f320_ad74,
             0xaa87_ca22_be8b_0537,
-        ],
-        [
+        ]),
+        number([
             0x7a43_1d7c_90ea_0e5f,
             0x0a60_b1ce_1d7e_819d,
             0xe9da_3113_b5f0_b8c0,
             0xf8f4_1dbd_289a_147c,
             0x5d9e_98bf_9292_dc29,
             0x3617_de4a_9626_2c6f,
-        ],
+        ]),
     ),
 };
 
-pub(super) const P521: Parameters<9> = Parameters {
+pub(super) const P521: Parameters = Parameters {
     length: 66,
     a: A::MinusThree,
     prime: [
@@ -201,39 +218,39 @@ pub(super) const P521: Parameters<9> = Parameters {
     ),
 };
 
-pub(super) const SECP256K1: Parameters<4> = Parameters {
+pub(super) const SECP256K1: Parameters = Parameters {
     length: 32,
     a: A::Zero,
-    prime: [
+    prime: number([
         0xffff_fffe_ffff_fc2f,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_ffff_ffff,
         0xffff_ffff_ffff_ffff,
-    ],
-    order: [
+    ]),
+    order: number([
         0xbfd2_5e8c_d036_4141,
         0xbaae_dce6_af48_a03b,
         0xffff_ffff_ffff_fffe,
         0xffff_ffff_ffff_ffff,
-    ],
-    b: [
+    ]),
+    b: number([
         0x0000_0000_0000_0007,
         0x0000_0000_0000_0000,
         0x0000_0000_0000_0000,
         0x0000_0000_0000_0000,
-    ],
+    ]),
     generator: (
-        [
+        number([
             0x59f2_815b_16f8_1798,
             0x029b_fcdb_2dce_28d9,
             0x55a0_6295_ce87_0b07,
             0x79be_667e_f9dc_bbac,
-        ],
-        [
+        ]),
+        number([
             0x9c47_d08f_fb10_d4b8,
             0xfd17_b448_a685_5419,
             0x5da4_fbfc_0e11_08a8,
             0x483a_da77_26a3_c465,
-        ],
+        ]),
     ),
 };

@@ -4,6 +4,8 @@ use core::cmp::Ordering;
 
 use super::curves;
 use super::curves::Curve;
+use super::curves::LIMBS;
+use super::curves::Number;
 use super::curves::Parameters;
 use super::modular::Modular;
 use super::modular::is_zero;
@@ -26,45 +28,25 @@ pub(crate) fn verify(curve: Curve, point: &[u8], digest: &[u8], signature: &[u8]
 }
 
 #[inline(never)]
-fn check<const N: usize>(curve: &Parameters<N>, point: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
+fn check(curve: &Parameters, point: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     let group = Group::new(curve);
-    let field = &group.field;
     let key = group.decode(point)?;
     let (r, s) = decode_signature(&curve.order, signature)?;
 
     // The digest's leftmost bits as a number: the orders are a whole number of bytes long, or longer than every digest.
-    let mut e = [0; N];
+    let mut e = [0; LIMBS];
     montgomery::from_be_bytes(&mut e, digest.get(..curve.length).unwrap_or(digest));
     if montgomery::compare(&e, &curve.order) != Ordering::Less {
         montgomery::subtract(&mut e, &curve.order);
     }
     let (for_generator, for_key) = multipliers(&curve.order, &e, &r, &s);
     let sum = group.multiply_two(&for_generator, &group.generator(), &for_key, &key);
-    if is_zero(&sum.z) {
-        return None;
-    }
-    // Instead of dividing x by z^2, multiply r, and r + order if that is still in the field.
-    let z2 = field.multiply(&sum.z, &sum.z);
-    if field.multiply(&field.enter(&r), &z2) == sum.x {
-        return Some(());
-    }
-    let mut larger = r;
-    let mut carry = false;
-    for (limb, add) in larger.iter_mut().zip(&curve.order) {
-        (*limb, carry) = limb.carrying_add(*add, carry);
-    }
-    let in_field = !carry && montgomery::compare(&larger, &curve.prime) == Ordering::Less;
-    (in_field && field.multiply(&field.enter(&larger), &z2) == sum.x).then_some(())
+    group.has_x(&sum, &r).then_some(())
 }
 
 /// `e / s` and `r / s` modulo the order.
 #[inline(never)]
-fn multipliers<const N: usize>(
-    order: &[u64; N],
-    e: &[u64; N],
-    r: &[u64; N],
-    s: &[u64; N],
-) -> ([u64; N], [u64; N]) {
+fn multipliers(order: &Number, e: &Number, r: &Number, s: &Number) -> (Number, Number) {
     let scalars = Modular::new(order);
     let inverse = scalars.invert(&scalars.enter(s));
     // Leaving one factor out of Montgomery form takes the product out of it.
@@ -73,12 +55,12 @@ fn multipliers<const N: usize>(
 
 /// Both numbers of a signature, each from 1 to the order less 1, as DER writes them: whatever else could be read as the same numbers is
 /// another signature, which nobody made.
-fn decode_signature<const N: usize>(order: &[u64; N], signature: &[u8]) -> Option<([u64; N], [u64; N])> {
+fn decode_signature(order: &Number, signature: &[u8]) -> Option<(Number, Number)> {
     let mut outer = Reader::new(signature);
     let mut numbers = outer.read(SEQUENCE).filter(is_short_form)?.reader();
     let mut number = || {
         let bytes = numbers.read(INTEGER).filter(is_short_form)?.content;
-        let mut limbs = [0; N];
+        let mut limbs = [0; LIMBS];
         let minimal = match bytes {
             [] | [0x80..=0xff, ..] => false,
             [0, second, ..] => *second >= 0x80,

@@ -1,4 +1,4 @@
-//! Numbers modulo a prime, of a length that is known when compiling: what curves are made of.
+//! Numbers modulo a prime, in room for the longest of them: what curves are made of.
 
 use super::montgomery;
 
@@ -8,7 +8,7 @@ pub(super) fn is_zero(limbs: &[u64]) -> bool {
 }
 
 /// The bits of a number from the top.
-pub(super) fn bits<const N: usize>(limbs: &[u64; N]) -> impl Iterator<Item = bool> {
+pub(super) fn bits(limbs: &[u64]) -> impl Iterator<Item = bool> {
     limbs
         .iter()
         .rev()
@@ -18,30 +18,57 @@ pub(super) fn bits<const N: usize>(limbs: &[u64; N]) -> impl Iterator<Item = boo
 /// Numbers modulo a prime, in Montgomery form.
 pub(super) struct Modular<'m, const N: usize> {
     modulus: &'m [u64; N],
+    /// How many limbs of the modulus are in use; those above are zero in every number.
+    pub(super) limbs: usize,
     inverse: u64,
     pub(super) one: [u64; N],
     factor: [u64; N],
 }
 
+/// The limbs in use.
+pub(super) fn low(number: &[u64], limbs: usize) -> &[u64] {
+    number.get(..limbs).unwrap_or(number)
+}
+
+fn low_mut(number: &mut [u64], limbs: usize) -> &mut [u64] {
+    number.get_mut(..limbs).unwrap_or_default()
+}
+
 impl<'m, const N: usize> Modular<'m, N> {
+    #[inline(never)]
     pub(super) fn new(modulus: &'m [u64; N]) -> Self {
+        let unused = modulus.iter().rev().take_while(|limb| **limb == 0).count();
+        let limbs = N.saturating_sub(unused);
+        let n = low(modulus, limbs);
         let inverse = montgomery::negative_inverse(modulus.first().copied().unwrap_or_default());
         let mut one = [0; N];
-        montgomery::set_one(&mut one, modulus);
-        let mut factor = one;
-        montgomery::set_conversion_factor(&mut factor, &mut [0; N], modulus, inverse);
+        montgomery::set_one(low_mut(&mut one, limbs), n);
+        let (mut factor, mut spare) = (one, [0; N]);
+        montgomery::set_conversion_factor(
+            low_mut(&mut factor, limbs),
+            low_mut(&mut spare, limbs),
+            n,
+            inverse,
+        );
         Self {
             modulus,
+            limbs,
             inverse,
             one,
             factor,
         }
     }
 
+    fn modulus(&self) -> &[u64] {
+        low(self.modulus, self.limbs)
+    }
+
     /// The product without Montgomery's power; reduced even if `a` is not.
     pub(super) fn multiply(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut product = [0; N];
-        montgomery::multiply(&mut product, a, b, self.modulus, self.inverse);
+        let out = low_mut(&mut product, self.limbs);
+        let (a, b) = (low(a, self.limbs), low(b, self.limbs));
+        montgomery::multiply(out, a, b, self.modulus(), self.inverse);
         product
     }
 
@@ -52,13 +79,13 @@ impl<'m, const N: usize> Modular<'m, N> {
 
     pub(super) fn add(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut sum = *a;
-        montgomery::add(&mut sum, b, self.modulus);
+        montgomery::add(low_mut(&mut sum, self.limbs), b, self.modulus());
         sum
     }
 
     pub(super) fn subtract(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut difference = *a;
-        montgomery::subtract_modulo(&mut difference, b, self.modulus);
+        montgomery::subtract_modulo(low_mut(&mut difference, self.limbs), b, self.modulus());
         difference
     }
 
@@ -70,14 +97,14 @@ impl<'m, const N: usize> Modular<'m, N> {
     pub(super) fn invert(&self, a: &[u64; N]) -> [u64; N] {
         let mut exponent = *self.modulus;
         montgomery::subtract(&mut exponent, &[2]);
-        // No borrow: both primes' lowest limbs are above 2.
+        // No borrow: the primes' lowest limbs are above 2.
         self.power(a, &exponent)
     }
 
     /// `a` to a power that is no secret.
     pub(super) fn power(&self, a: &[u64; N], exponent: &[u64; N]) -> [u64; N] {
         let mut power = self.one;
-        for bit in bits(exponent) {
+        for bit in bits(low(exponent, self.limbs)) {
             power = self.multiply(&power, &power);
             if bit {
                 power = self.multiply(&power, a);

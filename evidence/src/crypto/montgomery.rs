@@ -1,4 +1,7 @@
 //! Arithmetic modulo an odd number, on little-endian slices of 64-bit limbs of equal length.
+//!
+//! What curves are made of is never inlined: for each of three lengths it would be unrolled in dozens of places, for a driver of limited
+//! size.
 
 use core::cmp::Ordering;
 
@@ -14,6 +17,7 @@ pub(super) fn negative_inverse(n: u64) -> u64 {
 /// `out = a * b / 2^(64 * limbs) mod n`, fully reduced if `a` and `b` are.
 ///
 /// `n_inverse` is [`negative_inverse`] of the lowest limb of `n`.
+#[inline(never)]
 pub(super) fn multiply(out: &mut [u64], a: &[u64], b: &[u64], n: &[u64], n_inverse: u64) {
     let (Some((&a_first, a_rest)), Some((&n_first, n_rest))) = (a.split_first(), n.split_first()) else {
         return;
@@ -49,6 +53,7 @@ pub(super) fn multiply(out: &mut [u64], a: &[u64], b: &[u64], n: &[u64], n_inver
 }
 
 /// `x = 2 * x mod n`, for `x` below `n`.
+#[inline(never)]
 pub(super) fn double(x: &mut [u64], n: &[u64]) {
     let mut carry = 0;
     for limb in x.iter_mut() {
@@ -62,6 +67,7 @@ pub(super) fn double(x: &mut [u64], n: &[u64]) {
 }
 
 /// `x = x + y mod n`, for both below `n`.
+#[inline(never)]
 pub(super) fn add(x: &mut [u64], y: &[u64], n: &[u64]) {
     let mut carry = false;
     for (limb, add) in x.iter_mut().zip(y) {
@@ -73,6 +79,7 @@ pub(super) fn add(x: &mut [u64], y: &[u64], n: &[u64]) {
 }
 
 /// `x = x - y mod n`, for both below `n`.
+#[inline(never)]
 pub(super) fn subtract_modulo(x: &mut [u64], y: &[u64], n: &[u64]) {
     if subtract(x, y) {
         let mut carry = false;

@@ -5,36 +5,39 @@
 use core::cmp::Ordering;
 
 use super::curves::A;
+use super::curves::LIMBS;
+use super::curves::Number;
 use super::curves::Parameters;
 use super::modular::Modular;
 use super::modular::bits;
 use super::modular::is_zero;
+use super::modular::low;
 use super::montgomery;
 
 /// The points of a curve.
-pub(super) struct Group<'c, const N: usize> {
-    curve: &'c Parameters<N>,
-    pub(super) field: Modular<'c, N>,
+pub(super) struct Group<'c> {
+    curve: &'c Parameters,
+    pub(super) field: Modular<'c, LIMBS>,
 }
 
 /// A point in Jacobian coordinates, in Montgomery form; infinity has `z` zero.
 #[derive(Clone, Copy)]
-pub(super) struct Point<const N: usize> {
-    pub(super) x: [u64; N],
-    pub(super) y: [u64; N],
-    pub(super) z: [u64; N],
+pub(super) struct Point {
+    pub(super) x: Number,
+    pub(super) y: Number,
+    pub(super) z: Number,
 }
 
-impl<'c, const N: usize> Group<'c, N> {
+impl<'c> Group<'c> {
     #[inline(never)]
-    pub(super) fn new(curve: &'c Parameters<N>) -> Self {
+    pub(super) fn new(curve: &'c Parameters) -> Self {
         Self {
             field: Modular::new(&curve.prime),
             curve,
         }
     }
 
-    pub(super) fn generator(&self) -> Point<N> {
+    pub(super) fn generator(&self) -> Point {
         let (x, y) = &self.curve.generator;
         Point {
             x: self.field.enter(x),
@@ -45,14 +48,14 @@ impl<'c, const N: usize> Group<'c, N> {
 
     /// An uncompressed point that lies on the curve.
     #[inline(never)]
-    pub(super) fn decode(&self, bytes: &[u8]) -> Option<Point<N>> {
+    pub(super) fn decode(&self, bytes: &[u8]) -> Option<Point> {
         let Self { curve, field } = self;
         let (x_bytes, y_bytes) = bytes.strip_prefix(&[0x04])?.split_at_checked(curve.length)?;
         if y_bytes.len() != x_bytes.len() {
             return None;
         }
         let coordinate = |bytes| {
-            let mut limbs = [0; N];
+            let mut limbs = [0; LIMBS];
             montgomery::from_be_bytes(&mut limbs, bytes);
             (montgomery::compare(&limbs, &curve.prime) == Ordering::Less).then(|| field.enter(&limbs))
         };
@@ -68,14 +71,15 @@ impl<'c, const N: usize> Group<'c, N> {
 
     /// `a * p + b * q`, a bit of both at a time.
     #[inline(never)]
-    pub(super) fn multiply_two(&self, a: &[u64; N], p: &Point<N>, b: &[u64; N], q: &Point<N>) -> Point<N> {
+    pub(super) fn multiply_two(&self, a: &Number, p: &Point, b: &Number, q: &Point) -> Point {
         let both = self.add_points(p, q);
         let mut sum = Point {
             x: self.field.one,
             y: self.field.one,
-            z: [0; N],
+            z: [0; LIMBS],
         };
-        for (of_p, of_q) in bits(a).zip(bits(b)) {
+        let [a, b] = [a, b].map(|scalar| bits(low(scalar, self.field.limbs)));
+        for (of_p, of_q) in a.zip(b) {
             sum = self.double_point(&sum);
             sum = match (of_p, of_q) {
                 (true, true) => self.add_points(&sum, &both),
@@ -87,8 +91,29 @@ impl<'c, const N: usize> Group<'c, N> {
         sum
     }
 
+    /// Whether `x`, which is below the order, is the point's first coordinate modulo the order.
     #[inline(never)]
-    fn double_point(&self, p: &Point<N>) -> Point<N> {
+    pub(super) fn has_x(&self, point: &Point, x: &Number) -> bool {
+        let field = &self.field;
+        if is_zero(&point.z) {
+            return false;
+        }
+        // Instead of dividing by z^2, multiply x, and x + order if that is still in the field.
+        let z2 = field.multiply(&point.z, &point.z);
+        if field.multiply(&field.enter(x), &z2) == point.x {
+            return true;
+        }
+        let mut larger = *x;
+        let mut carry = false;
+        for (limb, add) in larger.iter_mut().zip(&self.curve.order) {
+            (*limb, carry) = limb.carrying_add(*add, carry);
+        }
+        let in_field = !carry && montgomery::compare(&larger, &self.curve.prime) == Ordering::Less;
+        in_field && field.multiply(&field.enter(&larger), &z2) == point.x
+    }
+
+    #[inline(never)]
+    fn double_point(&self, p: &Point) -> Point {
         // dbl-2001-b of the Explicit-Formulas Database; doubling infinity gives z = 0 again.
         let field = &self.field;
         let delta = field.multiply(&p.z, &p.z);
@@ -109,18 +134,24 @@ impl<'c, const N: usize> Group<'c, N> {
         Point { x, y, z }
     }
 
+    fn add_points(&self, p: &Point, q: &Point) -> Point {
+        // Doubling does not stand on top of adding: a kernel stack has little room.
+        self.add_different(p, q).unwrap_or_else(|| self.double_point(p))
+    }
+
+    /// The sum of two points; `None` if they are the same.
     #[expect(
         clippy::many_single_char_names,
         reason = "the names of the published formulas"
     )]
     #[inline(never)]
-    fn add_points(&self, p: &Point<N>, q: &Point<N>) -> Point<N> {
+    fn add_different(&self, p: &Point, q: &Point) -> Option<Point> {
         let field = &self.field;
         if is_zero(&p.z) {
-            return *q;
+            return Some(*q);
         }
         if is_zero(&q.z) {
-            return *p;
+            return Some(*p);
         }
         let (z1, z2) = (field.multiply(&p.z, &p.z), field.multiply(&q.z, &q.z));
         let (u1, u2) = (field.multiply(&p.x, &z2), field.multiply(&q.x, &z1));
@@ -128,14 +159,11 @@ impl<'c, const N: usize> Group<'c, N> {
         let s2 = field.multiply(&q.y, &field.multiply(&p.z, &z1));
         let (h, r) = (field.subtract(&u2, &u1), field.subtract(&s2, &s1));
         if is_zero(&h) {
-            if is_zero(&r) {
-                return self.double_point(p);
-            }
-            return Point {
+            return (!is_zero(&r)).then_some(Point {
                 x: self.field.one,
                 y: self.field.one,
-                z: [0; N],
-            };
+                z: [0; LIMBS],
+            });
         }
         let h2 = field.multiply(&h, &h);
         let h3 = field.multiply(&h, &h2);
@@ -146,6 +174,6 @@ impl<'c, const N: usize> Group<'c, N> {
             &field.multiply(&s1, &h3),
         );
         let z = field.multiply(&h, &field.multiply(&p.z, &q.z));
-        Point { x, y, z }
+        Some(Point { x, y, z })
     }
 }

@@ -123,8 +123,15 @@ fn sort_by_place(sections: &mut [Section]) {
         sift(sections, root);
     }
     for end in (1..count).rev() {
-        sections.swap(0, end);
+        swap(sections, 0, end);
         sift(sections.get_mut(..end).unwrap_or_default(), 0);
+    }
+}
+
+/// Like the slice's own, which panics where this does nothing.
+fn swap(sections: &mut [Section], one: usize, other: usize) {
+    if let Ok([one, other]) = sections.get_disjoint_mut([one, other]) {
+        core::mem::swap(one, other);
     }
 }
 
@@ -142,7 +149,7 @@ fn sift(heap: &mut [Section], root: usize) {
         if place(later) <= place(root) {
             return;
         }
-        heap.swap(root, later);
+        swap(heap, root, later);
         root = later;
     }
 }

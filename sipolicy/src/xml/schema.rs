@@ -30,6 +30,8 @@ use values::Value;
 const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// As many faults are told in words; the rest is counted.
 const MAX_TOLD: usize = 1000;
+/// Longest value read, in characters: longer ones are in no path and no version resource of Windows.
+const MAX_VALUE: usize = 32_767;
 /// So much of a text is shown, in characters.
 const MAX_QUOTED: usize = 80;
 
@@ -142,6 +144,15 @@ impl Checker<'_, '_> {
     }
 
     fn value(&mut self, node: Node<'_, '_>, what: &str, value: Value, text: &str) {
+        // Characters are counted only where there could be too many.
+        let long = text.len() > MAX_VALUE && text.chars().count() > MAX_VALUE;
+        if long {
+            self.refuse(
+                node,
+                format!("{what} is longer than {MAX_VALUE} characters; shorten it"),
+            );
+            return;
+        }
         let Err(instead) = value.check(text) else {
             return;
         };

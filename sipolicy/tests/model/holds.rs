@@ -95,10 +95,13 @@ pub fn has_hash(evidence: &Evidence<'_>, hash: &[u8], denies: bool) -> (Maybe, b
     let authenticode = conformant || denies;
     let mut have: Vec<Option<Vec<u8>>> = Vec::new();
     let mut of_image = |own: Option<Vec<u8>>, counts: bool| {
-        if !no_image {
-            // One that is not known is not known, whether it would count or not.
-            have.push(own.map(|own| if counts { own } else { Vec::new() }));
-        }
+        // What is no image has none that could be missing; one that is not known is not known, whether it would count or not.
+        let own = if no_image {
+            Some(own.unwrap_or_default())
+        } else {
+            own
+        };
+        have.push(own.map(|own| if counts { own } else { Vec::new() }));
     };
     match hash.len() {
         20 => of_image(digests.sha1.map(|hash| hash.to_vec()), authenticode),

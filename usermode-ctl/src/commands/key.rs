@@ -1,5 +1,6 @@
 //! `policy key`, `policy sign` and `key`: who may sign policy sets.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -37,7 +38,7 @@ pub struct KeyRecord<'r> {
     /// Of the key that is in force or was used; `None` for none.
     fingerprint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'r Path>,
+    path: Option<Cow<'r, str>>,
     /// Of a signed set.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u64>,
@@ -60,7 +61,7 @@ impl<'r> KeyRecord<'r> {
 
     fn at(self, path: &'r Path) -> Self {
         Self {
-            path: Some(path),
+            path: Some(files::name(path).into()),
             ..self
         }
     }

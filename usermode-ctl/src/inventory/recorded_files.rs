@@ -23,7 +23,11 @@ pub fn records(path: &Path, mut each: impl FnMut(&Record) -> Result<(), Error>) 
         path: path.to_owned(),
         problem,
     };
-    let text = files::read_text(path, MAX_BYTES)?;
+    let mut text = files::read_text(path, MAX_BYTES)?;
+    // Where files were put together, the marks of the later ones are within.
+    if text.contains("\n\u{feff}") {
+        text = text.replace("\n\u{feff}", "\n");
+    }
     let (mut all, mut with_evidence) = (0_u64, 0_u64);
     let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
     loop {

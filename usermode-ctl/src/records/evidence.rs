@@ -167,14 +167,14 @@ pub struct DigestsRecord {
 /// The version resource.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct VersionRecord {
-    /// Left out where it could not be read, `null` where the resource has names alone.
+    /// `null` where the resource has names alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_version: Option<Stated<String>>,
     pub original_filename: Option<String>,
     pub internal_name: Option<String>,
     pub file_description: Option<String>,
     pub product_name: Option<String>,
-    /// Names that are `null` because they do not parse.
+    /// What is `null` because it does not parse.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub claimed: Reasons,
 }
@@ -326,14 +326,14 @@ impl VersionRecord {
         Self {
             file_version: match version.file_version {
                 Fact::Present(number) => Some(Stated::Something(dotted(number))),
-                Fact::Absent => Some(Stated::Nothing),
-                Fact::Unreadable(_) => None,
+                Fact::Absent | Fact::Unreadable(_) => Some(Stated::Nothing),
             },
             original_filename: text(version.original_filename),
             internal_name: text(version.internal_name),
             file_description: text(version.file_description),
             product_name: text(version.product_name),
             claimed: reasons([
+                ("file_version", reason_of(&version.file_version)),
                 ("original_filename", reason_of(&version.original_filename)),
                 ("internal_name", reason_of(&version.internal_name)),
                 ("file_description", reason_of(&version.file_description)),

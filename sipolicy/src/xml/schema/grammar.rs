@@ -2,7 +2,18 @@
 //!
 //! Source: the SiPolicy schema that Microsoft ships with its policy compiler (NuGet `Microsoft.Security.CodeIntegrity`), retold.
 
+mod rules;
+mod signers;
+
 use super::values::Value;
+use rules::ARTIFACT_RULES;
+use rules::EKUS;
+use rules::FILE_RULES;
+use signers::CI_SIGNERS;
+use signers::SIGNERS;
+use signers::SIGNING_SCENARIOS;
+use signers::SUPPLEMENTAL_POLICY_SIGNERS;
+use signers::UPDATE_POLICY_SIGNERS;
 
 /// An element.
 pub(super) struct Element {
@@ -62,11 +73,6 @@ pub(super) enum Leniency {
     /// It must not stand here, but in a list of this name; it is read as if it did.
     InsideOf(&'static str),
 }
-
-/// As many as a document has room for.
-const MANY: u32 = 10_000_000;
-/// A choice of up to 255 times up to 255.
-const MANY_CHOICES: u32 = 255 * 255;
 
 const fn required(name: &'static str, value: Value) -> Attribute {
     Attribute {
@@ -137,16 +143,6 @@ const fn text(name: &'static str, value: Value) -> Element {
     element(name, &[], Content::Text(value))
 }
 
-const EKU_ID: Value = Value::Id(&["ID_EKU_"], 0);
-const SIGNER_ID: Value = Value::Id(&["ID_SIGNER_"], 0);
-const SCENARIO_ID: Value = Value::Id(&["ID_SIGNINGSCENARIO_"], 0);
-const ALLOW_ID: Value = Value::Id(&["ID_ALLOW_", "ID_FILE_"], 0);
-const DENY_ID: Value = Value::Id(&["ID_DENY_", "ID_FILE_"], 0);
-const FILE_ATTRIB_ID: Value = Value::Id(&["ID_FILEATTRIB_", "ID_FILE_"], 10);
-const FILE_RULE_ID: Value = Value::Id(&["ID_FILE_", "ID_ALLOW_", "ID_DENY_", "ID_FILEATTRIB_"], 0);
-const RULE_REFERENCE: Value = Value::Id(&["ID_ALLOW_", "ID_DENY_", "ID_FILE_"], 0);
-const ARTIFACT_ID: Value = Value::Id(&["ID_ARTIFACTATTRIB_", "ID_ARTIFACT_"], 14);
-
 /// The root element.
 pub(super) static SI_POLICY: Element = element(
     "SiPolicy",
@@ -192,251 +188,6 @@ static HVCI_OPTIONS: Element = text("HvciOptions", Value::Number(u32::MAX as u64
 static RULES: Element = element("Rules", &[], Content::Ordered(&[child(&RULE, 0, 65_535)]));
 static RULE: Element = element("Rule", &[], Content::OneOf(&[child(&OPTION, 1, 1)]));
 static OPTION: Element = text("Option", Value::Option);
-
-static EKUS: Element = element("EKUs", &[], Content::AnyOrder(&[child(&EKU, 0, MANY_CHOICES)]));
-static EKU: Element = empty(
-    "EKU",
-    &[
-        required("ID", EKU_ID),
-        optional("Value", Value::Hex(None)),
-        optional("OID", Value::Any),
-        optional("FriendlyName", Value::Any),
-    ],
-);
-
-static FILE_RULES: Element = element(
-    "FileRules",
-    &[],
-    Content::AnyOrder(&[
-        child(&ALLOW, 0, u32::MAX),
-        child(&DENY, 0, u32::MAX),
-        child(&FILE_ATTRIB, 0, u32::MAX),
-        child(&FILE_RULE, 0, u32::MAX),
-    ]),
-);
-
-/// The attributes of every kind of file rule, with an id of this form and what else this kind has.
-macro_rules! file_rule_attributes {
-    ($id:expr $(, $more:expr)*) => {
-        &[
-            required("ID", $id),
-            optional("FriendlyName", Value::Any),
-            optional("FileName", Value::Any),
-            optional("InternalName", Value::Any),
-            optional("FileDescription", Value::Any),
-            optional("ProductName", Value::Any),
-            optional("PackageFamilyName", Value::Any),
-            optional("PackageVersion", Value::Version),
-            optional("MinimumFileVersion", Value::Version),
-            optional("MaximumFileVersion", Value::Version),
-            optional("Hash", Value::Hex(None)),
-            optional("AppIDs", Value::AppIds),
-            optional("FilePath", Value::Any),
-            $($more,)*
-        ]
-    };
-}
-
-static ALLOW: Element = empty(
-    "Allow",
-    file_rule_attributes!(
-        ALLOW_ID,
-        optional("RequireHotpatchID", ALLOW_ID),
-        optional("MinimumHotpatchSequence", Value::Number(u32::MAX as u64)),
-        optional("MaximumHotpatchSequence", Value::Number(u32::MAX as u64))
-    ),
-);
-static DENY: Element = empty("Deny", file_rule_attributes!(DENY_ID));
-static FILE_ATTRIB: Element = empty("FileAttrib", file_rule_attributes!(FILE_ATTRIB_ID));
-static FILE_RULE: Element = empty(
-    "FileRule",
-    file_rule_attributes!(
-        FILE_RULE_ID,
-        required("Type", Value::OneOf(&["Match", "Exclude", "Attribute"]))
-    ),
-);
-
-static ARTIFACT_RULES: Element = element(
-    "ArtifactRules",
-    &[],
-    Content::AnyOrder(&[child(&ARTIFACT_RULE, 0, u32::MAX)]),
-);
-static ARTIFACT_RULE: Element = element(
-    "ArtifactRule",
-    &[
-        required("ID", ARTIFACT_ID),
-        required("ArtifactType", Value::OneOf(&["CIM", "Catalog"])),
-        required("Action", Value::OneOf(&["Deny", "Allow"])),
-        optional("FriendlyName", Value::Any),
-        optional("ArtifactName", Value::Any),
-        optional("ArtifactDescription", Value::Any),
-        optional("MinimumVersion", Value::Version),
-        optional("MaximumVersion", Value::Version),
-    ],
-    Content::Ordered(&[child(&ARTIFACT_HASH, 0, 1)]),
-);
-static ARTIFACT_HASH: Element = element("ArtifactHash", &[], Content::Ordered(&[child(&HASH, 1, 1)]));
-static HASH: Element = element(
-    "Hash",
-    &[],
-    Content::OneOf(&[child(&SHA256, 1, 1), child(&SHA384, 1, 1), child(&SHA512, 1, 1)]),
-);
-static SHA256: Element = text("sha256", Value::Hex(Some(32)));
-static SHA384: Element = text("sha384", Value::Hex(Some(48)));
-static SHA512: Element = text("sha512", Value::Hex(Some(64)));
-
-static SIGNERS: Element = element("Signers", &[], Content::AnyOrder(&[child(&SIGNER, 0, u32::MAX)]));
-static SIGNER: Element = element(
-    "Signer",
-    &[
-        optional("Name", Value::Any),
-        required("ID", SIGNER_ID),
-        optional("SignTimeAfter", Value::Time),
-    ],
-    Content::Ordered(&[
-        child(&CERT_ROOT, 1, 1),
-        child(&CERT_EKU, 0, 255),
-        child(&CERT_ISSUER, 0, 1),
-        child(&CERT_PUBLISHER, 0, 1),
-        child(&CERT_OEM_ID, 0, 1),
-        child(&FILE_ATTRIB_REF, 0, MANY),
-        child(&ARTIFACT_RULE_REF, 0, MANY),
-    ]),
-);
-static CERT_ROOT: Element = empty(
-    "CertRoot",
-    &[
-        required("Type", Value::OneOf(&["TBS", "Wellknown"])),
-        required("Value", Value::Hex(None)),
-    ],
-);
-static CERT_EKU: Element = empty(
-    "CertEKU",
-    &[
-        required("ID", EKU_ID),
-        optional("Condition", Value::OneOf(&["Except"])),
-    ],
-);
-static CERT_ISSUER: Element = empty("CertIssuer", &[required("Value", Value::Any)]);
-static CERT_PUBLISHER: Element = empty("CertPublisher", &[required("Value", Value::Any)]);
-static CERT_OEM_ID: Element = empty("CertOemID", &[required("Value", Value::Any)]);
-static FILE_ATTRIB_REF: Element = empty("FileAttribRef", &[required("RuleID", FILE_ATTRIB_ID)]);
-static ARTIFACT_RULE_REF: Element = empty("ArtifactRuleRef", &[required("RuleID", ARTIFACT_ID)]);
-
-static SIGNING_SCENARIOS: Element = element(
-    "SigningScenarios",
-    &[],
-    Content::AnyOrder(&[child(&SIGNING_SCENARIO, 0, MANY_CHOICES)]),
-);
-static SIGNING_SCENARIO: Element = element(
-    "SigningScenario",
-    &[
-        required("ID", SCENARIO_ID),
-        optional("FriendlyName", Value::Any),
-        required("Value", Value::Number(u8::MAX as u64)),
-        optional("InheritedScenarios", Value::ScenarioIds),
-        optional("MinimumHashAlgorithm", Value::Number(u16::MAX as u64)),
-    ],
-    Content::Ordered(&[
-        assumed(
-            &PRODUCT_SIGNERS,
-            "there are no <ProductSigners>; it is assumed that the scenario allows and denies nothing",
-        ),
-        child(&ARTIFACT_SIGNERS, 0, 1),
-        child(&TEST_SIGNERS, 0, 1),
-        child(&TEST_SIGNING_SIGNERS, 0, 1),
-        child(&APP_ID_TAGS, 0, 1),
-    ]),
-);
-static PRODUCT_SIGNERS: Element = element(
-    "ProductSigners",
-    &[],
-    Content::AnyOrder(&[
-        child(&ALLOWED_SIGNERS, 0, 1),
-        child(&DENIED_SIGNERS, 0, 1),
-        child(&FILE_RULES_REF, 0, 1),
-        bare(&ALLOWED_SIGNER, "AllowedSigners"),
-        bare(&DENIED_SIGNER, "DeniedSigners"),
-    ]),
-);
-static ARTIFACT_SIGNERS: Element = element(
-    "ArtifactSigners",
-    &[],
-    Content::AnyOrder(&[
-        child(&ALLOWED_SIGNERS, 0, 1),
-        child(&DENIED_SIGNERS, 0, 1),
-        child(&ARTIFACT_RULES_REF, 0, 1),
-    ]),
-);
-static TEST_SIGNERS: Element = element("TestSigners", &[], TEST_LISTS);
-static TEST_SIGNING_SIGNERS: Element = element("TestSigningSigners", &[], TEST_LISTS);
-const TEST_LISTS: Content = Content::Ordered(&[
-    child(&ALLOWED_SIGNERS, 0, 1),
-    child(&DENIED_SIGNERS, 0, 1),
-    child(&FILE_RULES_REF, 0, 1),
-]);
-
-/// What a list may have for the sake of a tool that makes code of the schema; it means nothing.
-const WORKAROUND: &[Attribute] = &[optional("Workaround", Value::Any)];
-static ALLOWED_SIGNERS: Element = element(
-    "AllowedSigners",
-    WORKAROUND,
-    Content::Ordered(&[listed(&ALLOWED_SIGNER, MANY)]),
-);
-static ALLOWED_SIGNER: Element = element(
-    "AllowedSigner",
-    &[required("SignerId", SIGNER_ID)],
-    Content::Ordered(&[child(&EXCEPT_DENY_RULE, 0, MANY)]),
-);
-static DENIED_SIGNERS: Element = element(
-    "DeniedSigners",
-    WORKAROUND,
-    Content::Ordered(&[listed(&DENIED_SIGNER, MANY)]),
-);
-static DENIED_SIGNER: Element = element(
-    "DeniedSigner",
-    &[required("SignerId", SIGNER_ID)],
-    Content::Ordered(&[child(&EXCEPT_ALLOW_RULE, 0, MANY)]),
-);
-static EXCEPT_DENY_RULE: Element = empty("ExceptDenyRule", &[required("DenyRuleID", DENY_ID)]);
-static EXCEPT_ALLOW_RULE: Element = empty("ExceptAllowRule", &[required("AllowRuleID", ALLOW_ID)]);
-static FILE_RULES_REF: Element = element(
-    "FileRulesRef",
-    WORKAROUND,
-    Content::Ordered(&[listed(&FILE_RULE_REF, MANY)]),
-);
-static FILE_RULE_REF: Element = empty("FileRuleRef", &[optional("RuleID", RULE_REFERENCE)]);
-static ARTIFACT_RULES_REF: Element = element(
-    "ArtifactRulesRef",
-    WORKAROUND,
-    Content::Ordered(&[listed(&ARTIFACT_RULE_REF, MANY)]),
-);
-
-static APP_ID_TAGS: Element = element(
-    "AppIDTags",
-    &[optional("EnforceDLL", Value::Boolean)],
-    Content::Ordered(&[child(&APP_ID_TAG, 0, 65_535)]),
-);
-static APP_ID_TAG: Element = empty(
-    "AppIDTag",
-    &[required("Key", Value::Any), required("Value", Value::Any)],
-);
-
-/// A list of signers that hold something beside images.
-macro_rules! signer_list {
-    ($list:ident $list_name:literal $signer:ident $signer_name:literal) => {
-        static $list: Element = element(
-            $list_name,
-            &[],
-            Content::AnyOrder(&[child(&$signer, 0, u32::MAX)]),
-        );
-        static $signer: Element = empty($signer_name, &[required("SignerId", SIGNER_ID)]);
-    };
-}
-
-signer_list!(UPDATE_POLICY_SIGNERS "UpdatePolicySigners" UPDATE_POLICY_SIGNER "UpdatePolicySigner");
-signer_list!(CI_SIGNERS "CiSigners" CI_SIGNER "CiSigner");
-signer_list!(SUPPLEMENTAL_POLICY_SIGNERS "SupplementalPolicySigners" SUPPLEMENTAL_POLICY_SIGNER "SupplementalPolicySigner");
 
 static SETTINGS: Element = element(
     "Settings",

@@ -93,12 +93,18 @@ impl EvidenceRecord {
         let more = number(tag::MORE_SIGNATURES).and_then(Unreadable::from_number);
         let reason = |name| Unreadable::ALL.into_iter().find(|reason| reason.name() == name);
         self.reasons([("more_signatures", more)]);
+        let has_version = fields.find(tag::FILE_VERSION).is_some();
         for (name, why) in unreadable {
+            if name == "version" && has_version {
+                continue;
+            }
             self.reasons([(name, reason(why))]);
         }
         let names = recorded_reasons(
             fields,
             &[
+                // Where the field is there, it is the number alone that does not parse.
+                (tag::FILE_VERSION, "file_version"),
                 (tag::ORIGINAL_FILENAME, "original_filename"),
                 (tag::INTERNAL_NAME, "internal_name"),
                 (tag::FILE_DESCRIPTION, "file_description"),
@@ -134,11 +140,11 @@ fn version_of(fields: &Fields<'_>, claimed: Reasons) -> Option<Stated<VersionRec
             .find(tag)
             .map(|field| String::from_utf8_lossy(field.bytes).into_owned())
     });
-    let named = names.iter().any(Option::is_some) || !claimed.is_empty();
+    let says_one = names.iter().any(Option::is_some) || !claimed.is_empty();
     let [original_filename, internal_name, file_description, product_name] = names;
     match number {
-        Some(Stated::Nothing) if !named => Some(Stated::Nothing),
-        None if !named => None,
+        Some(Stated::Nothing) if !says_one => Some(Stated::Nothing),
+        None if !says_one => None,
         file_version => Some(Stated::Something(VersionRecord {
             file_version,
             original_filename,
@@ -187,4 +193,50 @@ pub const fn meaning(status: u64) -> Option<&'static str> {
         0xc000_0120 => "the driver was stopping",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::field::Writer;
+
+    /// What a record says of the version in an event with this number (empty for none) and this name, and with a word that something
+    /// does not parse.
+    fn version(number: Option<&[u8]>, name: Option<&str>, spoilt: bool) -> serde_json::Value {
+        let mut buffer = [0; 128];
+        let mut writer = Writer::new(&mut buffer);
+        if let Some(number) = number {
+            writer.bytes(tag::FILE_VERSION, number);
+        }
+        if let Some(name) = name {
+            writer.text(tag::ORIGINAL_FILENAME, name.chars());
+        }
+        if spoilt {
+            writer.group(tag::UNREADABLE, |writer| {
+                writer.raw(&tag::FILE_VERSION.to_le_bytes());
+                writer.raw(&Unreadable::Malformed.number().to_le_bytes());
+            });
+        }
+        let length = writer.finish().expect("room");
+        let mut record = EvidenceRecord::new("a.sys".into(), Status::Ok);
+        record.fields(&Fields::new(&buffer[..length]));
+        let mut record = serde_json::to_value(record).expect("JSON");
+        record["version"].take()
+    }
+
+    #[test]
+    fn a_version_is_told_apart_from_names_alone_and_from_what_could_not_be_read() {
+        let number = 0x0001_0002_0003_0004_u64.to_le_bytes();
+        let full = version(Some(&number), Some("b.sys"), false);
+        assert_eq!(full["file_version"], "1.2.3.4");
+        let named = version(Some(&[]), Some("b.sys"), false);
+        assert_eq!(named["original_filename"], "b.sys");
+        assert!(named.get("file_version").is_some_and(serde_json::Value::is_null));
+        assert_eq!(named.get("claimed"), None);
+        let spoilt = version(Some(&[]), Some("b.sys"), true);
+        assert!(spoilt["file_version"].is_null());
+        assert_eq!(spoilt["claimed"]["file_version"], "malformed");
+        assert!(version(Some(&[]), None, false).is_null());
+        assert!(version(None, None, true).is_null(), "the resource as a whole");
+    }
 }
