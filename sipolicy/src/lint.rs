@@ -8,9 +8,7 @@ mod together;
 
 pub use codes::Code;
 pub use codes::Severity;
-pub(crate) use document::MAX_DENIED_SIGNERS;
 pub use document::MAX_DENIED_SIGNERS;
-pub(crate) use document::too_many_denied_signers;
 pub use document::too_many_denied_signers;
 
 use crate::document::Document;
