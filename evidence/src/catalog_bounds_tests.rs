@@ -234,6 +234,20 @@ fn what_cannot_be_kept_of_a_catalogue_is_told() {
     );
 }
 
+/// A leaf whose key usages take longer to look through than any rule has time for proves nothing.
+#[test]
+fn a_certificate_of_very_many_key_usages_proves_nothing() {
+    for (count, holds) in [(50, true), (200, false)] {
+        let mut own = Spec::leaf("Own", OTHER_KEY, "Own", OTHER_KEY);
+        own.ekus = std::vec![own.ekus[0]; count];
+        let bytes = Message::catalog(&[Member::Raw([7; 32])], &own, &[own.issue()]).build(&[]);
+        let mut workspace = Workspace::try_new(4096).unwrap();
+        let mut findings = Findings::new();
+        let catalog = examine_catalog(&bytes, &mut workspace, &mut findings).unwrap();
+        assert_eq!(catalog.signatures[0].fault.is_none(), holds, "{count}");
+    }
+}
+
 /// An index in its parts, to be put together wrongly.
 #[derive(Clone)]
 struct Parts {

@@ -221,7 +221,8 @@ impl<'i> Signer<'i> {
             let certificate = u32_at(rest, 0)
                 .and_then(|length| rest.get(4..)?.split_at_checked(to_usize(length)))
                 .and_then(|(raw, tail)| Some((X509::read(&Element::split(raw)?.0)?, tail)));
-            let Some((certificate, tail)) = certificate else {
+            let Some((certificate, tail)) = certificate.filter(|(certificate, _)| certificate.is_short())
+            else {
                 return Ok(None);
             };
             take(&certificate)?;

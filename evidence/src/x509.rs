@@ -154,6 +154,12 @@ impl<'a> X509<'a> {
         Some(())
     }
 
+    /// Whether its names and key usages have lengths that they can be compared at.
+    pub(crate) fn is_short(&self) -> bool {
+        let names = self.issuer.0.len().max(self.subject.0.len());
+        names <= MAX_NAME && self.ekus.is_none_or(|ekus| ekus.0.len() <= MAX_EKUS)
+    }
+
     /// Whether the certificate names itself as its issuer.
     pub(crate) fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
@@ -404,6 +410,8 @@ pub(crate) const MAX_CERTIFICATES: usize = 64;
 const MAX_CERTIFICATE: usize = 64 << 10;
 /// The longest name, in bytes: names are compared with each other.
 const MAX_NAME: usize = 4 << 10;
+/// The longest list of key usages, in bytes: rules look for theirs in it. Real ones have a tenth.
+const MAX_EKUS: usize = 1 << 10;
 /// Elements of a set that are looked at, repeated certificates included.
 const MAX_ELEMENTS: usize = 256;
 
@@ -442,7 +450,7 @@ pub(crate) fn push_certificates<'a>(
             found = found.max(Completeness::Unparsed);
             continue;
         };
-        if certificate.issuer.0.len().max(certificate.subject.0.len()) > MAX_NAME {
+        if !certificate.is_short() {
             found = found.max(Completeness::Capped);
             continue;
         }

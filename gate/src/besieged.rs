@@ -87,6 +87,21 @@ impl Besieged {
         }
     }
 
+    /// Provisions a key, as whoever comes first may.
+    ///
+    /// # Panics
+    /// When there is one already.
+    pub fn provision(&mut self, key: [u8; 32]) {
+        let request = KeyRequest {
+            request: Request::new(),
+            number: 0.into(),
+            key,
+            signature: [0; 64],
+        };
+        let changed = self.send(ioctl::KEY, request.as_bytes(), size_of::<KeyOutcome>());
+        assert!(changed.key, "a key is provisioned already");
+    }
+
     fn view(&self) -> View {
         let status = self.gate.status();
         let state = self.gate.state();

@@ -5,7 +5,6 @@ use crate::besieged::Changed;
 use crate::besieged::seeds;
 use crate::process::Content;
 use crate::process::Files;
-use crate::signed_tests::ask_key;
 use crate::signed_tests::key_request;
 use crate::signed_tests::public;
 use crate::signed_tests::signed;
@@ -90,7 +89,7 @@ fn besieged(number: usize) -> Besieged {
     }
     if matches!(number, 2 | 4) {
         let Owned { sets, key_requests } = &*OWNED;
-        ask_key(&besieged.gate, None, public(&signer(1)));
+        besieged.provision(public(&signer(1)));
         for (_, set) in &sets[..2] {
             assert_eq!(push(&besieged.gate, set).error.get(), 0);
         }

@@ -189,6 +189,7 @@ impl<H: Host> Gate<H> {
         put(&metrics, buffer, output).map(|head| head.saturating_add(used))
     }
 
+    #[inline(never)]
     fn answer_key(&self, buffer: &mut [u8], input: usize, output: usize) -> Written {
         let request = exact::<KeyRequest>(buffer, input)?;
         current(request.request)?;

@@ -57,6 +57,7 @@ impl<H: Host> Gate<H> {
     }
 
     /// Takes over the state; why not, if not.
+    #[inline(never)]
     fn restore_state(&self) -> Option<Fault> {
         let read = match self.host.load(StoredFile::State, STATE_BYTES) {
             Ok(bytes) => State::read(&bytes).map_err(Fault::State),

@@ -94,6 +94,7 @@ impl<H: Host> Gate<H> {
     }
 
     /// Writes a new set and the state that goes with it.
+    #[inline(never)]
     fn keep_set(&self, disk: &Disk<H>, generation: &H::Shared<Generation>) -> Result<(), NtStatus> {
         let mut state = self.state();
         state.returnable = self
@@ -210,6 +211,9 @@ impl<H: Host> Gate<H> {
     }
 
     /// Changes what is kept and writes it; in memory it is changed even when it cannot be written.
+    ///
+    /// Not inlined, as all that has a whole state on the stack: it would lie below whatever the caller calls next.
+    #[inline(never)]
     pub(crate) fn save(&self, disk: &mut Disk<H>, change: impl Fn(&mut State)) -> Result<(), NtStatus> {
         let state = self.kept.with(|kept| {
             change(kept);
@@ -219,6 +223,7 @@ impl<H: Host> Gate<H> {
     }
 
     /// As [`Gate::save`], but nothing is changed unless it could be written.
+    #[inline(never)]
     pub(crate) fn save_first(&self, disk: &mut Disk<H>, change: impl Fn(&mut State)) -> Result<(), NtStatus> {
         let mut state = self.state();
         change(&mut state);

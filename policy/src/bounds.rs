@@ -9,8 +9,8 @@ use crate::records::SignerUse;
 
 /// Longest name, hash or object identifier that a record may ask for, in bytes. Names of files and certificates have far fewer.
 pub const MAX_VALUE_BYTES: usize = 1024;
-/// Most base policies of a set: each thirty-two weigh the rules once more. Windows itself took 32 policies until 2024.
-pub const MAX_BASE_POLICIES: usize = 256;
+/// Most base policies of a set: each thirty-two look the file up once more. Windows itself took 32 policies until 2024.
+pub const MAX_BASE_POLICIES: usize = 128;
 /// Most rules that name one hash.
 pub const MAX_RULES_OF_HASH: u32 = 1024;
 /// Most key usages that a signer asks for and excepts.
@@ -30,8 +30,10 @@ pub(crate) const MAX_VALIDATED_NAME_BYTES: usize = 256 << 20;
 pub(crate) const ATTRIBUTE_STEPS: u32 = 4;
 /// Comparing a signature with the certificate and the names of a signer.
 const SIGNER_STEPS: u32 = 16;
+/// Looking for a key usage among those of a leaf.
+const EKU_STEPS: u32 = 16;
 /// Of a signer's file attributes, so many are tried where the names of a file are not known.
-pub const MAX_TRIED_ATTRIBUTES: usize = 64;
+pub const MAX_TRIED_ATTRIBUTES: usize = 16;
 
 /// Trying the exceptions of a signer use.
 pub(crate) const fn exception_steps(signer_use: &SignerUse) -> u32 {
@@ -42,7 +44,7 @@ pub(crate) const fn exception_steps(signer_use: &SignerUse) -> u32 {
 pub(crate) fn signer_steps(signer: &SignerRecord, attribute_steps: u32, signer_use: &SignerUse) -> u32 {
     let ekus = u32::from(signer.eku_count.get()).saturating_add(signer.except_eku_count.get().into());
     SIGNER_STEPS
-        .saturating_add(ekus.saturating_mul(2))
+        .saturating_add(ekus.saturating_mul(EKU_STEPS))
         .saturating_add(attribute_steps)
         .saturating_add(exception_steps(signer_use))
 }
@@ -76,7 +78,7 @@ impl KeySteps {
         }
         let before = self.under_key;
         self.under_key = before.saturating_add(steps);
-        self.total = self.total.saturating_add(steps);
+        self.count(steps);
         if self.under_key > MAX_STEPS {
             return Err(self.too_many);
         }
@@ -92,6 +94,11 @@ impl KeySteps {
             return Err(SetFault::Crowded);
         }
         Ok(())
+    }
+
+    /// Counts the steps of a record that no key is looked up for.
+    pub(crate) const fn count(&mut self, steps: u32) {
+        self.total = self.total.saturating_add(steps);
     }
 
     /// Whether the table is so short that it may be walked whole.

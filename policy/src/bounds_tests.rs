@@ -14,11 +14,15 @@ use crate::bounds::MAX_VALUE_BYTES;
 use crate::bounds::counted::steps;
 use crate::decide::decide;
 use crate::error::SetFault;
+use crate::format::MAX_POLICIES;
+use crate::options::Options;
+use crate::records::PolicyRecord;
 use crate::set::PolicySet;
 use crate::testing::Asked;
 use crate::testing::Tables;
 use crate::testing::u32_of;
 use crate::verdict::Decision;
+use crate::verdict::VERDICT_POLICIES;
 use evidence::Certificate;
 use evidence::Digests;
 use evidence::Ekus;
@@ -283,18 +287,42 @@ fn many_keys_that_each_hold_many_rules() {
 }
 
 #[test]
-fn many_base_policies() {
-    let of = |count: usize| {
-        let mut tables = Tables::of(u16::try_from(count).unwrap());
-        for policy in 0..count {
-            let signer = tables.signer(&Asked::default());
-            tables.use_signer(signer, 0, u16::try_from(policy).unwrap(), 1);
+fn many_policies() {
+    let of = |bases: usize, supplementals: usize| {
+        let mut tables = Tables::of(u16::try_from(bases).unwrap());
+        for number in 0..supplementals {
+            let mut record = tables.policies[number % bases];
+            record.flags = PolicyRecord::SUPPLEMENTAL.into();
+            tables.policies.push(record);
+        }
+        for policy in 0..bases + supplementals {
+            let signer = tables.signer(&Asked {
+                tbs: Some([u8::try_from(policy % 251).unwrap(); 32]),
+                ..Asked::default()
+            });
+            tables.use_signer(signer, 0, u16::try_from(policy).unwrap(), 0);
         }
         tables.arrange();
         tables
     };
-    assert!(most_steps(&of(MAX_BASE_POLICIES)) <= MOST);
-    assert_eq!(fault(&of(MAX_BASE_POLICIES + 1)), Some(SetFault::BasePolicies));
+    let most = of(MAX_BASE_POLICIES, MAX_POLICIES - MAX_BASE_POLICIES);
+    // Passing over a policy of another part takes far less than trying a rule.
+    let taken = most_steps(&most);
+    assert!(taken <= 2 * MOST, "{taken}");
+    assert_eq!(fault(&of(MAX_BASE_POLICIES + 1, 0)), Some(SetFault::BasePolicies));
+}
+
+/// Whether a file is WHQL-signed is asked once, whatever the number of policies is that require it.
+#[test]
+fn many_policies_that_require_whql() {
+    let of = |count: usize| {
+        let mut tables = Tables::of(u16::try_from(count).unwrap());
+        for record in &mut tables.policies {
+            record.options = Options::REQUIRED_WHQL.0.into();
+        }
+        most_steps(&tables)
+    };
+    assert_eq!(of(1), of(VERDICT_POLICIES));
 }
 
 #[test]
@@ -471,6 +499,32 @@ fn what_is_large_and_honest_validates_and_takes_few_steps() {
     tables.arrange();
     let taken = most_steps(&tables);
     assert!(taken < 1000, "{taken}");
+}
+
+/// Very many signers that are restricted to versions alone: honest too.
+#[test]
+fn signers_of_versions_validate_and_take_few_steps() {
+    const COUNT: u32 = 20_000;
+    let mut tables = Tables::of(1);
+    let attribute = tables.attribute(None);
+    for number in 0..COUNT {
+        let mut tbs = [0xee; 32];
+        tbs[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b1).to_le_bytes());
+        let signer = tables.signer(&Asked {
+            tbs: Some(tbs),
+            attributes: std::vec![attribute],
+            ..Asked::default()
+        });
+        tables.use_signer(signer, 0, 0, 1);
+    }
+    tables.arrange();
+    let taken = most_steps(&tables);
+    assert!(taken < 1000, "{taken}");
+    let bytes = tables.build();
+    let set = PolicySet::validate(&bytes).unwrap();
+    let hidden = Known::NoSigners(Unreadable::Malformed);
+    let decision = with_file(hidden, |file| decide(&set, file).decision);
+    assert_eq!(decision, Decision::Refuse);
 }
 
 /// An exception is looked for no longer than until one holds, and a denial is found by a signature that cannot be read.

@@ -93,8 +93,9 @@ fn weigh(evidence: &Evidence<'_>, verdict: &mut Verdict<'_>) {
     weighing.signers();
     weighing.unknown_hashes();
     let bases = set.policy_records().get(usize::from(first)..).unwrap_or_default();
+    let mut whql = None;
     for (index, (record, outcome)) in bases.iter().zip(outcomes).enumerate() {
-        conclude(evidence, record, outcome);
+        conclude(evidence, record, outcome, &mut whql);
         let this = (outcome.decision, outcome.reason);
         if index == 0 || outranks(this, (verdict.decision, verdict.reason)) {
             (verdict.decision, verdict.reason) = this;
@@ -102,8 +103,13 @@ fn weigh(evidence: &Evidence<'_>, verdict: &mut Verdict<'_>) {
     }
 }
 
-/// Turns what matched in one base policy into its decision.
-fn conclude(evidence: &Evidence<'_>, record: &PolicyRecord, outcome: &mut Outcome) {
+/// Turns what matched in one base policy into its decision. `is_signed` is kept from one to the next: whether the file is WHQL-signed.
+fn conclude(
+    evidence: &Evidence<'_>,
+    record: &PolicyRecord,
+    outcome: &mut Outcome,
+    is_signed: &mut Option<Truth>,
+) {
     let options = Options(record.options.get());
     let refused = if options.contains(Options::AUDIT_MODE) {
         Decision::WouldRefuse
@@ -120,7 +126,7 @@ fn conclude(evidence: &Evidence<'_>, record: &PolicyRecord, outcome: &mut Outcom
         None => outcome.unknown_allow.map_or(Truth::No, Truth::Unknown),
     };
     let whql = if options.contains(Options::REQUIRED_WHQL) {
-        is_whql(evidence)
+        *is_signed.get_or_insert_with(|| is_whql(evidence))
     } else {
         Truth::Yes
     };

@@ -58,7 +58,7 @@ pub enum SetFault {
     RulesOfName = 20,
     /// The signers of one root, publisher and OEM id take more than [`MAX_STEPS`](crate::bounds::MAX_STEPS).
     SignersOfRoot = 21,
-    /// The signers that are restricted to one file name, or have exceptions alone, take more than [`MAX_STEPS`](crate::bounds::MAX_STEPS).
+    /// The signers that are restricted to one file name take more than [`MAX_STEPS`](crate::bounds::MAX_STEPS).
     SignersOfFile = 22,
     /// Crowded keys take more than [`MAX_CROWDED_STEPS`](crate::bounds::MAX_CROWDED_STEPS) together.
     Crowded = 23,
@@ -187,7 +187,7 @@ impl SetFault {
             Self::Text => "a text of the policy set is out of bounds or not UTF-8; compile it again",
             Self::Catalogs => "the policy set's index of catalogues is malformed; compile it again",
             Self::BasePolicies => {
-                "the policy set has more than 256 base policies; merge some with `gatehouse policy merge`"
+                "the policy set has more than 128 base policies; merge some with `gatehouse policy merge`"
             }
             Self::RulesOfHash => {
                 "more than 1024 rules of the policy set name the same hash; leave all but one of each policy out"
@@ -201,8 +201,8 @@ impl SetFault {
                  file attributes of one name, key usages and exceptions (at most 16384 comparisons); put such signers together"
             }
             Self::SignersOfFile => {
-                "too many signers of the policy set are restricted to the same file name, or have exceptions and no \
-                 file attributes (at most 16384 comparisons); put such signers together"
+                "too many signers of the policy set are restricted to the same file name (at most 4096, fewer with \
+                 exceptions); put such signers together"
             }
             Self::Crowded => {
                 "too many rules of the policy set stand under names or signers that many others share (at most 32768 \

@@ -1,5 +1,6 @@
 //! What evidence says to a rule: one named function for each reading of the specification.
 
+use crate::bounds::step;
 use crate::fold::folds_to;
 use crate::fold::name_key;
 use crate::records::NAME_KINDS;
@@ -283,6 +284,7 @@ pub(crate) fn signed_after(signature: &Signature<'_>, filetime: u64, action: Act
 /// Whether the file is WHQL-signed as `Required:WHQL` demands: some usable signature chains to a Microsoft product root and its
 /// leaf is a WHQL, Windows, ELAM or HAL one.
 pub(crate) fn is_whql(evidence: &Evidence<'_>) -> Truth {
+    step();
     let (signatures, more) = match evidence.signatures {
         Fact::Present(signatures) => (signatures, evidence.more_signatures),
         Fact::Absent => (&[][..], evidence.more_signatures),

@@ -43,6 +43,8 @@ pub(crate) struct Few {
     pub(crate) attribute_uses: bool,
     pub(crate) signer_uses: bool,
     pub(crate) file_signers: bool,
+    /// Those of [`Self::file_signers`] that go by no name: with key 0.
+    pub(crate) nameless_file_signers: bool,
 }
 
 impl<'a> PolicySet<'a> {
@@ -56,6 +58,7 @@ impl<'a> PolicySet<'a> {
                 attribute_uses: true,
                 signer_uses: true,
                 file_signers: true,
+                nameless_file_signers: true,
             },
         }
     }

@@ -26,7 +26,8 @@ impl Weighing<'_, '_, '_> {
     ///
     /// Such a signature grants nothing, and what the file itself hides is taken for what is denied: see [`Truth::unread`].
     ///
-    /// Where names of the file are missing too and the set restricts very many signers to files, all of those may be meant.
+    /// Where names of the file are missing too and the set restricts very many signers to files, or very many to no names but versions, all
+    /// of those may be meant.
     pub(crate) fn anybody(&mut self, reason: Unreadable) {
         for policy in self.set.policy_records() {
             step();
@@ -36,19 +37,28 @@ impl Weighing<'_, '_, '_> {
                 }
             }
         }
+        let few = self.set.few;
         if self.rules.keys.missing.is_none() {
-            for key in self.rules.keys.iter() {
+            for key in self
+                .rules
+                .keys
+                .iter()
+                .filter(|key| *key != 0 || few.nameless_file_signers)
+            {
                 self.anybody_for(self.set.file_signers(key), reason);
             }
-        } else if self.set.few.file_signers {
+            if few.nameless_file_signers {
+                return;
+            }
+        } else if few.file_signers {
             self.anybody_for(self.set.table(Table::FileSigners), reason);
-        } else {
-            for policy in self.set.policy_records() {
-                step();
-                for action in ACTIONS {
-                    if let Some(signer_use) = self.set.file_signer(policy, action) {
-                        self.anybody_by(signer_use, Truth::unread(reason, action));
-                    }
+            return;
+        }
+        for policy in self.set.policy_records() {
+            step();
+            for action in ACTIONS {
+                if let Some(signer_use) = self.set.file_signer(policy, action) {
+                    self.anybody_by(signer_use, Truth::unread(reason, action));
                 }
             }
         }

@@ -6,7 +6,7 @@
 mod envelope;
 mod read;
 mod tagging;
-pub(crate) mod write;
+mod write;
 
 pub(crate) use envelope::is_envelope;
 pub(crate) use read::read;

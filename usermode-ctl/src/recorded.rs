@@ -36,6 +36,7 @@ impl Record {
         };
         let schema = fields.get("schema").and_then(Value::as_str).unwrap_or_default();
         if schema.starts_with("gatehouse.evidence/") {
+            must_be_known(schema)?;
             return Ok(Some(Self(value)));
         }
         let Some(evidence) = fields.get("evidence") else {
@@ -60,7 +61,16 @@ impl Record {
         {
             fields.remove("signatures");
         }
-        Ok(evidence.is_object().then_some(Self(evidence)))
+        match &evidence {
+            Value::Null => return Ok(None),
+            Value::Object(fields) => {
+                if let Some(schema) = fields.get("schema").and_then(Value::as_str) {
+                    must_be_known(schema)?;
+                }
+            }
+            other => return Err(format!("its evidence is {}, no record", kind(other))),
+        }
+        Ok(Some(Self(evidence)))
     }
 
     /// Whether it is of a kernel image, or does not say of what.
@@ -110,6 +120,16 @@ impl Record {
             weighed_at: record.get("weighed_at").and_then(Value::as_str).and_then(seconds),
         };
         weigh(name, &evidence)
+    }
+}
+
+/// What a record of another schema says may have another sense.
+fn must_be_known(schema: &str) -> Result<(), String> {
+    match schema {
+        "gatehouse.evidence/1" | "gatehouse.evidence/2" => Ok(()),
+        other => Err(format!(
+            "this is a record of {other}, which this release of gatehouse does not know"
+        )),
     }
 }
 

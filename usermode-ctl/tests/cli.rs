@@ -123,7 +123,7 @@ fn every_shell_gets_completions_and_every_record_a_schema() {
         .filter_map(|schema| schema["title"].as_str())
         .collect();
     for record in [
-        "gatehouse.evidence/1",
+        "gatehouse.evidence/2",
         "gatehouse.verdict/1",
         "gatehouse.event/1",
         "gatehouse.status/1",
@@ -138,7 +138,7 @@ fn every_shell_gets_completions_and_every_record_a_schema() {
     let record = run.run(&["scan", "--json", "a.txt"]).records().remove(0);
     let evidence = schemas
         .iter()
-        .find(|schema| schema["title"] == "gatehouse.evidence/1")
+        .find(|schema| schema["title"] == "gatehouse.evidence/2")
         .expect("a schema");
     let properties = evidence["properties"].as_object().expect("properties");
     for field in record.as_object().expect("an object").keys() {
@@ -205,6 +205,22 @@ fn a_key_is_made_once_and_signs_sets() {
         "s",
     ])
     .code(0);
+    // Far from where the numbers of a key begin.
+    for (number, is_far) in [("4294967296", false), ("4294967297", true)] {
+        let arguments = [
+            "policy",
+            "sign",
+            "p.ghp",
+            "--key",
+            "k",
+            "--sequence",
+            number,
+            "-o",
+            "s",
+        ];
+        let signed = run.run(&arguments).code(0);
+        assert_eq!(signed.stderr().contains("2^32"), is_far, "{}", signed.stderr());
+    }
 }
 
 #[test]

@@ -174,6 +174,18 @@ fn what_is_no_record_is_named_and_never_all_clear() {
             br#"{"Event":{"System":{}}}"#,
             "line 1: this is JSON of another kind, with the fields Event",
         ),
+        (
+            br#"{"schema":"gatehouse.evidence/9","path":"a.sys"}"#,
+            "line 1: this is a record of gatehouse.evidence/9, which this release of gatehouse does not know",
+        ),
+        (
+            br#"{"schema":"gatehouse.event/1","evidence":{"schema":"gatehouse.evidence/9"}}"#,
+            "line 1: this is a record of gatehouse.evidence/9",
+        ),
+        (
+            br#"{"schema":"gatehouse.event/1","evidence":7}"#,
+            "line 1: its evidence is a number, no record",
+        ),
         (b"[1]", "line 1: this is a number, no record"),
         (b"\n\"path\"", "line 2: this is text in quotes, no record"),
         (b"[[]]", "line 1: this is a list, no record"),

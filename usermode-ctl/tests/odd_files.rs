@@ -54,8 +54,10 @@ fn standard_input_is_examined_as_the_file_it_holds() {
     let mut of_file = run.run(&["scan", "--json", "a.sys"]).code(0).records();
     let mut of_input = run.run_with(&["scan", "--json", "-"], &driver).code(0).records();
     assert_eq!(of_input[0]["path"], "-");
-    of_file[0]["path"].take();
-    of_input[0]["path"].take();
+    for field in ["path", "weighed_at"] {
+        of_file[0][field].take();
+        of_input[0][field].take();
+    }
     assert_eq!(of_input, of_file);
 
     let simulate = ["simulate", "--json", "-p", "p.xml", "-"];
@@ -106,6 +108,32 @@ fn a_pipe_that_is_named_is_examined_as_the_file_it_holds() {
         assert_eq!(record["size"], driver.len());
         assert_eq!(record["authenticode"]["sha256"], authenticode_sha256(&driver));
     }
+}
+
+#[test]
+fn a_pipe_that_cannot_be_kept_fails_with_the_folder() {
+    let run = Run::new();
+    let (mut writer, reader) = {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        (writer, reader)
+    };
+    let mut command = run.command(&["scan", "-"]);
+    command.env("TMPDIR", run.path().join("gone")).stdin(reader);
+    let child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    drop(command);
+    // More than is kept in memory; the command leaves before it has read all of it.
+    let _ = std::io::Write::write_all(&mut writer, &vec![0; 4 << 20]);
+    drop(writer);
+    let ran = run::Ran(child.wait_with_output().expect("ended")).code(1);
+    assert!(
+        ran.stderr().contains("cannot be kept in") && ran.stderr().contains("gone"),
+        "{}",
+        ran.stderr()
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -375,7 +375,7 @@ fn explain_shows_the_rules_tried_and_the_one_that_decides() {
         .iter()
         .map(|record| record["schema"].as_str().unwrap())
         .collect();
-    assert_eq!(schemas.first(), Some(&"gatehouse.evidence/1"));
+    assert_eq!(schemas.first(), Some(&"gatehouse.evidence/2"));
     assert_eq!(schemas.last(), Some(&"gatehouse.verdict/1"));
     // The headers are those of the first driver, but the hash of the first page allows nothing.
     assert!(schemas.contains(&"gatehouse.tried/1"), "{schemas:?}");

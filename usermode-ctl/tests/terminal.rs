@@ -116,7 +116,7 @@ fn desk() -> Run {
     let text = hostile(|_| true);
     let record = |status: &str| {
         json!({
-            "schema": "gatehouse.evidence/1", "path": text, "size": 1, "status": status, "error": null, "subsystem": "native",
+            "schema": "gatehouse.evidence/2", "path": text, "size": 1, "status": status, "error": null, "subsystem": "native",
             "conformant": true, "authenticode": {}, "first_page": {}, "flat": {},
             "version": {"file_version": "1.2.3.4", "original_filename": text, "internal_name": text,
                 "file_description": text, "product_name": text},

@@ -15,7 +15,8 @@ pub(super) fn bits(limbs: &[u64]) -> impl Iterator<Item = bool> {
         .flat_map(|limb| (0..64_u32).rev().map(|place| limb.unbounded_shr(place) & 1 == 1))
 }
 
-/// Numbers modulo a prime, in Montgomery form.
+/// Numbers modulo a prime, in Montgomery form. What makes one is never inlined, so that it is made where it is wanted and not copied
+/// there: points have a dozen of them on the stack at a time.
 pub(super) struct Modular<'m, const N: usize> {
     modulus: &'m [u64; N],
     /// How many limbs of the modulus are in use; those above are zero in every number.
@@ -64,6 +65,7 @@ impl<'m, const N: usize> Modular<'m, N> {
     }
 
     /// The product without Montgomery's power; reduced even if `a` is not.
+    #[inline(never)]
     pub(super) fn multiply(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut product = [0; N];
         let out = low_mut(&mut product, self.limbs);
@@ -77,12 +79,14 @@ impl<'m, const N: usize> Modular<'m, N> {
         self.multiply(a, &self.factor)
     }
 
+    #[inline(never)]
     pub(super) fn add(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut sum = *a;
         montgomery::add(low_mut(&mut sum, self.limbs), b, self.modulus());
         sum
     }
 
+    #[inline(never)]
     pub(super) fn subtract(&self, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let mut difference = *a;
         montgomery::subtract_modulo(low_mut(&mut difference, self.limbs), b, self.modulus());

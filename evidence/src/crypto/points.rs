@@ -72,23 +72,28 @@ impl<'c> Group<'c> {
     /// `a * p + b * q`, a bit of both at a time.
     #[inline(never)]
     pub(super) fn multiply_two(&self, a: &Number, p: &Point, b: &Number, q: &Point) -> Point {
-        let both = self.add_points(p, q);
-        let mut sum = Point {
+        let mut both = *p;
+        self.add(&mut both, q);
+        let mut sum = self.infinity();
+        let [a, b] = [a, b].map(|scalar| bits(low(scalar, self.field.limbs)));
+        for (of_p, of_q) in a.zip(b) {
+            self.double(&mut sum);
+            match (of_p, of_q) {
+                (true, true) => self.add(&mut sum, &both),
+                (true, false) => self.add(&mut sum, p),
+                (false, true) => self.add(&mut sum, q),
+                (false, false) => {}
+            }
+        }
+        sum
+    }
+
+    const fn infinity(&self) -> Point {
+        Point {
             x: self.field.one,
             y: self.field.one,
             z: [0; LIMBS],
-        };
-        let [a, b] = [a, b].map(|scalar| bits(low(scalar, self.field.limbs)));
-        for (of_p, of_q) in a.zip(b) {
-            sum = self.double_point(&sum);
-            sum = match (of_p, of_q) {
-                (true, true) => self.add_points(&sum, &both),
-                (true, false) => self.add_points(&sum, p),
-                (false, true) => self.add_points(&sum, q),
-                (false, false) => sum,
-            };
         }
-        sum
     }
 
     /// Whether `x`, which is below the order, is the point's first coordinate modulo the order.
@@ -113,7 +118,7 @@ impl<'c> Group<'c> {
     }
 
     #[inline(never)]
-    fn double_point(&self, p: &Point) -> Point {
+    fn double(&self, p: &mut Point) {
         // dbl-2001-b of the Explicit-Formulas Database; doubling infinity gives z = 0 again.
         let field = &self.field;
         let delta = field.multiply(&p.z, &p.z);
@@ -131,27 +136,30 @@ impl<'c> Group<'c> {
         let z = field.subtract(&field.subtract(&field.multiply(&sum, &sum), &gamma), &delta);
         let gamma8 = field.double(&field.double(&field.double(&field.multiply(&gamma, &gamma))));
         let y = field.subtract(&field.multiply(&alpha, &field.subtract(&beta4, &x)), &gamma8);
-        Point { x, y, z }
+        *p = Point { x, y, z };
     }
 
-    fn add_points(&self, p: &Point, q: &Point) -> Point {
+    fn add(&self, p: &mut Point, q: &Point) {
         // Doubling does not stand on top of adding: a kernel stack has little room.
-        self.add_different(p, q).unwrap_or_else(|| self.double_point(p))
+        if !self.add_different(p, q) {
+            self.double(p);
+        }
     }
 
-    /// The sum of two points; `None` if they are the same.
+    /// Adds to a point; `false`, with the point as it was, if both are the same.
     #[expect(
         clippy::many_single_char_names,
         reason = "the names of the published formulas"
     )]
     #[inline(never)]
-    fn add_different(&self, p: &Point, q: &Point) -> Option<Point> {
+    fn add_different(&self, p: &mut Point, q: &Point) -> bool {
         let field = &self.field;
         if is_zero(&p.z) {
-            return Some(*q);
+            *p = *q;
+            return true;
         }
         if is_zero(&q.z) {
-            return Some(*p);
+            return true;
         }
         let (z1, z2) = (field.multiply(&p.z, &p.z), field.multiply(&q.z, &q.z));
         let (u1, u2) = (field.multiply(&p.x, &z2), field.multiply(&q.x, &z1));
@@ -159,11 +167,11 @@ impl<'c> Group<'c> {
         let s2 = field.multiply(&q.y, &field.multiply(&p.z, &z1));
         let (h, r) = (field.subtract(&u2, &u1), field.subtract(&s2, &s1));
         if is_zero(&h) {
-            return (!is_zero(&r)).then_some(Point {
-                x: self.field.one,
-                y: self.field.one,
-                z: [0; LIMBS],
-            });
+            let opposite = !is_zero(&r);
+            if opposite {
+                *p = self.infinity();
+            }
+            return opposite;
         }
         let h2 = field.multiply(&h, &h);
         let h3 = field.multiply(&h, &h2);
@@ -174,6 +182,7 @@ impl<'c> Group<'c> {
             &field.multiply(&s1, &h3),
         );
         let z = field.multiply(&h, &field.multiply(&p.z, &q.z));
-        Some(Point { x, y, z })
+        *p = Point { x, y, z };
+        true
     }
 }

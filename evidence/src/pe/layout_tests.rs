@@ -94,8 +94,12 @@ fn a_table_under_the_headers_size_is_hashed_and_counts_for_nothing() {
 /// `SizeOfOptionalHeader` says where the section headers are: over a field that is left out, which then says what is mapped.
 #[test]
 fn a_field_left_out_of_the_digest_must_not_lie_in_a_section_header() {
-    // Either the entry gives the section's data its place, or CheckSum does.
-    for (optional_size, moved) in [(128, SECURITY_ENTRY + 4), (44, OPTIONAL + 64)] {
+    // The place of the data is half of the entry, or CheckSum; or the place in memory is half of an entry that is empty.
+    for (optional_size, moved, to) in [
+        (128, SECURITY_ENTRY + 4, 0x600),
+        (44, OPTIONAL + 64, 0x600),
+        (136, SECURITY_ENTRY + 4, 0x2000),
+    ] {
         let mut file = Pe {
             declared_size: 0x400,
             sections: vec![(0x1000, vec![0xc3; 0x200])],
@@ -106,19 +110,31 @@ fn a_field_left_out_of_the_digest_must_not_lie_in_a_section_header() {
         let header = file[SECTIONS..SECTIONS + 40].to_vec();
         let at = OPTIONAL + optional_size;
         put(&mut file, NT + 20, &[u8::try_from(optional_size).unwrap(), 0]);
-        if optional_size == 128 {
-            put(&mut file, at, &header);
-        } else {
+        if optional_size == 44 {
             // SizeOfImage and SizeOfHeaders are the section's addresses too.
             put_u32(&mut file, SIZE_OF_IMAGE, 0x3000);
             put_u32(&mut file, SIZE_OF_HEADERS, 0x400);
             put_u32(&mut file, at + RAW_OFFSET, 0x400);
+        } else {
+            put(&mut file, at, &header);
+        }
+        if optional_size == 136 {
+            put_u32(&mut file, at + VIRTUAL_SIZE, 0);
         }
         let mut changed = file.clone();
-        put_u32(&mut changed, moved, 0x600);
+        put_u32(&mut changed, moved, to);
         let [(image, digests), (changed_image, changed_digests)] = [&file, &changed].map(|file| facts(file));
         assert_eq!(digests.sha256, changed_digests.sha256, "{optional_size}");
         assert!(!image.conformant && !changed_image.conformant, "{optional_size}");
+    }
+}
+
+#[test]
+fn section_headers_behind_the_size_of_headers_are_loadable_and_not_conformant() {
+    let mut file = signed();
+    for (size, conformant) in [(SECTIONS + 80, true), (SECTIONS + 79, false), (NT, false)] {
+        put_u32(&mut file, SIZE_OF_HEADERS, size);
+        assert_eq!(is_conformant(&file), conformant, "{size:#x}");
     }
 }
 

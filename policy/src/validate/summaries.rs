@@ -4,6 +4,7 @@ use super::Checks;
 use super::fault;
 use crate::bounds::ATTRIBUTE_STEPS;
 use crate::bounds::KeySteps;
+use crate::bounds::MAX_STEPS;
 use crate::bounds::exception_steps;
 use crate::bucket_index::BucketScan;
 use crate::bucket_index::wide_key;
@@ -32,22 +33,19 @@ enum Files {
 }
 
 impl Checks<'_> {
-    /// Checks the first uses that the policies name, and [`Table::FileSigners`]; says whether the latter are few. The tables that they refer to
-    /// have been checked.
-    pub(super) fn summaries(&self) -> Result<bool, SetError> {
-        self.firsts_are_of_their_kind()?;
+    /// Checks the first uses that the policies name, and [`Table::FileSigners`]; says whether the latter are few, and those of them that go by no
+    /// name. The tables that they refer to have been checked.
+    pub(super) fn summaries(&self) -> Result<(bool, bool), SetError> {
+        let mut confirmed = 0_usize;
         let named: &[AttributeUse] = self.set.table(Table::AttributeUses);
         for (number, found) in (0_u32..).zip(named) {
-            let firsts = self
-                .record_of(found.policy.get())
-                .map(|record| record.named_files);
-            let earlier = !self.is_named(found) || first_of(firsts, found.action.get()) <= number;
-            self.check(
-                earlier,
-                SetFault::Reference,
-                Table::AttributeUses,
-                as_index(number),
-            )?;
+            if self.is_named(found) {
+                let firsts = self
+                    .record_of(found.policy.get())
+                    .map(|record| record.named_files);
+                let first = first_of(firsts, found.action.get());
+                self.confirm(first, number, Table::AttributeUses, &mut confirmed)?;
+            }
         }
         let uses: &[SignerUse] = self.set.table(Table::SignerUses);
         let mut wanted = 0_usize;
@@ -63,56 +61,37 @@ impl Checks<'_> {
             let record = self.record_of(found.policy.get());
             let any_file = first_of(record.map(|record| record.any_file_signers), found.action.get());
             let first = match files_of(found, attributes) {
-                Files::Any => any_file,
-                Files::Some => first_of(record.map(|record| record.file_signers), found.action.get()),
-                Files::None => 0,
+                Files::Any => Some(any_file),
+                Files::Some => Some(first_of(
+                    record.map(|record| record.file_signers),
+                    found.action.get(),
+                )),
+                Files::None => None,
             };
-            self.check(
-                first <= number,
-                SetFault::Reference,
-                Table::SignerUses,
-                as_index(number),
-            )?;
+            if let Some(first) = first {
+                self.confirm(first, number, Table::SignerUses, &mut confirmed)?;
+            }
             if any_file == NONE {
                 wanted = wanted.saturating_add(attributes.unwrap_or(1));
             }
         }
+        // Each first use was met as one of its policy, action and kind.
+        let firsts = self.set.policy_records().iter().flat_map(|record| {
+            [record.any_file_signers, record.file_signers, record.named_files]
+                .into_iter()
+                .flatten()
+        });
+        let named = firsts.filter(|first| first.get() != NONE).count();
+        self.check(named == confirmed, SetFault::Reference, Table::Policies, 0)?;
         self.file_signers(wanted)
     }
 
-    /// Checks that each first use of a policy is one of that policy, action and kind.
-    fn firsts_are_of_their_kind(&self) -> Result<(), SetError> {
-        let uses: &[SignerUse] = self.set.table(Table::SignerUses);
-        let named: &[AttributeUse] = self.set.table(Table::AttributeUses);
-        for (policy, record) in self.set.policy_records().iter().enumerate() {
-            let signer_use = |index: u32, action: u16, kind: Files| {
-                index == NONE
-                    || uses.get(as_index(index)).is_some_and(|found| {
-                        let attributes = self.kernel_attributes(found.signer.get());
-                        usize::from(found.policy.get()) == policy
-                            && found.action.get() == action
-                            && files_of(found, attributes) == kind
-                    })
-            };
-            let name_use = |index: u32, action: u16| {
-                index == NONE
-                    || named.get(as_index(index)).is_some_and(|found| {
-                        usize::from(found.policy.get()) == policy
-                            && found.action.get() == action
-                            && self.is_named(found)
-                    })
-            };
-            for action in 0..=1 {
-                let right = signer_use(
-                    first_of(Some(record.any_file_signers), action),
-                    action,
-                    Files::Any,
-                ) && signer_use(first_of(Some(record.file_signers), action), action, Files::Some)
-                    && name_use(first_of(Some(record.named_files), action), action);
-                self.check(right, SetFault::Reference, Table::Policies, policy)?;
-            }
+    /// Checks that a use is not before the first one that its policy names for its action and kind, and counts it if it is that.
+    fn confirm(&self, first: u32, number: u32, table: Table, confirmed: &mut usize) -> Result<(), SetError> {
+        if first == number {
+            *confirmed = confirmed.saturating_add(1);
         }
-        Ok(())
+        self.check(first <= number, SetFault::Reference, table, as_index(number))
     }
 
     fn record_of(&self, policy: u16) -> Option<&PolicyRecord> {
@@ -143,13 +122,14 @@ impl Checks<'_> {
     }
 
     /// Checks the signer uses by file names: each is right and none is missing, because there are as many as there should be.
-    fn file_signers(&self, wanted: usize) -> Result<bool, SetError> {
+    fn file_signers(&self, wanted: usize) -> Result<(bool, bool), SetError> {
         let records: &[FileSigner] = self.set.table(Table::FileSigners);
         self.check(records.len() == wanted, SetFault::Count, Table::FileSigners, 0)?;
         let mut scan = BucketScan::new(self.set.table(Table::FileSignerBuckets), records.len())
             .ok_or_else(|| fault(SetFault::Buckets, self.at(Table::FileSignerBuckets, 0)))?;
         let uses: &[SignerUse] = self.set.table(Table::SignerUses);
         let mut steps = KeySteps::new(SetFault::SignersOfFile);
+        let mut nameless = 0_u32;
         let mut previous = None;
         for (number, record) in (0_u32..).zip(records) {
             let check = |holds, what| self.check(holds, what, Table::FileSigners, as_index(number));
@@ -160,13 +140,20 @@ impl Checks<'_> {
             let exceptions = uses
                 .get(as_index(record.signer_use.get()))
                 .map_or(0, exception_steps);
-            steps
-                .add(record.key.get(), ATTRIBUTE_STEPS.saturating_add(exceptions))
-                .map_err(|wrong| fault(wrong, self.at(Table::FileSigners, as_index(number))))?;
+            let own = ATTRIBUTE_STEPS.saturating_add(exceptions);
+            let wrong = |wrong| fault(wrong, self.at(Table::FileSigners, as_index(number)));
+            // Any number of signers may be restricted to versions alone.
+            match record.key.get() {
+                0 => {
+                    nameless = nameless.saturating_add(own);
+                    steps.count(own);
+                }
+                key => steps.add(key, own).map_err(wrong)?,
+            }
             previous = Some(place);
         }
         self.check(scan.finish(), SetFault::Buckets, Table::FileSignerBuckets, 0)?;
-        Ok(steps.are_few())
+        Ok((steps.are_few(), nameless <= MAX_STEPS))
     }
 
     fn file_signer_is_right(&self, record: &FileSigner) -> bool {

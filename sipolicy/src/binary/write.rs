@@ -1,7 +1,7 @@
 //! Writing the binary form.
 
 mod blocks;
-pub(crate) mod capacity;
+mod capacity;
 mod fields;
 
 use super::ALWAYS_BIT;

@@ -119,10 +119,6 @@ fn prove(listed: &[Listed]) -> Result<Part, NoMemory> {
         // A file that was listed with one size may have another by now.
         let bytes = match files::read_found(path, MAX_CATALOG) {
             Ok(bytes) => bytes,
-            Err(problem @ Error::Malformed { .. }) => {
-                problems.push(problem.to_string());
-                continue;
-            }
             Err(problem) => {
                 part.problems.push(problem.to_string());
                 continue;

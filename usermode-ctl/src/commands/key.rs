@@ -108,6 +108,12 @@ pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
     };
     policies::warn_without_base(&policies::validate(&file.path, set)?, &mut context.output);
     let key = keys::read_private(&arguments.key)?;
+    if arguments.sequence > MAX_STEP {
+        context.output.note(
+            "a driver takes this sequence number only when it has taken one of this key within 2^32 below it; numbers up to 2^32, as \
+             seconds since 1970, are taken at first",
+        );
+    }
     let signed = keys::sign(set, arguments.sequence, &key);
     files::write_result(&mut context.output, &arguments.output, &signed)?;
     if files::is_standard_output(&arguments.output) {

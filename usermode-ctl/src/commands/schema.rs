@@ -1,7 +1,8 @@
 //! `schema`: what the records that `--json` writes look like.
 
+use schemars::JsonSchema;
 use schemars::Schema;
-use schemars::schema_for;
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::args::ShowSchema;
@@ -23,23 +24,29 @@ use crate::records::SetRecord;
 use crate::records::StatusRecord;
 use crate::records::VerdictRecord;
 
+/// The schema of a record as it is written: a field that may be left out is not required.
+fn schema_of<R: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::default().for_serialize();
+    settings.into_generator().into_root_schema_for::<R>()
+}
+
 /// Every record that has a schema of its own, by the name it carries in its field `schema`.
 fn schemas() -> [(&'static str, Schema); 14] {
     [
-        ("gatehouse.doctor/1", schema_for!(Check)),
-        ("gatehouse.driver/1", schema_for!(DriverRecord)),
-        ("gatehouse.event/1", schema_for!(EventRecord)),
-        ("gatehouse.event/1 (dropped)", schema_for!(DroppedRecord)),
-        ("gatehouse.evidence/1", schema_for!(EvidenceRecord)),
-        ("gatehouse.key/1", schema_for!(KeyRecord<'_>)),
-        ("gatehouse.metrics/1", schema_for!(MetricsRecord)),
-        ("gatehouse.mode/1", schema_for!(ModeRecord)),
-        ("gatehouse.progress/1", schema_for!(ProgressRecord)),
-        ("gatehouse.push/1", schema_for!(PushRecord)),
-        ("gatehouse.service/1", schema_for!(ServiceRecord)),
-        ("gatehouse.set/1", schema_for!(SetRecord)),
-        ("gatehouse.status/1", schema_for!(StatusRecord)),
-        ("gatehouse.verdict/1", schema_for!(VerdictRecord)),
+        ("gatehouse.doctor/1", schema_of::<Check>()),
+        ("gatehouse.driver/1", schema_of::<DriverRecord>()),
+        ("gatehouse.event/1", schema_of::<EventRecord>()),
+        ("gatehouse.event/1 (dropped)", schema_of::<DroppedRecord>()),
+        ("gatehouse.evidence/2", schema_of::<EvidenceRecord>()),
+        ("gatehouse.key/1", schema_of::<KeyRecord<'_>>()),
+        ("gatehouse.metrics/1", schema_of::<MetricsRecord>()),
+        ("gatehouse.mode/1", schema_of::<ModeRecord>()),
+        ("gatehouse.progress/1", schema_of::<ProgressRecord>()),
+        ("gatehouse.push/1", schema_of::<PushRecord>()),
+        ("gatehouse.service/1", schema_of::<ServiceRecord>()),
+        ("gatehouse.set/1", schema_of::<SetRecord>()),
+        ("gatehouse.status/1", schema_of::<StatusRecord>()),
+        ("gatehouse.verdict/1", schema_of::<VerdictRecord>()),
     ]
 }
 

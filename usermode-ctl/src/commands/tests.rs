@@ -28,6 +28,8 @@ use crate::support::policy;
 
 #[path = "control_tests.rs"]
 mod control;
+#[path = "key_tests.rs"]
+mod key;
 #[path = "report_tests.rs"]
 mod report;
 
@@ -219,7 +221,7 @@ fn a_day_with_the_driver() {
             assert_eq!(base["rule"]["kind"], "hash");
             assert_eq!(base["rule"]["level"], "Hash");
         }
-        assert_eq!(verdict["evidence"]["schema"], "gatehouse.evidence/1");
+        assert_eq!(verdict["evidence"]["schema"], "gatehouse.evidence/2");
         assert_eq!(verdict["evidence"]["machine"], "amd64");
         assert_eq!(verdict["set_sha256"], pushed["set_sha256"]);
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
+use std::io::Write;
 use std::path::Path;
 
 use evidence::Options;
@@ -14,6 +15,7 @@ use tempfile::SpooledTempFile;
 
 use super::is_standard_stream;
 use super::kind;
+use super::name;
 use super::standard_input;
 
 /// From this size on, what came through a pipe is kept in a file without a name.
@@ -61,7 +63,7 @@ impl FileSource {
 
     fn spool(from: impl Read) -> io::Result<Self> {
         let limit = Options::default().max_size;
-        let mut spool = SpooledTempFile::new(IN_MEMORY);
+        let mut spool = Spool(SpooledTempFile::new(IN_MEMORY));
         let size = io::copy(&mut from.take(limit.saturating_add(1)), &mut spool)?;
         if size > limit {
             return Err(io::Error::other(format!(
@@ -69,9 +71,25 @@ impl FileSource {
             )));
         }
         Ok(Self {
-            content: Content::Spooled(spool),
+            content: Content::Spooled(spool.0),
             size,
         })
+    }
+}
+
+/// Where what is read is kept; its failures are told from those of reading.
+struct Spool(SpooledTempFile);
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(|error| {
+            let folder = name(&std::env::temp_dir());
+            io::Error::other(format!("what was read cannot be kept in {folder}: {error}"))
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -107,8 +107,8 @@ pub(super) fn losses(document: &Document) -> Vec<String> {
     }
     for (_, scenario, count) in too_many_denied_signers(document) {
         losses.push(format!(
-            "scenario {scenario} denies {count} signers; Microsoft's compiler takes {MAX_DENIED_SIGNERS} at most, and whether \
-             Windows takes more is not known: split the policy"
+            "{scenario} denies {count} signers; Microsoft's compiler takes {MAX_DENIED_SIGNERS} at most, and whether Windows \
+             takes more is not known: split the policy"
         ));
     }
     for option in &document.other_options {
