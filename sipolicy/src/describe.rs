@@ -324,7 +324,7 @@ impl<'d> Describer<'d> {
             .ekus
             .iter()
             .map(|cert_eku| {
-                let value = self.document.eku(&cert_eku.eku.id).and_then(Eku::encoded);
+                let value = self.by_id.eku(&cert_eku.eku.id).and_then(Eku::encoded);
                 let value = value.map_or_else(
                     || format!("{} (not there)", cert_eku.eku.id),
                     |value| hex::encode(&value),

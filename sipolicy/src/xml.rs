@@ -31,6 +31,8 @@ use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use text::LineIndex;
+use text::MAX_CROWD;
+use text::crowd;
 use text::foreign_encoding;
 use text::is_fragment;
 
@@ -69,6 +71,14 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
         );
         return Err(fail(1, 1, message));
     }
+    let lines = LineIndex::new(text);
+    if let Some(at) = crowd(text) {
+        let Position { line, column } = lines.position(at);
+        let message = format!(
+            "an element has more than {MAX_CROWD} attributes, or stands that deep in others; policies have no such elements"
+        );
+        return Err(fail(line, column, message));
+    }
     let tree = roxmltree::Document::parse_with_options(text, ParsingOptions::default()).map_err(|error| {
         let at = error.pos();
         let message = match error {
@@ -83,7 +93,6 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, ReadError> {
         };
         fail(at.row, at.col, message)
     })?;
-    let lines = LineIndex::new(text);
     let mut reader = Reader {
         lines,
         document: Document {

@@ -268,9 +268,22 @@ fn what_is_wrong_is_refused_with_place_and_remedy() {
 fn too_large_and_too_deep_documents_are_refused() {
     let large = " ".repeat(sipolicy::MAX_DOCUMENT_BYTES + 1);
     assert!(refused(&large).contains("64 MiB"));
-    let deep = around(&("<a>".repeat(300_000) + &"</a>".repeat(300_000)));
-    // Read or refused, but answered.
-    let _ = Document::read("policy.xml", deep.as_bytes());
+    for crowded in [
+        "<a>".repeat(300_000) + &"</a>".repeat(300_000),
+        format!(
+            "<Rules {}/>",
+            (0..300_000)
+                .map(|at| format!("a{at}=\"\""))
+                .collect::<Vec<_>>()
+                .join(" ")
+        ),
+    ] {
+        let error = refused(&around(&crowded));
+        assert!(
+            error.contains("policy.xml:3:") && error.contains("more than 64"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::Finding;
 use super::document::asks_whql;
 use super::together::kernel_rules;
 use super::together::kernel_signers;
+use crate::by_id::ById;
 use crate::document::CertRoot;
 use crate::document::Document;
 use crate::document::FileRule;
@@ -69,11 +70,12 @@ fn age(document: &Document, knowledge: &Knowledge, find: &mut Find<'_>) {
 
 /// Finds what WHQL rules leave open, or close.
 fn whql(document: &Document, denies: bool, find: &mut Find<'_>) {
+    let by_id = ById::of(document);
     let allowed: Vec<&Signer> = kernel_signers(document, false)
         .map(|(_, signer)| signer)
         .collect();
     let (whql, others): (Vec<&Signer>, Vec<&Signer>) =
-        allowed.iter().partition(|signer| asks_whql(document, signer));
+        allowed.iter().partition(|signer| asks_whql(&by_id, signer));
     let any_vendor = |signer: &&&Signer| {
         signer.publisher.is_none() && signer.oem_id.is_none() && signer.file_attributes.is_empty()
     };
@@ -173,6 +175,7 @@ impl<'d> Meant<'d> {
 
 /// Finds signers that another one of the same list makes moot.
 fn signers_in_shadow(document: &Document, find: &mut Find<'_>) {
+    let by_id = ById::of(document);
     for denied in [false, true] {
         // One with exceptions leaves something to others, and has a meaning of its own.
         let alone = || kernel_signers(document, denied).filter(|(found, _)| found.exceptions.is_empty());
@@ -180,7 +183,7 @@ fn signers_in_shadow(document: &Document, find: &mut Find<'_>) {
         for (_, signer) in alone() {
             let names_vendor = signer.publisher.is_some() || signer.oem_id.is_some();
             // A bare WHQL signer has a finding of its own.
-            let counts = denied || names_vendor || !asks_whql(document, signer);
+            let counts = denied || names_vendor || !asks_whql(&by_id, signer);
             if counts && signer.file_attributes.is_empty() && signer.sign_time_after.is_none() {
                 broad.entry(Meant::of(signer)).or_insert(&signer.id);
             }

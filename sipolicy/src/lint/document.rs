@@ -90,9 +90,9 @@ fn label(name: &str) -> Option<(&'static str, usize)> {
 }
 
 /// Whether a signer asks for the WHQL key usage.
-pub(super) fn asks_whql(document: &Document, signer: &Signer) -> bool {
+pub(super) fn asks_whql(by_id: &ById<'_>, signer: &Signer) -> bool {
     signer.ekus.iter().filter(|eku| !eku.except).any(|cert_eku| {
-        let value = document.eku(&cert_eku.eku.id).and_then(Eku::encoded);
+        let value = by_id.eku(&cert_eku.eku.id).and_then(Eku::encoded);
         value.is_some_and(|value| hex::oid_content(&value) == Some(EKU_WHQL))
     })
 }

@@ -12,6 +12,7 @@ use crate::document::SettingValue;
 use crate::error::ReadError;
 use crate::options::OPTIONS;
 use policy::Options;
+use std::collections::HashSet;
 
 impl Reader<'_> {
     pub(super) fn options(&mut self, rules: Element<'_, '_>) {
@@ -53,10 +54,11 @@ impl Reader<'_> {
     }
 
     pub(super) fn macros(&mut self, macros: Element<'_, '_>) -> Result<(), ReadError> {
+        let mut ids = HashSet::new();
         for child in elements(macros) {
             let id = self.required(child, "Id")?.to_owned();
             let value = self.required(child, "Value")?.to_owned();
-            if self.document.macros.iter().any(|(other, _)| *other == id) {
+            if !ids.insert(id.clone()) {
                 return Err(self.error(
                     child,
                     format!("the macro {} is defined twice; leave one out", quoted(&id)),

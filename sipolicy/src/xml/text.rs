@@ -33,6 +33,49 @@ pub(super) fn foreign_encoding(text: &str) -> Option<&str> {
     (!known && !text.is_ascii()).then_some(name)
 }
 
+/// As many attributes an element may have, and so deep elements may stand in one another: policies have 17 and 8 at most.
+pub(super) const MAX_CROWD: usize = 64;
+
+/// Where a document has more attributes in one element, or elements deeper in one another, than [`MAX_CROWD`]: the parser would
+/// compare each with each. Of a document that is not well-formed the parser tells.
+pub(super) fn crowd(text: &str) -> Option<usize> {
+    let mut at = 0;
+    let mut depth = 0_usize;
+    while let Some(start) = text.get(at..)?.find('<').map(|found| at + found) {
+        let rest = text.get(start..)?;
+        let aside = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")];
+        if let Some((opening, closing)) = aside.into_iter().find(|(opening, _)| rest.starts_with(opening)) {
+            at = start + opening.len() + rest.get(opening.len()..)?.find(closing)? + closing.len();
+            continue;
+        }
+        let mut quote = None;
+        let mut attributes = 0;
+        let end = rest.bytes().position(|byte| match (quote, byte) {
+            (Some(open), _) => {
+                quote = Some(open).filter(|open| *open != byte);
+                false
+            }
+            (None, b'"' | b'\'') => {
+                quote = Some(byte);
+                attributes += 1;
+                attributes > MAX_CROWD
+            }
+            _ => byte == b'>',
+        })?;
+        let tag = rest.get(..end)?;
+        if tag.starts_with("</") {
+            depth = depth.saturating_sub(1);
+        } else if !tag.ends_with('/') {
+            depth += 1;
+        }
+        if attributes > MAX_CROWD || depth > MAX_CROWD {
+            return Some(start);
+        }
+        at = start + end;
+    }
+    None
+}
+
 /// So many bytes are counted anew for a place.
 const BLOCK: usize = 1024;
 
@@ -87,6 +130,7 @@ impl<'t> LineIndex<'t> {
 #[cfg(test)]
 mod tests {
     use super::LineIndex;
+    use super::crowd;
     use super::foreign_encoding;
 
     #[test]
@@ -104,6 +148,26 @@ mod tests {
             };
         }
         assert_eq!(wanted, (3, 3));
+    }
+
+    #[test]
+    fn many_attributes_and_deep_elements_are_found_before_they_are_parsed() {
+        let attributes = |number: usize| {
+            let attributes: Vec<String> = (0..number).map(|at| format!("a{at}='>' ")).collect();
+            format!(
+                "<?x a='1'?><!-- <b> --><a><![CDATA[<c>]]><b/><b {}/></a>",
+                attributes.concat()
+            )
+        };
+        assert_eq!(crowd(&attributes(64)), None);
+        assert_eq!(crowd(&attributes(65)), attributes(65).find("<b a0"));
+        let deep = |number: usize| "<a>".repeat(number) + "<b/>" + &"</a>".repeat(number);
+        assert_eq!(crowd(&deep(64)), None);
+        assert_eq!(crowd(&deep(65)), Some(64 * 3));
+        assert_eq!(crowd(&"<a></a><b/>".repeat(1000)), None);
+        for broken in ["<", "<a", "<a b='", "<!--", "a", ""] {
+            assert_eq!(crowd(broken), None, "{broken}");
+        }
     }
 
     #[test]

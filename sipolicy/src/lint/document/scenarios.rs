@@ -35,7 +35,7 @@ impl<'d> Linter<'d, '_> {
         } else {
             for found in &scenario.product.allowed {
                 let signer = self.by_id.signer(&found.signer.id);
-                if signer.is_some_and(|signer| asks_whql(document, signer)) {
+                if signer.is_some_and(|signer| asks_whql(&self.by_id, signer)) {
                     let message = format!(
                         "{} asks for the WHQL EKU in scenario {}",
                         found.signer.id, scenario.value
@@ -102,7 +102,7 @@ impl<'d> Linter<'d, '_> {
         let whql: Vec<&Signer> = allowed
             .iter()
             .copied()
-            .filter(|signer| asks_whql(document, signer))
+            .filter(|signer| asks_whql(&self.by_id, signer))
             .collect();
         let bare = |signer: &&&Signer| {
             signer.publisher.is_none() && signer.oem_id.is_none() && signer.file_attributes.is_empty()

@@ -57,7 +57,7 @@ impl Linter<'_, '_> {
         for signer in &document.signers {
             let id = &signer.id;
             for cert_eku in &signer.ekus {
-                let there = document.eku(&cert_eku.eku.id).is_some();
+                let there = self.by_id.eku(&cert_eku.eku.id).is_some();
                 self.refer(&cert_eku.eku, there, "EKU");
             }
             for reference in &signer.file_attributes {
@@ -81,7 +81,7 @@ impl Linter<'_, '_> {
             }
             if let Some(publisher) = &signer.publisher {
                 let whql_leaf = publisher.starts_with("Microsoft Windows Hardware");
-                if asks_whql(document, signer) && !whql_leaf {
+                if asks_whql(&self.by_id, signer) && !whql_leaf {
                     self.find(
                         Code::WhqlByCommonName,
                         signer.position,
