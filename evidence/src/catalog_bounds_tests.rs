@@ -108,7 +108,7 @@ fn listed(digests: &Digests) -> [Member; 2] {
 fn all_catalogues_that_list_a_file_count_and_no_flood_hides_a_known_one() {
     let file = Pe::default().build();
     let members = listed(&examined(&file, &nothing()).digests);
-    let floods: Vec<Vec<u8>> = (0..MAX_CATALOGS_OF_FILE + 1)
+    let floods: Vec<Vec<u8>> = (0..=MAX_CATALOGS_OF_FILE)
         .map(|number| self_made(&format!("Flood {number}"), &members, &[]))
         .collect();
     let real = known(&members);

@@ -42,9 +42,19 @@ pub struct PolicySet<'a> {
 pub(crate) struct Few {
     pub(crate) attribute_uses: bool,
     pub(crate) signer_uses: bool,
-    pub(crate) file_signers: bool,
-    /// Those of [`Self::file_signers`] that go by no name: with key 0.
-    pub(crate) nameless_file_signers: bool,
+    pub(crate) file_signers: FewFileSigners,
+}
+
+/// Which of the signer uses by file names are so few that they may all be tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FewFileSigners {
+    /// All of them.
+    All,
+    /// Those that go by no name, with key 0.
+    Nameless,
+    /// Not even those.
+    #[default]
+    Neither,
 }
 
 impl<'a> PolicySet<'a> {
@@ -57,8 +67,7 @@ impl<'a> PolicySet<'a> {
             few: Few {
                 attribute_uses: true,
                 signer_uses: true,
-                file_signers: true,
-                nameless_file_signers: true,
+                file_signers: FewFileSigners::All,
             },
         }
     }

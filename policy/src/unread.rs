@@ -9,6 +9,7 @@ use crate::records::SignerUse;
 use crate::rules::Anchor;
 use crate::rules::action_of;
 use crate::rules::level_of;
+use crate::set::FewFileSigners;
 use crate::truth::Truth;
 use crate::verdict::Action;
 use crate::verdict::Level;
@@ -37,20 +38,16 @@ impl Weighing<'_, '_, '_> {
                 }
             }
         }
-        let few = self.set.few;
+        let few = self.set.few.file_signers;
         if self.rules.keys.missing.is_none() {
-            for key in self
-                .rules
-                .keys
-                .iter()
-                .filter(|key| *key != 0 || few.nameless_file_signers)
-            {
+            let nameless = few != FewFileSigners::Neither;
+            for key in self.rules.keys.iter().filter(|key| *key != 0 || nameless) {
                 self.anybody_for(self.set.file_signers(key), reason);
             }
-            if few.nameless_file_signers {
+            if nameless {
                 return;
             }
-        } else if few.file_signers {
+        } else if few == FewFileSigners::All {
             self.anybody_for(self.set.table(Table::FileSigners), reason);
             return;
         }

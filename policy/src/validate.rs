@@ -119,14 +119,13 @@ fn validate(bytes: &[u8]) -> Result<(u16, Few), SetError> {
     checks.ekus()?;
     checks.signers()?;
     let signer_uses = checks.signer_uses()?;
-    let (file_signers, nameless_file_signers) = checks.summaries()?;
+    let file_signers = checks.summaries()?;
     checks.rule_names()?;
     checks.catalogs()?;
     let few = Few {
         attribute_uses,
         signer_uses,
         file_signers,
-        nameless_file_signers,
     };
     Ok((base_count, few))
 }

@@ -79,7 +79,8 @@ fn thousands_of_catalogues_are_proven_in_every_run() -> Result<()> {
     maker.folder(&run.catalogs, COUNT, 8, hash)?;
     let last = format!("{:05}.cat", COUNT - 1);
     ensure!(run.listed_by()? == [last.as_str()]);
-    ensure!(run.record()? == run.record()?, "the same in any run");
+    let signatures = |run: &Run| anyhow::Ok(run.record()?["signatures"].take());
+    ensure!(signatures(&run)? == signatures(&run)?, "the same in any run");
     ensure!(fs::read_dir(&run.home)?.next().is_none(), "something was kept");
 
     // A catalogue that changes behind the back of size and time vouches no more.

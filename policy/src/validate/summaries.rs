@@ -19,6 +19,7 @@ use crate::records::FileSigner;
 use crate::records::NONE;
 use crate::records::PolicyRecord;
 use crate::records::SignerUse;
+use crate::set::FewFileSigners;
 use zerocopy::little_endian::U32;
 
 /// What a signer use goes by beside the signature.
@@ -33,9 +34,8 @@ enum Files {
 }
 
 impl Checks<'_> {
-    /// Checks the first uses that the policies name, and [`Table::FileSigners`]; says whether the latter are few, and those of them that go by no
-    /// name. The tables that they refer to have been checked.
-    pub(super) fn summaries(&self) -> Result<(bool, bool), SetError> {
+    /// Checks the first uses that the policies name, and [`Table::FileSigners`]; says which of the latter are few. The tables that they refer to have been checked.
+    pub(super) fn summaries(&self) -> Result<FewFileSigners, SetError> {
         let mut confirmed = 0_usize;
         let named: &[AttributeUse] = self.set.table(Table::AttributeUses);
         for (number, found) in (0_u32..).zip(named) {
@@ -122,7 +122,7 @@ impl Checks<'_> {
     }
 
     /// Checks the signer uses by file names: each is right and none is missing, because there are as many as there should be.
-    fn file_signers(&self, wanted: usize) -> Result<(bool, bool), SetError> {
+    fn file_signers(&self, wanted: usize) -> Result<FewFileSigners, SetError> {
         let records: &[FileSigner] = self.set.table(Table::FileSigners);
         self.check(records.len() == wanted, SetFault::Count, Table::FileSigners, 0)?;
         let mut scan = BucketScan::new(self.set.table(Table::FileSignerBuckets), records.len())
@@ -153,7 +153,13 @@ impl Checks<'_> {
             previous = Some(place);
         }
         self.check(scan.finish(), SetFault::Buckets, Table::FileSignerBuckets, 0)?;
-        Ok((steps.are_few(), nameless <= MAX_STEPS))
+        Ok(if steps.are_few() {
+            FewFileSigners::All
+        } else if nameless <= MAX_STEPS {
+            FewFileSigners::Nameless
+        } else {
+            FewFileSigners::Neither
+        })
     }
 
     fn file_signer_is_right(&self, record: &FileSigner) -> bool {
