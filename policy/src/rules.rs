@@ -186,7 +186,8 @@ impl<'s, 'e> Rules<'s, 'e> {
             && Truth::unread(reason, action) != Truth::No
         {
             // Of very many, one of the rest may be meant.
-            let (tried, rest) = refs.split_at(refs.len().min(MAX_TRIED_ATTRIBUTES));
+            let tried = refs.get(..MAX_TRIED_ATTRIBUTES).unwrap_or(refs);
+            let rest = refs.get(MAX_TRIED_ATTRIBUTES..).unwrap_or_default();
             return match any(tried) {
                 Truth::No if !rest.is_empty() => Truth::unread(reason, action),
                 truth => truth,

@@ -158,12 +158,18 @@ impl Checks<'_> {
             return 0;
         };
         let refs = self.set.attribute_refs(signer);
-        let runs = refs.chunk_by(|one, next| one.key == next.key);
-        let (mut nameless, mut longest) = (0, 0);
-        for run in runs {
-            match run.first() {
-                Some(first) if first.key.get() == 0 => nameless = run.len(),
-                _ => longest = run.len().max(longest),
+        let (mut nameless, mut longest) = (0_usize, 0_usize);
+        let mut run: Option<(U32, usize)> = None;
+        for reference in refs {
+            let length = match run {
+                Some((key, length)) if key == reference.key => length.saturating_add(1),
+                _ => 1,
+            };
+            run = Some((reference.key, length));
+            if reference.key.get() == 0 {
+                nameless = length;
+            } else {
+                longest = longest.max(length);
             }
         }
         let tried = longest
