@@ -261,21 +261,20 @@ impl Search<'_, '_, '_> {
             let Some(level) = tried.get_mut(depth).filter(|_| path.length > 0) else {
                 return;
             };
-            match self.next_issuer(&path, level) {
-                Some(place) => match path.with(place) {
+            if let Some(place) = self.next_issuer(&path, level) {
+                match path.with(place) {
                     Some(longer) => {
                         path = longer;
                         self.arrive(&path, &mut tried);
                     }
                     None => self.note(SignatureFault::CapReached),
-                },
-                None => {
-                    if level.named && !level.proven {
-                        self.note(SignatureFault::ChainSignature);
-                    }
-                    path.without_last();
                 }
+                continue;
             }
+            if level.named && !level.proven {
+                self.note(SignatureFault::ChainSignature);
+            }
+            path.without_last();
         }
     }
 

@@ -174,9 +174,9 @@ impl<'e> Weighing<'_, 'e, '_> {
             .root
             .wellknown
             .map_or(0, |id| 1_u32.checked_shl(u32::from(id)).unwrap_or(0));
-        let named = proven | signature.claimed_roots;
+        let roots = proven | signature.claimed_roots;
         for wellknown in
-            (0..32_u8).filter(|id| *id == 0 || named.checked_shr(u32::from(*id)).unwrap_or(0) & 1 != 0)
+            (0..32_u8).filter(|id| *id == 0 || roots.checked_shr(u32::from(*id)).unwrap_or(0) & 1 != 0)
         {
             self.root(&weighed, wellknown_key(wellknown), &names);
         }
