@@ -187,7 +187,9 @@ fn split(bytes: &[u8]) -> Option<(u8, Form, &[u8], usize)> {
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
             let digits = bytes.get(2..2 + count)?;
-            let length = digits.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+            let length = digits
+                .iter()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte));
             let shortest = head(tag, length).len() == 2 + count;
             (length, 2 + count, if shortest { Form::Short } else { Form::Long })
         }

@@ -302,7 +302,12 @@ pub fn table(messages: &[Vec<u8>]) -> Vec<u8> {
 pub fn without_table(file: &[u8]) -> Vec<u8> {
     let at = Fields::of(file).security();
     let start = u32_at(file, at);
-    let mut image = file[..if start == 0 { file.len() } else { start.min(file.len()) }].to_vec();
+    let mut image = file[..if start == 0 {
+        file.len()
+    } else {
+        start.min(file.len())
+    }]
+        .to_vec();
     image.resize(image.len().next_multiple_of(8), 0);
     put(&mut image, at, 0);
     put(&mut image, at + 4, 0);

@@ -93,7 +93,10 @@ impl Message {
     }
 
     fn field(&self, tag: u8) -> &[Node] {
-        let fields = self.fields().and_then(|fields| fields.get(3..)).unwrap_or_default();
+        let fields = self
+            .fields()
+            .and_then(|fields| fields.get(3..))
+            .unwrap_or_default();
         let field = fields.iter().find(|field| field.tag() == Some(tag));
         field.and_then(Node::children).unwrap_or_default()
     }
@@ -141,8 +144,8 @@ pub fn messages(table: &[u8]) -> Vec<Option<Message>> {
     let mut at = 0;
     while let Some(body) = table.get(at..).filter(|rest| rest.len() >= 8) {
         let length = u32_at(body, 0);
+        // It ends the table for every reader: what follows was taken off.
         if length < 8 {
-            found.push(None);
             break;
         }
         let message = Message::read(&body[8..length.min(body.len())]);
@@ -427,5 +430,7 @@ fn flip(bytes: &mut [u8], within: usize, random: &mut ChaCha8Rng) {
 }
 
 fn pick(from: &[Vec<u8>], random: &mut ChaCha8Rng) -> Vec<u8> {
-    from.get(below(random, from.len().max(1))).cloned().unwrap_or_default()
+    from.get(below(random, from.len().max(1)))
+        .cloned()
+        .unwrap_or_default()
 }
