@@ -36,6 +36,11 @@ impl Fields {
         self.directories + 32
     }
 
+    /// `CheckSum`.
+    pub const fn checksum(self) -> usize {
+        self.optional + 64
+    }
+
     fn section(self, file: &[u8], index: usize) -> usize {
         self.optional + u16_at(file, self.nt + 20) + 40 * index
     }
