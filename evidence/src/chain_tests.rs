@@ -26,6 +26,7 @@ use crate::testing::signed::AUTHORITY_KEY;
 use crate::testing::signed::LEAF_KEY;
 use crate::testing::signed::OTHER_KEY;
 use crate::testing::signed::authority;
+use crate::testing::signed::changed;
 use crate::testing::signed::digest;
 use crate::testing::signed::fault;
 use crate::testing::signed::file_with;
@@ -98,6 +99,52 @@ fn certificates_that_do_not_belong_are_refused() {
         with(&leaf(), &[limited.issue(), leaf().issue()]),
         Some(SignatureFault::NotCodeSigning)
     );
+}
+
+/// Whoever holds the file may put a certificate of his own beside the signer's, for the same key and with other names. What a denial
+/// goes by must not depend on which of them comes first, or is named.
+#[test]
+fn a_second_certificate_for_the_signers_key_leaves_open_who_signed() {
+    let image = digest(&Pe::default());
+    let own_authority = Spec::authority(AUTHORITY, OTHER_KEY, AUTHORITY, OTHER_KEY);
+    let other_name = Spec::leaf("Somebody Else", LEAF_KEY, AUTHORITY, OTHER_KEY);
+    let other_serial = Spec {
+        serial: 99,
+        ..Spec::leaf("Somebody Else", LEAF_KEY, AUTHORITY, OTHER_KEY)
+    };
+    let identity = |signer: &Spec, certificates: &[&Spec]| {
+        let certificates: Vec<Vec<u8>> = certificates.iter().map(|spec| spec.issue()).collect();
+        let file = file_with(&[Message::over(&image, signer, &certificates).build(&[])]);
+        with_evidence(&file, |evidence| {
+            let signature = &evidence.signatures.present().unwrap()[0];
+            (signature.fault, signature.identity)
+        })
+    };
+    let real = [&leaf(), &authority()];
+    assert_eq!(identity(&leaf(), &real), (None, Identity::Proven));
+    for (signer, added) in [(leaf(), &other_name), (other_serial.clone(), &other_serial)] {
+        for certificates in [
+            [added, &own_authority, real[0], real[1]],
+            [real[0], real[1], added, &own_authority],
+        ] {
+            let (fault, identity) = identity(&signer, &certificates);
+            assert_eq!((fault, identity), (None, Identity::Unproven));
+        }
+    }
+    // With keys and signatures of a kind that nobody knows no key can tell which certificate is meant.
+    let unknown = |certificates: &[&Spec]| {
+        let certificates: Vec<Vec<u8>> = certificates.iter().map(|spec| spec.issue()).collect();
+        let message = Message::over(&image, &leaf(), &certificates).build(&[]);
+        let pkcs1 = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
+        let nobodys = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x7f];
+        let file = file_with(&[changed(&message, &pkcs1, &nobodys)]);
+        with_evidence(&file, |evidence| {
+            evidence.signatures.present().unwrap()[0].identity
+        })
+    };
+    assert_eq!(unknown(&real), Identity::Claimed);
+    let other_key = Spec::leaf("Somebody Else", OTHER_KEY, AUTHORITY, OTHER_KEY);
+    assert_eq!(unknown(&[&other_key, real[0], real[1]]), Identity::Unproven);
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(crate) fn prove<'a>(
     let claims = place.map_or(Claims::NONE, |place| Claims::of(pool, place, chain.as_ref()));
     let is_of_unknown_kind = place.is_some_and(|place| is_of_unknown_kind(signer, pool.get(place)));
     let identity = match &chain {
+        _ if is_ambiguous(signer, pool, place) => Identity::Unproven,
         Some(chain) if verified.is_ok() && completeness == Completeness::Whole => identity(chain),
         Some(chain) if is_of_unknown_kind && !is_contradicted(chain) => Identity::Claimed,
         _ => Identity::Unproven,
@@ -137,6 +138,16 @@ fn find_signer(
         }
     }
     (first, outcome)
+}
+
+/// Whether a pool holds several certificates that may be the signer's. Neither which one the signer names nor which one comes first is
+/// under the signature: beside the one that an authority issued, anybody may put his own for the same key, with other names in it.
+fn is_ambiguous(signer: &SignerInfo<'_>, pool: &[X509<'_>], place: Option<usize>) -> bool {
+    let leaf = place.and_then(|place| pool.get(place));
+    pool.iter()
+        .filter(|other| signer.names(other) || leaf.is_some_and(|leaf| leaf.key.is_same(&other.key)))
+        .nth(1)
+        .is_some()
 }
 
 /// Whether neither the signature nor the leaf's key is of a kind that this reader knows: made for readers to come, as signatures

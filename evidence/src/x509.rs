@@ -386,6 +386,19 @@ impl<'a> PublicKey<'a> {
         Some(Self { raw: info.raw, kind })
     }
 
+    /// Whether it is the same key, however it is written.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let number = |bytes: &'a [u8]| bytes.iter().skip_while(|byte| **byte == 0);
+        match (&self.kind, &other.kind) {
+            (KeyKind::Rsa(own), KeyKind::Rsa(theirs)) => {
+                number(own.modulus).eq(number(theirs.modulus))
+                    && number(own.exponent).eq(number(theirs.exponent))
+            }
+            (KeyKind::Ecdsa(own, point), KeyKind::Ecdsa(theirs, other)) => own == theirs && point == other,
+            _ => self.raw == other.raw,
+        }
+    }
+
     /// What kind of key it is.
     pub(crate) fn facts(&self) -> Key {
         self.kind.facts()

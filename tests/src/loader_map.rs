@@ -75,7 +75,9 @@ pub fn mapped(file: &[u8]) -> Map {
         bytes
     };
 
-    let flat = section_alignment < PAGE;
+    // With less than a page the kernel maps the file as it lies, and takes only images whose sections lie there too.
+    let in_place = |[_, address, size, start]: &[usize; 4]| *size == 0 || *start == 0 || address == start;
+    let flat = section_alignment < PAGE && sections.iter().all(in_place);
     let headers_end = if flat {
         size_of_image.next_multiple_of(PAGE)
     } else {

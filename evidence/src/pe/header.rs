@@ -93,6 +93,7 @@ pub(crate) fn read_headers<S: Source + ?Sized>(
         section_alignment: fields.section_alignment,
         file_alignment: fields.file_alignment,
         size_of_image: fields.size_of_image,
+        is_mapped_flat: false,
     };
     let entry = fields.security.map(|(_, offset, length)| (offset, length));
     headers.place_table(entry, sections);

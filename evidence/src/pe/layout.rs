@@ -53,11 +53,14 @@ pub(crate) struct Headers {
     pub(super) section_alignment: u32,
     pub(super) file_alignment: u32,
     pub(super) size_of_image: u32,
+    /// Whether the loader maps the file as it lies instead of section by section.
+    pub(super) is_mapped_flat: bool,
 }
 
 impl Headers {
-    /// Finds out where the certificate table lies that the entry describes, and whether the image is conformant.
+    /// Finds out how the image is mapped, where the certificate table lies that the entry describes, and whether the image is conformant.
     pub(super) fn place_table(&mut self, entry: Option<(u32, u32)>, sections: &[Section]) {
+        self.is_mapped_flat = u64::from(self.section_alignment) < PAGE && lie_in_place(sections);
         let behind = self.end_of_data(sections);
         self.table = match entry {
             None => CertificateTable::NoEntry,
@@ -88,11 +91,6 @@ impl Headers {
             .fold(headers_end.max(u64::from(self.declared_size)), u64::max)
     }
 
-    /// Whether the loader maps the file as it lies instead of section by section.
-    fn is_mapped_flat(&self) -> bool {
-        u64::from(self.section_alignment) < PAGE
-    }
-
     /// File range that the loader maps for a section, taken as wide as any of its readings. It begins on a sector and ends on
     /// `FileAlignment`, but not behind the section's memory nor the file.
     fn mapped(&self, section: &Section) -> (u64, u64) {
@@ -100,7 +98,7 @@ impl Headers {
         if start >= end {
             return (0, 0);
         }
-        if self.is_mapped_flat() {
+        if self.is_mapped_flat {
             return (start, end.min(self.image.size));
         }
         let unit = u64::from(self.file_alignment).max(SECTOR);
@@ -121,14 +119,14 @@ impl Headers {
             .iter()
             .filter(|section| section.virtual_address <= rva)
             .max_by_key(|section| section.virtual_address)
-            .filter(|_| !self.is_mapped_flat());
+            .filter(|_| !self.is_mapped_flat);
         let (offset, end) = match section {
             Some(section) => {
                 let (start, end) = self.mapped(section);
                 let inside = at.saturating_sub(u64::from(section.virtual_address));
                 (start.saturating_add(inside), end)
             }
-            None if self.is_mapped_flat() => (at, u64::from(self.size_of_image).min(self.image.size)),
+            None if self.is_mapped_flat => (at, u64::from(self.size_of_image).min(self.image.size)),
             None => (at, u64::from(self.declared_size).min(self.image.size)),
         };
         let left = end.checked_sub(offset).filter(|left| *left > 0)?;
@@ -162,7 +160,7 @@ fn is_conformant(headers: &Headers, sections: &[Section]) -> bool {
 
     let flat_end = round_up(u64::from(headers.size_of_image), PAGE).min(headers.image.size);
     let sound_image =
-        !headers.is_mapped_flat() || flat_end <= table.max(round_up(headers.end_of_data(sections), PAGE));
+        !headers.is_mapped_flat || flat_end <= table.max(round_up(headers.end_of_data(sections), PAGE));
     let sound_sections = sections.iter().all(|section| {
         let (start, end) = headers.mapped(section);
         let (_, data_end) = section.raw_range();
@@ -170,6 +168,15 @@ fn is_conformant(headers: &Headers, sections: &[Section]) -> bool {
         end <= table.max(last_page) && !maps_left_out((start, end))
     });
     sound_headers && sound_image && sound_sections && !data_overlaps(sections)
+}
+
+/// Whether every section's data lies in the file where it does in memory. Of images whose `SectionAlignment` is below a page the loader
+/// takes only such; others are for firmware, which maps them section by section.
+fn lie_in_place(sections: &[Section]) -> bool {
+    sections
+        .iter()
+        .filter(|section| section.raw_size > 0)
+        .all(|section| section.raw_offset == section.virtual_address)
 }
 
 /// Whether two of the sections, which are in file order, share data.
