@@ -106,6 +106,8 @@ pub struct Certificate {
     pub scheme: Vec<u8>,
     /// Octets that say nothing, to make it large.
     pub padding: usize,
+    /// When it begins and when it ends.
+    pub validity: [&'static str; 2],
 }
 
 impl Certificate {
@@ -122,6 +124,7 @@ impl Certificate {
             issuer_key_id: None,
             scheme: SHA256_WITH_RSA.to_vec(),
             padding: 0,
+            validity: ["200101000000Z", "490101000000Z"],
         }
     }
 
@@ -136,7 +139,7 @@ impl Certificate {
 
     /// The certificate with a signature by `issuer`, or of zeros.
     pub fn issue(&self, issuer: Option<&RsaPrivateKey>) -> Result<Vec<u8>> {
-        let validity = ["200101000000Z", "490101000000Z"].map(|time| element(UTC_TIME, time.as_bytes()));
+        let validity = self.validity.map(|time| element(UTC_TIME, time.as_bytes()));
         let mut extensions = Vec::new();
         let mut extend = |oid: &[u8], value: &[u8]| {
             let parts = [element(OID, oid), element(OCTET_STRING, value)].concat();
@@ -176,6 +179,17 @@ impl Certificate {
             &[to_sign, algorithm(&self.scheme), bits].concat(),
         ))
     }
+}
+
+/// The looser forms of a signature that others' tools write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// Without the attribute that repeats the type of the content.
+    pub has_no_content_type: bool,
+    /// With the content in an octet string, as libraries for CMS put it.
+    pub is_wrapped: bool,
+    /// With a third field in what is said of the program.
+    pub has_publisher_info: bool,
 }
 
 /// Who signs: key and certificate, and the certificates that go along.
@@ -228,6 +242,17 @@ impl Signer {
 
     /// The signature over this Authenticode SHA-256, of a program of this name.
     pub fn sign(&self, digest: &[u8], program: &str, unsigned: &[Vec<u8>]) -> Result<Vec<u8>> {
+        self.sign_shaped(digest, program, unsigned, Shape::default())
+    }
+
+    /// The same in another shape.
+    pub fn sign_shaped(
+        &self,
+        digest: &[u8],
+        program: &str,
+        unsigned: &[Vec<u8>],
+        shape: Shape,
+    ) -> Result<Vec<u8>> {
         let image = element(SEQUENCE, &[3, 1, 0]);
         let content = [
             element(SEQUENCE, &[element(OID, IMAGE_DATA), image].concat()),
@@ -238,13 +263,24 @@ impl Signer {
         ]
         .concat();
         let program: Vec<u8> = program.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let opus = element(SEQUENCE, &element(CONTEXT_0, &element(0x80, &program)));
-        let attributes = [
-            attribute(CONTENT_TYPE, &element(OID, INDIRECT_DATA)),
-            attribute(OPUS_INFO, &opus),
+        let mut opus = element(CONTEXT_0, &element(0x80, &program));
+        if shape.has_publisher_info {
+            opus.extend(element(0xa2, &element(0x80, b"https://publisher.example")));
+        }
+        // What is signed are the octets inside, whatever they stand in.
+        let (content, tag) = if shape.is_wrapped {
+            (element(SEQUENCE, &content), OCTET_STRING)
+        } else {
+            (content, SEQUENCE)
+        };
+        let mut attributes = vec![
+            attribute(OPUS_INFO, &element(SEQUENCE, &opus)),
             attribute(MESSAGE_DIGEST, &element(OCTET_STRING, &Sha256::digest(&content))),
-        ]
-        .concat();
+        ];
+        if !shape.has_no_content_type {
+            attributes.push(attribute(CONTENT_TYPE, &element(OID, INDIRECT_DATA)));
+        }
+        let attributes = attributes.concat();
         let signature = sign(&self.key, &element(SET, &attributes))?;
         let id = [self.issuer.clone(), element(2, &self.serial)].concat();
         let mut signer = vec![
@@ -260,7 +296,7 @@ impl Signer {
         }
         let encapsulated = [
             element(OID, INDIRECT_DATA),
-            element(CONTEXT_0, &element(SEQUENCE, &content)),
+            element(CONTEXT_0, &element(tag, &content)),
         ];
         let signed_data = [
             number(&[1]),

@@ -25,6 +25,8 @@ use gatehouse_tests::der::Node;
 use gatehouse_tests::der::SEQUENCE;
 use gatehouse_tests::der::element;
 use gatehouse_tests::der::number;
+use gatehouse_tests::enforcing_gate::EnforcingGate;
+use gatehouse_tests::enforcing_gate::Load;
 use gatehouse_tests::loader_map::Fields;
 use gatehouse_tests::loader_map::below;
 use gatehouse_tests::loader_map::u32_at;
@@ -68,7 +70,7 @@ const BLOCK: usize = 100_000;
 fn mutants() -> Result<usize> {
     match env::var(MUTANTS) {
         Ok(number) => number.parse().with_context(|| format!("{MUTANTS}={number}")),
-        Err(_) => Ok(6000),
+        Err(_) => Ok(3000),
     }
 }
 
@@ -92,6 +94,8 @@ struct Subject {
     messages: Vec<Message>,
     targets: Vec<Target>,
     set: ValidatedSet<Vec<u8>>,
+    /// The driver's brain under the denials alone.
+    gate: EnforcingGate,
 }
 
 /// The image with one byte of its first section changed.
@@ -143,6 +147,7 @@ impl Subject {
             changed: changed(&image),
             image,
             messages: top,
+            gate: gate(&targets)?,
             set: compiled(&targets)?,
             targets,
         };
@@ -162,6 +167,7 @@ impl Subject {
             }
         }
         subject.set = compiled(&kept)?;
+        subject.gate = gate(&kept)?;
         subject.targets = kept;
         Ok(Some(subject))
     }
@@ -186,6 +192,15 @@ fn compiled(targets: &[Target]) -> Result<ValidatedSet<Vec<u8>>> {
     });
     let set = sipolicy::compile(&documents.collect::<Result<Vec<_>>>()?)?;
     ValidatedSet::new(set).ok().context("a sound set")
+}
+
+fn gate(targets: &[Target]) -> Result<EnforcingGate> {
+    let denials: Vec<Target> = targets
+        .iter()
+        .filter(|target| target.kind == Kind::DeniesOnly)
+        .cloned()
+        .collect();
+    EnforcingGate::new(compiled(&denials)?.bytes())
 }
 
 /// What the signatures in evidence have that policies can name.
@@ -582,6 +597,7 @@ fn hunt(
         };
         let file = mutate(image, &subject.messages, material, &mut random);
         tally.mutants += 1;
+        let before = tally.denied;
         let mut lost = None;
         subject.weigh(&file, &mut workspace, |index, decision, reason| {
             let target = &subject.targets[index];
@@ -594,6 +610,14 @@ fn hunt(
                 _ => lost = Some((target, decision, reason)),
             }
         });
+        let expected = [Load::Passed, Load::Refused][usize::from(tally.denied > before)];
+        let loaded = subject.gate.load(&file);
+        if loaded != expected && lost.is_none() {
+            bail!(
+                "mutant {number} of {} with seed {seed}: {loaded:?}, not {expected:?}",
+                subject.name
+            );
+        }
         if let Some((target, decision, reason)) = lost {
             let place = env::temp_dir().join("gatehouse-unsigned-parts-mutant.sys");
             fs::write(&place, &file)?;
