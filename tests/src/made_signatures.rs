@@ -1,17 +1,23 @@
 //! Authorities, certificates and Authenticode signatures made for tests, sound or forged, and images that carry them.
 
+use std::fs;
+
+use anyhow::Context;
 use anyhow::Result;
+use anyhow::ensure;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rsa::Pkcs1v15Sign;
 use rsa::RsaPrivateKey;
 use rsa::sha2::Digest;
 use rsa::sha2::Sha256;
+use rsa::sha2::Sha384;
 use rsa::traits::PublicKeyParts;
 
 use crate::der::BIT_STRING;
 use crate::der::CONTEXT_0;
 use crate::der::CONTEXT_1;
+use crate::der::Node;
 use crate::der::OCTET_STRING;
 use crate::der::OID;
 use crate::der::SEQUENCE;
@@ -43,6 +49,8 @@ pub const COUNTERSIGNATURE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x06";
 pub const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
 /// The key usage of timestamps.
 pub const TIME_STAMPING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x08";
+/// The key usage of signatures that end with their certificate.
+pub const LIFETIME_SIGNING: &[u8] = b"\x2b\x06\x01\x04\x01\x82\x37\x0a\x03\x0d";
 
 const CONTENT_TYPE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x03";
 const MESSAGE_DIGEST: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04";
@@ -77,6 +85,48 @@ pub fn name(common_name: &str) -> Vec<u8> {
     let text = element(UTF8_STRING, common_name.as_bytes());
     let attribute = element(SEQUENCE, &[element(OID, COMMON_NAME), text].concat());
     element(SEQUENCE, &element(SET, &attribute))
+}
+
+/// The moduli of the roots that are known, as `evidence/roots/make.py` writes them.
+pub fn known_moduli() -> Result<Vec<Vec<u8>>> {
+    let bytes = fs::read(lab::repository::root().join("evidence/roots/roots.bin"))?;
+    let mut rest = &bytes[..];
+    let mut moduli = Vec::new();
+    while rest.len() > 12 {
+        let length = |at: usize| usize::from(u16::from_le_bytes([rest[at], rest[at + 1]]));
+        let (name, key) = (length(8), length(10));
+        let start = 12 + name;
+        let stored = rest.get(start..start + key).context("a whole record")?;
+        // 8: the key is a modulus.
+        if rest[1] & 8 != 0 {
+            moduli.push(stored.to_vec());
+        }
+        rest = &rest[start + key..];
+    }
+    ensure!(moduli.len() > 20, "{} moduli", moduli.len());
+    Ok(moduli)
+}
+
+/// Issuer and subject of a certificate, as they stand.
+pub fn names_of(certificate: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (node, _) = Node::read(certificate, 2)?;
+    let fields = node.children()?.first()?.children()?;
+    let skipped = usize::from(fields.first()?.tag() == Some(CONTEXT_0));
+    let part = |place: usize| fields.get(place + skipped).map(Node::bytes);
+    Some((part(2)?, part(4)?))
+}
+
+/// The TBS hash of a certificate that is signed with SHA-256 or SHA-384.
+pub fn tbs_hash(certificate: &[u8]) -> Option<Vec<u8>> {
+    let (node, _) = Node::read(certificate, 1)?;
+    let [to_sign, scheme, ..] = node.children()? else {
+        return None;
+    };
+    let (to_sign, scheme) = (to_sign.bytes(), scheme.bytes());
+    match scheme.get(4 + SHA256_WITH_RSA.len() - 1)? {
+        0x0c => Some(Sha384::digest(to_sign).to_vec()),
+        _ => Some(Sha256::digest(to_sign).to_vec()),
+    }
 }
 
 fn sign(key: &RsaPrivateKey, bytes: &[u8]) -> Result<Vec<u8>> {

@@ -42,6 +42,7 @@ use gatehouse_tests::made_signatures::attribute;
 use gatehouse_tests::made_signatures::authenticode;
 use gatehouse_tests::made_signatures::key;
 use gatehouse_tests::made_signatures::key_info;
+use gatehouse_tests::made_signatures::known_moduli;
 use gatehouse_tests::made_signatures::modulus_info;
 use gatehouse_tests::made_signatures::table;
 use gatehouse_tests::made_signatures::table_of;
@@ -396,26 +397,6 @@ fn issuer_and_serial(certificate: &[u8]) -> Option<Vec<u8>> {
     let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
     let part = |place: usize| fields.get(place + skipped).map(Node::bytes);
     Some([part(2)?, part(0)?].concat())
-}
-
-/// The moduli of the roots that are known, as `evidence/roots/make.py` writes them.
-fn known_moduli() -> Result<Vec<Vec<u8>>> {
-    let bytes = fs::read(lab::repository::root().join("evidence/roots/roots.bin"))?;
-    let mut rest = &bytes[..];
-    let mut moduli = Vec::new();
-    while rest.len() > 12 {
-        let length = |at: usize| usize::from(u16::from_le_bytes([rest[at], rest[at + 1]]));
-        let (name, key) = (length(8), length(10));
-        let start = 12 + name;
-        let stored = rest.get(start..start + key).context("a whole record")?;
-        // 8: the key is a modulus.
-        if rest[1] & 8 != 0 {
-            moduli.push(stored.to_vec());
-        }
-        rest = &rest[start + key..];
-    }
-    ensure!(moduli.len() > 20, "{} moduli", moduli.len());
-    Ok(moduli)
 }
 
 /// Certificates that anybody can make from what is public: names and keys of others, with signatures of zeros or by nobody's key.
