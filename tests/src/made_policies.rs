@@ -118,3 +118,11 @@ pub fn policy(number: usize, kind: Kind, asked: &Asked) -> String {
 "#
     )
 }
+
+/// A base policy that allows one Authenticode SHA-256.
+pub fn hash_policy(digest: &[u8]) -> String {
+    crate::policy(&[("Allow", &hex(digest))]).replace(
+        "<Option>Enabled:Audit Mode</Option>",
+        "<Option>Enabled:UMCI</Option>",
+    )
+}

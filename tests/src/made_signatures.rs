@@ -1,17 +1,23 @@
 //! Authorities, certificates and Authenticode signatures made for tests, sound or forged, and images that carry them.
 
+use std::fs;
+
+use anyhow::Context;
 use anyhow::Result;
+use anyhow::ensure;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rsa::Pkcs1v15Sign;
 use rsa::RsaPrivateKey;
 use rsa::sha2::Digest;
 use rsa::sha2::Sha256;
+use rsa::sha2::Sha384;
 use rsa::traits::PublicKeyParts;
 
 use crate::der::BIT_STRING;
 use crate::der::CONTEXT_0;
 use crate::der::CONTEXT_1;
+use crate::der::Node;
 use crate::der::OCTET_STRING;
 use crate::der::OID;
 use crate::der::SEQUENCE;
@@ -43,6 +49,8 @@ pub const COUNTERSIGNATURE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x06";
 pub const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
 /// The key usage of timestamps.
 pub const TIME_STAMPING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x08";
+/// The key usage of signatures that end with their certificate.
+pub const LIFETIME_SIGNING: &[u8] = b"\x2b\x06\x01\x04\x01\x82\x37\x0a\x03\x0d";
 
 const CONTENT_TYPE: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x03";
 const MESSAGE_DIGEST: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04";
@@ -79,6 +87,48 @@ pub fn name(common_name: &str) -> Vec<u8> {
     element(SEQUENCE, &element(SET, &attribute))
 }
 
+/// The moduli of the roots that are known, as `evidence/roots/make.py` writes them.
+pub fn known_moduli() -> Result<Vec<Vec<u8>>> {
+    let bytes = fs::read(lab::repository::root().join("evidence/roots/roots.bin"))?;
+    let mut rest = &bytes[..];
+    let mut moduli = Vec::new();
+    while rest.len() > 12 {
+        let length = |at: usize| usize::from(u16::from_le_bytes([rest[at], rest[at + 1]]));
+        let (name, key) = (length(8), length(10));
+        let start = 12 + name;
+        let stored = rest.get(start..start + key).context("a whole record")?;
+        // 8: the key is a modulus.
+        if rest[1] & 8 != 0 {
+            moduli.push(stored.to_vec());
+        }
+        rest = &rest[start + key..];
+    }
+    ensure!(moduli.len() > 20, "{} moduli", moduli.len());
+    Ok(moduli)
+}
+
+/// Issuer and subject of a certificate, as they stand.
+pub fn names_of(certificate: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (node, _) = Node::read(certificate, 2)?;
+    let fields = node.children()?.first()?.children()?;
+    let skipped = usize::from(fields.first()?.tag() == Some(CONTEXT_0));
+    let part = |place: usize| fields.get(place + skipped).map(Node::bytes);
+    Some((part(2)?, part(4)?))
+}
+
+/// The TBS hash of a certificate that is signed with SHA-256 or SHA-384.
+pub fn tbs_hash(certificate: &[u8]) -> Option<Vec<u8>> {
+    let (node, _) = Node::read(certificate, 1)?;
+    let [to_sign, scheme, ..] = node.children()? else {
+        return None;
+    };
+    let (to_sign, scheme) = (to_sign.bytes(), scheme.bytes());
+    match scheme.get(4 + SHA256_WITH_RSA.len() - 1)? {
+        0x0c => Some(Sha384::digest(to_sign).to_vec()),
+        _ => Some(Sha256::digest(to_sign).to_vec()),
+    }
+}
+
 fn sign(key: &RsaPrivateKey, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(bytes))?)
 }
@@ -106,6 +156,8 @@ pub struct Certificate {
     pub scheme: Vec<u8>,
     /// Octets that say nothing, to make it large.
     pub padding: usize,
+    /// When it begins and when it ends.
+    pub validity: [&'static str; 2],
 }
 
 impl Certificate {
@@ -122,6 +174,7 @@ impl Certificate {
             issuer_key_id: None,
             scheme: SHA256_WITH_RSA.to_vec(),
             padding: 0,
+            validity: ["200101000000Z", "490101000000Z"],
         }
     }
 
@@ -136,7 +189,7 @@ impl Certificate {
 
     /// The certificate with a signature by `issuer`, or of zeros.
     pub fn issue(&self, issuer: Option<&RsaPrivateKey>) -> Result<Vec<u8>> {
-        let validity = ["200101000000Z", "490101000000Z"].map(|time| element(UTC_TIME, time.as_bytes()));
+        let validity = self.validity.map(|time| element(UTC_TIME, time.as_bytes()));
         let mut extensions = Vec::new();
         let mut extend = |oid: &[u8], value: &[u8]| {
             let parts = [element(OID, oid), element(OCTET_STRING, value)].concat();
@@ -176,6 +229,17 @@ impl Certificate {
             &[to_sign, algorithm(&self.scheme), bits].concat(),
         ))
     }
+}
+
+/// The looser forms of a signature that others' tools write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// Without the attribute that repeats the type of the content.
+    pub has_no_content_type: bool,
+    /// With the content in an octet string, as libraries for CMS put it.
+    pub is_wrapped: bool,
+    /// With a third field in what is said of the program.
+    pub has_publisher_info: bool,
 }
 
 /// Who signs: key and certificate, and the certificates that go along.
@@ -228,6 +292,17 @@ impl Signer {
 
     /// The signature over this Authenticode SHA-256, of a program of this name.
     pub fn sign(&self, digest: &[u8], program: &str, unsigned: &[Vec<u8>]) -> Result<Vec<u8>> {
+        self.sign_shaped(digest, program, unsigned, Shape::default())
+    }
+
+    /// The same in another shape.
+    pub fn sign_shaped(
+        &self,
+        digest: &[u8],
+        program: &str,
+        unsigned: &[Vec<u8>],
+        shape: Shape,
+    ) -> Result<Vec<u8>> {
         let image = element(SEQUENCE, &[3, 1, 0]);
         let content = [
             element(SEQUENCE, &[element(OID, IMAGE_DATA), image].concat()),
@@ -238,13 +313,24 @@ impl Signer {
         ]
         .concat();
         let program: Vec<u8> = program.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let opus = element(SEQUENCE, &element(CONTEXT_0, &element(0x80, &program)));
-        let attributes = [
-            attribute(CONTENT_TYPE, &element(OID, INDIRECT_DATA)),
-            attribute(OPUS_INFO, &opus),
+        let mut opus = element(CONTEXT_0, &element(0x80, &program));
+        if shape.has_publisher_info {
+            opus.extend(element(0xa2, &element(0x80, b"https://publisher.example")));
+        }
+        // What is signed are the octets inside, whatever they stand in.
+        let (content, tag) = if shape.is_wrapped {
+            (element(SEQUENCE, &content), OCTET_STRING)
+        } else {
+            (content, SEQUENCE)
+        };
+        let mut attributes = vec![
+            attribute(OPUS_INFO, &element(SEQUENCE, &opus)),
             attribute(MESSAGE_DIGEST, &element(OCTET_STRING, &Sha256::digest(&content))),
-        ]
-        .concat();
+        ];
+        if !shape.has_no_content_type {
+            attributes.push(attribute(CONTENT_TYPE, &element(OID, INDIRECT_DATA)));
+        }
+        let attributes = attributes.concat();
         let signature = sign(&self.key, &element(SET, &attributes))?;
         let id = [self.issuer.clone(), element(2, &self.serial)].concat();
         let mut signer = vec![
@@ -260,7 +346,7 @@ impl Signer {
         }
         let encapsulated = [
             element(OID, INDIRECT_DATA),
-            element(CONTEXT_0, &element(SEQUENCE, &content)),
+            element(CONTEXT_0, &element(tag, &content)),
         ];
         let signed_data = [
             number(&[1]),

@@ -82,6 +82,13 @@ impl Message {
         self.field_mut(SET)
     }
 
+    /// Puts a certificate to the others.
+    pub fn insert_certificate(&mut self, place: usize, certificate: &[u8]) {
+        if let Some(certificates) = self.certificates_mut() {
+            certificates.insert(place, Node::Raw(certificate.to_vec()));
+        }
+    }
+
     /// The certificates that go along.
     pub fn certificates(&self) -> Vec<Vec<u8>> {
         self.field(CONTEXT_0).iter().map(Node::bytes).collect()

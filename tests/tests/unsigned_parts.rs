@@ -25,6 +25,8 @@ use gatehouse_tests::der::Node;
 use gatehouse_tests::der::SEQUENCE;
 use gatehouse_tests::der::element;
 use gatehouse_tests::der::number;
+use gatehouse_tests::enforcing_gate::EnforcingGate;
+use gatehouse_tests::enforcing_gate::Load;
 use gatehouse_tests::loader_map::Fields;
 use gatehouse_tests::loader_map::below;
 use gatehouse_tests::loader_map::u32_at;
@@ -40,6 +42,7 @@ use gatehouse_tests::made_signatures::attribute;
 use gatehouse_tests::made_signatures::authenticode;
 use gatehouse_tests::made_signatures::key;
 use gatehouse_tests::made_signatures::key_info;
+use gatehouse_tests::made_signatures::known_moduli;
 use gatehouse_tests::made_signatures::modulus_info;
 use gatehouse_tests::made_signatures::table;
 use gatehouse_tests::made_signatures::table_of;
@@ -68,7 +71,7 @@ const BLOCK: usize = 100_000;
 fn mutants() -> Result<usize> {
     match env::var(MUTANTS) {
         Ok(number) => number.parse().with_context(|| format!("{MUTANTS}={number}")),
-        Err(_) => Ok(6000),
+        Err(_) => Ok(3000),
     }
 }
 
@@ -92,6 +95,8 @@ struct Subject {
     messages: Vec<Message>,
     targets: Vec<Target>,
     set: ValidatedSet<Vec<u8>>,
+    /// The driver's brain under the denials alone.
+    gate: EnforcingGate,
 }
 
 /// The image with one byte of its first section changed.
@@ -143,6 +148,7 @@ impl Subject {
             changed: changed(&image),
             image,
             messages: top,
+            gate: gate(&targets)?,
             set: compiled(&targets)?,
             targets,
         };
@@ -162,6 +168,7 @@ impl Subject {
             }
         }
         subject.set = compiled(&kept)?;
+        subject.gate = gate(&kept)?;
         subject.targets = kept;
         Ok(Some(subject))
     }
@@ -186,6 +193,15 @@ fn compiled(targets: &[Target]) -> Result<ValidatedSet<Vec<u8>>> {
     });
     let set = sipolicy::compile(&documents.collect::<Result<Vec<_>>>()?)?;
     ValidatedSet::new(set).ok().context("a sound set")
+}
+
+fn gate(targets: &[Target]) -> Result<EnforcingGate> {
+    let denials: Vec<Target> = targets
+        .iter()
+        .filter(|target| target.kind == Kind::DeniesOnly)
+        .cloned()
+        .collect();
+    EnforcingGate::new(compiled(&denials)?.bytes())
 }
 
 /// What the signatures in evidence have that policies can name.
@@ -383,26 +399,6 @@ fn issuer_and_serial(certificate: &[u8]) -> Option<Vec<u8>> {
     Some([part(2)?, part(0)?].concat())
 }
 
-/// The moduli of the roots that are known, as `evidence/roots/make.py` writes them.
-fn known_moduli() -> Result<Vec<Vec<u8>>> {
-    let bytes = fs::read(lab::repository::root().join("evidence/roots/roots.bin"))?;
-    let mut rest = &bytes[..];
-    let mut moduli = Vec::new();
-    while rest.len() > 12 {
-        let length = |at: usize| usize::from(u16::from_le_bytes([rest[at], rest[at + 1]]));
-        let (name, key) = (length(8), length(10));
-        let start = 12 + name;
-        let stored = rest.get(start..start + key).context("a whole record")?;
-        // 8: the key is a modulus.
-        if rest[1] & 8 != 0 {
-            moduli.push(stored.to_vec());
-        }
-        rest = &rest[start + key..];
-    }
-    ensure!(moduli.len() > 20, "{} moduli", moduli.len());
-    Ok(moduli)
-}
-
 /// Certificates that anybody can make from what is public: names and keys of others, with signatures of zeros or by nobody's key.
 fn forged(genuine: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
     let nobody = key(1024, 900)?;
@@ -582,6 +578,7 @@ fn hunt(
         };
         let file = mutate(image, &subject.messages, material, &mut random);
         tally.mutants += 1;
+        let before = tally.denied;
         let mut lost = None;
         subject.weigh(&file, &mut workspace, |index, decision, reason| {
             let target = &subject.targets[index];
@@ -594,6 +591,14 @@ fn hunt(
                 _ => lost = Some((target, decision, reason)),
             }
         });
+        let expected = [Load::Passed, Load::Refused][usize::from(tally.denied > before)];
+        let loaded = subject.gate.load(&file);
+        if loaded != expected && lost.is_none() {
+            bail!(
+                "mutant {number} of {} with seed {seed}: {loaded:?}, not {expected:?}",
+                subject.name
+            );
+        }
         if let Some((target, decision, reason)) = lost {
             let place = env::temp_dir().join("gatehouse-unsigned-parts-mutant.sys");
             fs::write(&place, &file)?;
