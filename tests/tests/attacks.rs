@@ -585,7 +585,10 @@ fn every_attack_has_its_verdict_through_every_door() -> Result<()> {
         desk.write(&policy, case.policy.as_bytes())?;
         let document = sipolicy::Document::read(&policy, case.policy.as_bytes())?;
         // The driver is sure of a file without a sound signature once it knows the catalogues.
-        let catalogs = evidence::CatalogIndexBuilder::new().finish().ok().context("memory")?;
+        let catalogs = evidence::CatalogIndexBuilder::new()
+            .finish()
+            .ok()
+            .context("memory")?;
         let set = sipolicy::compile_with_catalogs(&[document], catalogs)?;
         let gate = EnforcingGate::new(&set.bytes)?;
         let paths = case
