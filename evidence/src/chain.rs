@@ -83,10 +83,11 @@ impl<'s> Prover<'s> {
         // A problem on the way explains a chain that ends nowhere; one that found its root stands.
         if best.end == End::Nowhere {
             best.fault = search.problem;
-            best.is_doubtful = best
-                .certificates(pool)
-                .last()
-                .is_some_and(|top| names_a_key(top, pool));
+            best.is_doubtful = has_stray_root(pool)
+                || best
+                    .certificates(pool)
+                    .last()
+                    .is_some_and(|top| names_a_key(top, pool));
         }
         best
     }
@@ -97,6 +98,14 @@ impl<'s> Prover<'s> {
 fn link_id(certificate: &X509<'_>, key: &PublicKey<'_>) -> Option<[u8; 32]> {
     let hash = Algorithm::Sha256.digest(&[&certificate.id, key.raw]);
     hash.as_bytes().try_into().ok()
+}
+
+/// Whether a pool holds a root under which nothing stands: what did was taken out.
+fn has_stray_root(pool: &[X509<'_>]) -> bool {
+    pool.iter().any(|root| {
+        let mut others = pool.iter().filter(|other| other.id != root.id);
+        root.is_self_issued() && !others.any(|other| other.issuer == root.subject)
+    })
 }
 
 /// Whether a certificate says that it was signed with a key that is at hand, under a name that is not: one of the two was changed.
@@ -138,7 +147,7 @@ pub(crate) struct Chain {
     length: u8,
     /// Whether the last place is the file's copy of a known root, whose power is the table's to say and not the file's.
     ends_in_copy: bool,
-    /// Whether it ends nowhere although the key that its top names is at hand.
+    /// Whether it ends nowhere although the key that its top names is at hand, or beside a root for which nothing else stands.
     pub(crate) is_doubtful: bool,
     pub(crate) end: End,
     pub(crate) root: Root,
@@ -261,21 +270,20 @@ impl Search<'_, '_, '_> {
             let Some(level) = tried.get_mut(depth).filter(|_| path.length > 0) else {
                 return;
             };
-            match self.next_issuer(&path, level) {
-                Some(place) => match path.with(place) {
+            if let Some(place) = self.next_issuer(&path, level) {
+                match path.with(place) {
                     Some(longer) => {
                         path = longer;
                         self.arrive(&path, &mut tried);
                     }
                     None => self.note(SignatureFault::CapReached),
-                },
-                None => {
-                    if level.named && !level.proven {
-                        self.note(SignatureFault::ChainSignature);
-                    }
-                    path.without_last();
                 }
+                continue;
             }
+            if level.named && !level.proven {
+                self.note(SignatureFault::ChainSignature);
+            }
+            path.without_last();
         }
     }
 

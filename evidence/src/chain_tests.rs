@@ -468,3 +468,30 @@ fn a_root_that_vouches_for_no_code_is_not_known_for_it() {
         assert!(!is_known(certificates::CLOCK_ROOT, with_root));
     }
 }
+
+/// A chain may end in an authority that nobody knows; one whose root stands by itself beside it was cut.
+#[test]
+fn a_root_that_stands_by_itself_leaves_open_who_signed() {
+    let image = digest(&Pe::default());
+    let private = || Spec::authority("Private Root", OTHER_KEY, "Private Root", OTHER_KEY).issue();
+    let policy = || Spec::authority("Private Policy CA", ROOT_KEY, "Private Root", OTHER_KEY).issue();
+    let issuing = || Spec::authority(AUTHORITY, AUTHORITY_KEY, "Private Policy CA", ROOT_KEY).issue();
+    let identity = |certificates: &[Vec<u8>]| {
+        let file = file_with(&[Message::over(&image, &leaf(), certificates).build(&[])]);
+        with_evidence(&file, |evidence| {
+            evidence.signatures.present().unwrap()[0].identity
+        })
+    };
+    let leaf = leaf().issue();
+    assert_eq!(
+        identity(&[leaf.clone(), issuing(), policy(), private()]),
+        Identity::Proven
+    );
+    assert_eq!(identity(&[leaf.clone(), issuing(), policy()]), Identity::Claimed);
+    assert_eq!(identity(&[leaf.clone(), issuing()]), Identity::Claimed);
+    assert_eq!(
+        identity(&[leaf.clone(), issuing(), private()]),
+        Identity::Unproven
+    );
+    assert_eq!(identity(&[leaf]), Identity::Unproven);
+}

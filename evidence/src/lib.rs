@@ -58,6 +58,8 @@ mod examine;
 #[expect(clippy::cast_possible_truncation, reason = "the test images are small")]
 mod examine_tests;
 mod facts;
+#[cfg(test)]
+mod identity_tests;
 mod image_digest;
 #[cfg(test)]
 mod image_digest_tests;

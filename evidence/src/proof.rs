@@ -53,7 +53,7 @@ pub(crate) fn prove<'a>(
     let identity = match &chain {
         _ if is_ambiguous(signer, pool, place) => Identity::Unproven,
         Some(chain) if verified.is_ok() && completeness == Completeness::Whole => identity(chain),
-        _ if is_of_unknown_kind => Identity::Claimed,
+        Some(chain) if is_of_unknown_kind && !is_contradicted(chain) => Identity::Claimed,
         _ => Identity::Unproven,
     };
     let outcome = if signer.is_weak() {
@@ -94,6 +94,13 @@ fn identity(chain: &Chain) -> Identity {
     } else {
         Identity::Unproven
     }
+}
+
+/// Whether something in a chain speaks against the leaf being what it says, where its own key cannot be asked: an authority at hand,
+/// of a kind that is known, did not issue it, or its authority goes by another name.
+fn is_contradicted(chain: &Chain) -> bool {
+    let is_unasked = matches!(chain.fault, None | Some(SignatureFault::UnsupportedKey));
+    !is_unasked || chain.is_doubtful
 }
 
 /// The place of the signer's certificate, and whether its key made the signature. Several may bear the name: the one whose key did is

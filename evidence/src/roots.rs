@@ -277,6 +277,26 @@ mod tests {
         assert_eq!(ids, [3, 4, 5, 6, 7, 8, 0x12, 0x16]);
     }
 
+    /// The identifiers that these roots' certificates state, and those below them name. A changed name of an issuer is found out by them.
+    #[test]
+    fn a_root_is_found_by_what_others_call_its_key() {
+        let ids = [
+            (6, "d5f656cb8fe8a25c6268d13d94905bd7ce9a18c4"),
+            (7, "722d3a02319043b914054ee1eaa7c731d1238934"),
+        ];
+        for (wellknown, id) in ids {
+            let bytes: Vec<u8> = (0..id.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap())
+                .collect();
+            let found: Vec<_> = known_roots()
+                .filter(|root| root.key().is_some_and(|key| key.has_id(&bytes)))
+                .map(|root| root.wellknown)
+                .collect();
+            assert_eq!(found, [Some(wellknown)], "{id}");
+        }
+    }
+
     /// A deny goes by names; a root without a key can be denied, and proves nothing.
     #[test]
     fn a_root_without_a_key_has_its_name() {

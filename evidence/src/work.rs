@@ -65,16 +65,13 @@ impl Work {
             Account::Signers => &mut self.signers,
             Account::Timestamps => &mut self.timestamps,
         };
-        match (left.checked_sub(units), self.share.checked_sub(units)) {
-            (Some(of_file), Some(of_signature)) => {
-                (*left, self.share) = (of_file, of_signature);
-                Some(())
-            }
-            _ => {
-                self.share = 0;
-                None
-            }
+        if let (Some(of_file), Some(of_signature)) = (left.checked_sub(units), self.share.checked_sub(units))
+        {
+            (*left, self.share) = (of_file, of_signature);
+            return Some(());
         }
+        self.share = 0;
+        None
     }
 }
 

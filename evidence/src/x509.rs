@@ -277,6 +277,41 @@ pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
     }
 }
 
+/// The SHA-1 of an RSA key written out: of a root nothing but the modulus is kept.
+fn rsa_key_id(key: &RsaKey<'_>) -> Option<Hash> {
+    let modulus = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
+    // Numbers whose first bit is set have a zero in front.
+    let sign = |number: &[u8]| usize::from(number.first().is_some_and(|byte| *byte >= 0x80));
+    let head = |tag: u8, length: usize| {
+        let [high, low] = u16::try_from(length).ok()?.to_be_bytes();
+        Some(match (high, low) {
+            (0, 0..0x80) => ([tag, low, 0, 0], 2),
+            (0, _) => ([tag, 0x81, low, 0], 3),
+            _ => ([tag, 0x82, high, low], 4),
+        })
+    };
+    let modulus_length = modulus.len().checked_add(sign(modulus))?;
+    let (modulus_head, modulus_head_length) = head(INTEGER, modulus_length)?;
+    let (exponent_head, exponent_head_length) = head(INTEGER, key.exponent.len())?;
+    let length = [
+        modulus_head_length,
+        modulus_length,
+        exponent_head_length,
+        key.exponent.len(),
+    ]
+    .into_iter()
+    .try_fold(0_usize, usize::checked_add)?;
+    let (outer_head, outer_head_length) = head(SEQUENCE, length)?;
+    Some(Algorithm::Sha1.digest(&[
+        outer_head.get(..outer_head_length)?,
+        modulus_head.get(..modulus_head_length)?,
+        [0].get(..sign(modulus))?,
+        modulus,
+        exponent_head.get(..exponent_head_length)?,
+        key.exponent,
+    ]))
+}
+
 /// A subject public key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicKey<'a> {
@@ -372,12 +407,12 @@ impl<'a> PublicKey<'a> {
 
     /// Whether this is the identifier of the key as most authorities make it: the SHA-1 of its bits (RFC 5280, 4.2.1.2).
     pub(crate) fn has_id(&self, id: &[u8]) -> bool {
-        let bits = Element::split(self.raw).and_then(|(info, _)| {
-            let mut fields = info.reader();
-            let _algorithm = fields.any()?;
-            bit_string(&fields.any()?)
-        });
-        bits.is_some_and(|bits| Algorithm::Sha1.digest(&[bits]).as_bytes() == id)
+        let own = match &self.kind {
+            KeyKind::Rsa(key) => rsa_key_id(key),
+            KeyKind::Ecdsa(_, point) => Some(Algorithm::Sha1.digest(&[point])),
+            KeyKind::Unsupported | KeyKind::Unknown => None,
+        };
+        own.is_some_and(|own| own.as_bytes() == id)
     }
 
     /// Whether nobody here knows what kind of key it is.

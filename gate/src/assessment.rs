@@ -15,6 +15,15 @@ use evidence::Unreadable;
 use evidence::usage;
 use policy::Decision;
 
+/// How long a verdict holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// As long as the file and the set do.
+    WithTheFile,
+    /// A signature of the file ends with its certificate, and then it may be another.
+    UntilACertificateEnds,
+}
+
 /// What weighing a file came to. The fields for its record are in the bench.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Assessment {
@@ -26,8 +35,7 @@ pub(crate) struct Assessment {
     pub(crate) judgement: Judgement,
     /// Whether the file was read whole and stayed as it was meanwhile.
     pub(crate) is_readable: bool,
-    /// Whether the verdict holds as long as the file and the set do: not where a signature ends with its certificate.
-    pub(crate) is_lasting: bool,
+    pub(crate) lasts: Lasts,
     pub(crate) is_cached: bool,
     /// Authenticode SHA-256.
     pub(crate) sha256: Option<[u8; 32]>,
@@ -51,7 +59,7 @@ impl Assessment {
             decision: weighed.verdict.decision,
             judgement: judge(weighed, generation, own),
             is_readable: weighed.error.is_none() && digests.is_some(),
-            is_lasting: !ends_by_itself(&weighed.evidence),
+            lasts: lasts(&weighed.evidence),
             is_cached: false,
             sha256: digests.and_then(|digests| digests.sha256),
             opened: None,
@@ -92,11 +100,16 @@ impl Assessment {
             decision: hit.decision,
             judgement: hit.judgement,
             is_readable: true,
-            is_lasting: true,
+            lasts: Lasts::WithTheFile,
             is_cached: true,
             sha256: None,
             opened: None,
         }
+    }
+
+    /// Whether the verdict may be kept for the next time.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        self.is_readable && self.lasts == Lasts::WithTheFile
     }
 
     /// Whether the file is there and could not be weighed all the same.
@@ -121,11 +134,15 @@ impl Assessment {
     }
 }
 
-/// Whether a signature of the file ends with its certificate.
-fn ends_by_itself(evidence: &Evidence<'_>) -> bool {
+fn lasts(evidence: &Evidence<'_>) -> Lasts {
     let signatures = evidence.signatures.present().unwrap_or_default();
-    signatures.iter().any(|signature| {
+    let ends = signatures.iter().any(|signature| {
         let leaf = signature.chain.first();
         leaf.is_some_and(|leaf| leaf.ekus.contains(usage::LIFETIME_SIGNING))
-    })
+    });
+    if ends {
+        Lasts::UntilACertificateEnds
+    } else {
+        Lasts::WithTheFile
+    }
 }

@@ -117,7 +117,7 @@ impl<H: Host> Gate<H> {
         } else {
             self.counters.cache_misses.increment();
             let weighed = self.examine(&mut file, in_force.as_ref(), &mut bench);
-            if let Some(key) = key.filter(|_| weighed.is_readable && weighed.is_lasting) {
+            if let Some(key) = key.filter(|_| weighed.may_be_kept()) {
                 self.keep_verdict(key, generation, &weighed.hit(), &bench);
             }
             weighed.hit()

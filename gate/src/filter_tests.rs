@@ -192,16 +192,14 @@ fn enforcement_refuses_what_is_sure_and_only_that() {
         bytes[at..at + to.len()].copy_from_slice(to);
         bytes
     };
-    const SECURITY_ENTRY: usize = 0x80 + 24 + 112 + 4 * 8;
+    // The security entry of the data directory.
+    let entry = 0x80 + 24 + 112 + 4 * 8;
     let hidden = [
         ("console", changed(0xdc, &[3])),
         ("text", b"no image at all".to_vec()),
         ("truncated", denied[..0x300].to_vec()),
-        (
-            "misplaced",
-            changed(SECURITY_ENTRY, &[0x10, 0, 0, 0, 0x10, 0, 0, 0]),
-        ),
-        ("past-end", changed(SECURITY_ENTRY, &[0, 0, 0, 0x70, 0, 1, 0, 0])),
+        ("misplaced", changed(entry, &[0x10, 0, 0, 0, 0x10, 0, 0, 0])),
+        ("past-end", changed(entry, &[0, 0, 0, 0x70, 0, 1, 0, 0])),
     ];
     for (name, content) in hidden {
         put(&gate, name, bytes(content));

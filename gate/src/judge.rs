@@ -53,8 +53,8 @@ pub fn judge(
     }
     let unread = |reason: Option<Unreadable>| reason.is_some_and(|reason| !reason.is_from_file());
     let is_unread = unread(weighed.error.map(|error| error.kind.unreadable()))
-        || unread(reason_of(evidence.image))
-        || unread(reason_of(evidence.digests));
+        || unread(reason_of(&evidence.image))
+        || unread(reason_of(&evidence.digests));
     if is_unread {
         return Judgement::Uncertain;
     }
@@ -64,7 +64,7 @@ pub fn judge(
     let is_signed = class.is_some_and(|class| class < TrustClass::Invalid);
     let weighs_signatures = generation.is_some_and(|generation| generation.set.set().weighs_signatures());
     let by_catalog = unread(evidence.more_signatures) || weighed.catalogs.is_none();
-    if unread(reason_of(evidence.signatures)) || (weighs_signatures && !is_signed && by_catalog) {
+    if unread(reason_of(&evidence.signatures)) || (weighs_signatures && !is_signed && by_catalog) {
         Judgement::Uncertain
     } else {
         Judgement::Refuse
@@ -72,9 +72,9 @@ pub fn judge(
 }
 
 /// Why a fact could not be had.
-fn reason_of<T>(fact: Fact<T>) -> Option<Unreadable> {
+fn reason_of<T>(fact: &Fact<T>) -> Option<Unreadable> {
     match fact {
-        Fact::Unreadable(reason) => Some(reason),
+        Fact::Unreadable(reason) => Some(*reason),
         Fact::Present(_) | Fact::Absent => None,
     }
 }

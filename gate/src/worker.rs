@@ -207,7 +207,7 @@ impl<H: Host> Gate<H> {
         } else {
             self.counters.cache_misses.increment();
             let assessed = self.examine(&mut file, in_force.as_ref(), bench);
-            if let Some(key) = key.filter(|_| assessed.is_readable && assessed.is_lasting) {
+            if let Some(key) = key.filter(|_| assessed.may_be_kept()) {
                 self.keep_verdict(key, generation, &assessed.hit(), bench);
             }
             assessed

@@ -154,7 +154,11 @@ impl<'a> Explaining<'a, '_> {
         let (root, anchor) = self.rules.root(signer, signature, action);
         // A signer that nobody proved may be anybody.
         let could_be = action == Action::Deny && signature.identity == Identity::Unproven;
-        if root == Truth::No && !could_be {
+        let open = match action {
+            Action::Deny => self.rules.could_be(signer, signature),
+            Action::Allow => Truth::No,
+        };
+        if root == Truth::No && !could_be && open == Truth::No {
             return;
         }
         let usable = action == Action::Deny || is_usable(signature, self.rules.evidence);
@@ -164,7 +168,7 @@ impl<'a> Explaining<'a, '_> {
         let whole = if could_be {
             whole.or(self.rules.attributes_of(signer, action))
         } else {
-            whole
+            whole.or(open)
         };
         let truth = Truth::from(usable && grants).and(whole).and(not_excepted);
         let level = level_of(signer, anchor);

@@ -29,6 +29,7 @@ use crate::verdict::Level;
 use evidence::Certificate;
 use evidence::Evidence;
 use evidence::Fact;
+use evidence::Identity;
 use evidence::Signature;
 use evidence::Text;
 use zerocopy::little_endian::U32;
@@ -302,17 +303,35 @@ impl<'s, 'e> Rules<'s, 'e> {
         if root == Truth::No {
             return (root, anchor);
         }
+        (root.and(self.beside_root(signer, signature, action)), anchor)
+    }
+
+    /// Whether a signature satisfies all that a signer used for this action asks for, but for its root.
+    fn beside_root(&self, signer: &SignerRecord, signature: &Signature<'_>, action: Action) -> Truth {
         let Some(leaf) = signature.chain.first() else {
-            return (Truth::No, anchor);
+            return Truth::No;
         };
-        let mut truth = root.and(self.signer_names(signer, signature, action));
+        let mut truth = self.signer_names(signer, signature, action);
         if truth == Truth::No || !self.ekus(signer, leaf) {
-            return (Truth::No, anchor);
+            return Truth::No;
         }
         if signer.sign_after.get() != 0 {
             truth = truth.and(signed_after(signature, signer.sign_after.get(), action));
         }
-        (truth.and(self.attributes_of(signer, action)), anchor)
+        truth.and(self.attributes_of(signer, action))
+    }
+
+    /// Whether a signature could be a denied signer's although no certificate of it is the one asked for: its chain ends in an
+    /// authority whose issuer nobody knows, so that the one asked for may have been left out above it, and all else that the signer asks for
+    /// is there. A signer that asks for nothing else is no reason: every private authority would be under it.
+    pub(crate) fn could_be(&self, signer: &SignerRecord, signature: &Signature<'_>) -> Truth {
+        let names = [signer.publisher, signer.issuer, signer.oem];
+        let asks_more = signer.attribute_count.get() != 0 || names.iter().any(|name| name.get() != NONE);
+        if is_open(signature) && asks_more {
+            self.beside_root(signer, signature, Action::Deny)
+        } else {
+            Truth::No
+        }
     }
 
     /// Whether a usable signature may satisfy allow rules of a policy, under the options of its base.
@@ -327,6 +346,11 @@ impl<'s, 'e> Rules<'s, 'e> {
         let flight_disabled = Options(base.options.get()).contains(Options::DISABLED_FLIGHT_SIGNING);
         may_grant(signature, flight_disabled)
     }
+}
+
+/// Whether the chain of a signature ends in an authority whose issuer nobody knows.
+pub(crate) fn is_open(signature: &Signature<'_>) -> bool {
+    signature.identity == Identity::Claimed && !signature.root.verified
 }
 
 /// The certificates by which a signature is weighed for an action, leaf first.

@@ -16,9 +16,11 @@ use crate::records::PolicyRecord;
 use crate::records::SHAPE_OEM;
 use crate::records::SHAPE_PUBLISHER;
 use crate::records::SignerUse;
+use crate::rules::Anchor;
 use crate::rules::Rules;
 use crate::rules::action_of;
 use crate::rules::certificates;
+use crate::rules::is_open;
 use crate::rules::level_of;
 use crate::set::PolicySet;
 use crate::truth::Truth;
@@ -33,6 +35,9 @@ use evidence::Fact;
 use evidence::Identity;
 use evidence::Signature;
 use evidence::Unreadable;
+
+/// Places of the signatures whose open chains are looked up among all signers.
+const MAX_OPEN: u8 = 3;
 
 /// One file on its way through the rules that a part of the base policies has.
 pub(crate) struct Weighing<'a, 'e, 'o> {
@@ -152,8 +157,13 @@ impl<'e> Weighing<'_, 'e, '_> {
             Fact::Present(_) | Fact::Absent => None,
         });
         let names = SignatureKeys::of(signature, self.set.signer_shapes());
+        let open = if is_open(signature) && !self.offer_open(&weighed, all) {
+            Some(Unreadable::Unproven)
+        } else {
+            None
+        };
         // Any signer that goes by a TBS hash, or by a name, may be meant.
-        let missing = tbs.or(names.missing);
+        let missing = tbs.or(names.missing).or(open);
         if missing.is_some() && self.set.few.signer_uses {
             for signer_use in all {
                 self.signer_use(&weighed, signer_use);
@@ -174,9 +184,9 @@ impl<'e> Weighing<'_, 'e, '_> {
             .root
             .wellknown
             .map_or(0, |id| 1_u32.checked_shl(u32::from(id)).unwrap_or(0));
-        let named = proven | signature.claimed_roots;
+        let roots = proven | signature.claimed_roots;
         for wellknown in
-            (0..32_u8).filter(|id| *id == 0 || named.checked_shr(u32::from(*id)).unwrap_or(0) & 1 != 0)
+            (0..32_u8).filter(|id| *id == 0 || roots.checked_shr(u32::from(*id)).unwrap_or(0) & 1 != 0)
         {
             self.root(&weighed, wellknown_key(wellknown), &names);
         }
@@ -190,6 +200,36 @@ impl<'e> Weighing<'_, 'e, '_> {
                 self.signer_use(weighed, signer_use);
             }
         }
+    }
+
+    /// Offers the denied signers that an open chain may be under; says whether it did, which takes a set with few signers. A file has
+    /// one or two signatures: of more, any may be anybody's.
+    fn offer_open(&mut self, weighed: &Weighed<'_>, all: &[SignerUse]) -> bool {
+        if !self.set.few.signer_uses || weighed.index > MAX_OPEN {
+            return false;
+        }
+        for signer_use in all {
+            if action_of(signer_use.action.get()) == Action::Allow || !self.concerns(signer_use.policy.get())
+            {
+                continue;
+            }
+            let Some(signer) = self.set.signers().get(as_index(signer_use.signer.get())) else {
+                continue;
+            };
+            let mut truth = self.rules.could_be(signer, weighed.signature);
+            if truth != Truth::No {
+                truth = truth.and(self.rules.not_excepted(signer_use));
+            }
+            let found = Match {
+                action: Action::Deny,
+                kind: RuleKind::Signer,
+                level: level_of(signer, Anchor::Above),
+                rule: signer.rule.get(),
+                signature: NO_SIGNATURE,
+            };
+            self.offer(signer_use.policy.get(), found, truth);
+        }
+        true
     }
 
     fn signer_use(&mut self, weighed: &Weighed<'_>, signer_use: &SignerUse) {

@@ -2,12 +2,17 @@
 
 pub mod compiled_manifest;
 pub mod conversation;
+pub mod der;
+pub mod enforcing_gate;
 pub mod event_manifest;
 pub mod inf;
 pub mod loader_map;
 pub mod made_catalogs;
+pub mod made_policies;
+pub mod made_signatures;
 pub mod primitive_driver;
 pub mod signed_images;
+pub mod unsigned_parts;
 
 use std::fmt::Write;
 use std::fs;

@@ -36,6 +36,16 @@ impl Fields {
         self.directories + 32
     }
 
+    /// `CheckSum`.
+    pub const fn checksum(self) -> usize {
+        self.optional + 64
+    }
+
+    /// The first section header.
+    pub fn sections(self, file: &[u8]) -> usize {
+        self.section(file, 0)
+    }
+
     fn section(self, file: &[u8], index: usize) -> usize {
         self.optional + u16_at(file, self.nt + 20) + 40 * index
     }

@@ -12,17 +12,18 @@ use rsa::sha2::Digest;
 use rsa::sha2::Sha256;
 use rsa::traits::PublicKeyParts;
 
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const OID: u8 = 0x06;
-const UTF8_STRING: u8 = 0x0c;
-const UTC_TIME: u8 = 0x17;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const CONTEXT_0: u8 = 0xa0;
+use crate::der::BIT_STRING;
+use crate::der::CONTEXT_0;
+use crate::der::OCTET_STRING;
+use crate::der::OID;
+use crate::der::SEQUENCE;
+use crate::der::SET;
+use crate::der::UTC_TIME;
+use crate::der::UTF8_STRING;
+use crate::der::algorithm;
+use crate::der::element;
+use crate::der::number;
 
-const NULL: &[u8] = &[0x05, 0x00];
 const SHA256: &[u8] = b"\x60\x86\x48\x01\x65\x03\x04\x02\x01";
 const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const SHA256_WITH_RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b";
@@ -156,37 +157,4 @@ impl Maker {
 
 fn sign(key: &RsaPrivateKey, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(bytes))?)
-}
-
-fn algorithm(oid: &[u8]) -> Vec<u8> {
-    element(SEQUENCE, &[element(OID, oid), NULL.to_vec()].concat())
-}
-
-/// A number that is not negative.
-fn number(bytes: &[u8]) -> Vec<u8> {
-    let sign: &[u8] = if bytes.first().is_some_and(|byte| *byte >= 0x80) {
-        &[0]
-    } else {
-        &[]
-    };
-    element(INTEGER, &[sign, bytes].concat())
-}
-
-/// One DER element.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len();
-    let mut bytes = vec![tag];
-    let digits: Vec<u8> = length
-        .to_be_bytes()
-        .into_iter()
-        .skip_while(|byte| *byte == 0)
-        .collect();
-    if let Ok(short @ 0..0x80) = u8::try_from(length) {
-        bytes.push(short);
-    } else {
-        bytes.push(0x80 | u8::try_from(digits.len()).expect("eight at most"));
-        bytes.extend(digits);
-    }
-    bytes.extend_from_slice(content);
-    bytes
 }

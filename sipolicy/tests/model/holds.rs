@@ -237,6 +237,25 @@ pub fn signature_is(signer: &Signer, signature: &Signature<'_>, denies: bool) ->
     all(parts)
 }
 
+/// Whether a signature could be a denied signer's, as its chain ends in an authority nobody knows, above which there may be any: if the
+/// signer asks for more than a root, and the signature has all of that.
+fn could_be(signer: &Signer, signature: &Signature<'_>) -> Maybe {
+    let asks_more = signer.publisher.is_some()
+        || signer.issuer.is_some()
+        || signer.oem.is_some()
+        || !signer.attributes.is_empty();
+    let is_open = signature.identity == Identity::Claimed && !signature.root.verified;
+    if asks_more && is_open {
+        let anywhere = Signer {
+            root: Root::Wellknown(0),
+            ..signer.clone()
+        };
+        signature_is(&anywhere, signature, true)
+    } else {
+        Some(false)
+    }
+}
+
 /// How a signer use holds for a file.
 pub struct SignerHolds {
     pub holds: Maybe,
@@ -296,6 +315,12 @@ pub fn signer_holds(
         })
         .collect();
     let exact = any(each.iter().copied());
+    if denies {
+        let open = signatures
+            .iter()
+            .map(|signature| all([could_be(signer, signature), file]));
+        each.extend(open);
+    }
     each.extend(
         hidden
             .into_iter()
