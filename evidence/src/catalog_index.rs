@@ -30,6 +30,7 @@ use crate::facts::Certificate;
 use crate::facts::Digests;
 use crate::facts::Hash;
 use crate::facts::Unreadable;
+use crate::md2::Allowance;
 use crate::signatures::Draft;
 
 pub(crate) const MAGIC: &[u8; 8] = b"GHCATIDX";
@@ -168,6 +169,7 @@ impl<'i> CatalogIndex<'i> {
         'i: 'w,
     {
         let (mut signers, mut bytes) = (0_usize, 0_usize);
+        let mut md2 = Allowance::of_file();
         for (count, (catalog, hash)) in self.find(listing).enumerate() {
             if count >= MAX_CATALOGS_OF_FILE {
                 return Ok(Some(Unreadable::Catalogs));
@@ -181,7 +183,7 @@ impl<'i> CatalogIndex<'i> {
                 let Some(signer) = Signer::read(signer) else {
                     continue;
                 };
-                if let Some(draft) = signer.draft(hash, catalog, certificates)? {
+                if let Some(draft) = signer.draft(hash, catalog, certificates, &mut md2)? {
                     push(drafts, draft)?;
                 }
             }

@@ -25,6 +25,7 @@ use crate::facts::Signature;
 use crate::facts::SignatureSource;
 use crate::facts::Timestamp;
 use crate::facts::Unreadable;
+use crate::md2::Allowance;
 use crate::signatures::Draft;
 use crate::text::Text;
 use crate::x509::X509;
@@ -243,9 +244,10 @@ impl<'i> Signer<'i> {
         hash: Hash,
         catalog: u32,
         certificates: &mut Vec<Certificate<'i>>,
+        md2: &mut Allowance,
     ) -> Result<Option<Draft<'i>>, NoMemory> {
         let start = certificates.len();
-        let mut take = |certificate: &X509<'i>| push(certificates, certificate.facts());
+        let mut take = |certificate: &X509<'i>| push(certificates, certificate.facts(md2));
         if self.certificates(&mut take)?.is_none() {
             certificates.truncate(start);
             return Ok(None);

@@ -6,10 +6,13 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
+use crate::Fact;
 use crate::Findings;
+use crate::Hash;
 use crate::Identity;
 use crate::Options;
 use crate::SignatureFault;
+use crate::Text;
 use crate::TrustClass;
 use crate::Unreadable;
 use crate::Workspace;
@@ -145,6 +148,48 @@ fn a_second_certificate_for_the_signers_key_leaves_open_who_signed() {
     assert_eq!(unknown(&real), Identity::Claimed);
     let other_key = Spec::leaf("Somebody Else", OTHER_KEY, AUTHORITY, OTHER_KEY);
     assert_eq!(unknown(&[&other_key, real[0], real[1]]), Identity::Unproven);
+}
+
+/// MD2 is slow: what is hashed with it for one file is bounded, and the rest of what is claimed could be anything.
+#[test]
+fn md2_is_worked_out_for_a_few_certificates_alone() {
+    let image = digest(&Pe::default());
+    let claimed: Vec<Vec<u8>> = (10..20)
+        .map(|serial| Spec {
+            serial,
+            extensions: certificates::critical_extension(&[0x2a, 3, 4], &[0; 3000]),
+            ..authority()
+        })
+        .map(|spec| spec.issue())
+        .collect();
+    let message = Message::over(&image, &leaf(), &[vec![leaf().issue()], claimed].concat()).build(&[]);
+    let sha256_with_rsa = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    let md2_with_rsa = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x02];
+    let message = changed(&message, &sha256_with_rsa, &md2_with_rsa);
+    with_evidence(&file_with(&[message.clone(), message]), |evidence| {
+        let hashes = evidence
+            .signatures
+            .present()
+            .unwrap()
+            .iter()
+            .flat_map(|signature| {
+                let claimed = signature.claimed.iter().chain(signature.chain);
+                claimed.filter(|certificate| certificate.subject_cn == authority_name())
+            });
+        let (known, unknown): (Vec<_>, Vec<_>) = hashes
+            .map(|certificate| certificate.tbs)
+            .partition(|tbs| matches!(tbs, Fact::Present(Hash::Md(_))));
+        assert_eq!((known.len(), unknown.len()), (2, 18));
+        assert!(
+            unknown
+                .iter()
+                .all(|tbs| *tbs == Fact::Unreadable(Unreadable::CapReached))
+        );
+    });
+}
+
+fn authority_name() -> Fact<Text<'static>> {
+    Fact::Present(Text::Utf8(AUTHORITY))
 }
 
 #[test]

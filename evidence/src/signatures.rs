@@ -24,6 +24,7 @@ use crate::facts::Signature;
 use crate::facts::SignatureFault;
 use crate::facts::SignatureSource;
 use crate::facts::Unreadable;
+use crate::md2::Allowance;
 use crate::oid;
 use crate::pkcs7::SignedData;
 use crate::pkcs7::SignerInfo;
@@ -73,6 +74,7 @@ pub(crate) struct Collector<'a, 's, 'p> {
     raw: &'s mut Vec<&'a [u8]>,
     drafts: Vec<Draft<'a>>,
     more: Option<Unreadable>,
+    md2: Allowance,
 }
 
 /// The signatures of `table`, in the order found: each entry's, then those nested in it, then those of catalogues that list the image.
@@ -99,6 +101,7 @@ pub(crate) fn collect<'w>(
         drafts: Vec::new(),
         // Of a table over the cap the rest may hold others.
         more: (table.fault == Some(SignatureFault::CapReached)).then_some(Unreadable::CapReached),
+        md2: Allowance::of_file(),
     };
     for entry in table_entries(table.bytes) {
         collector.add(entry, SignatureSource::Embedded)?;
@@ -143,6 +146,7 @@ pub(crate) fn collect_catalog<'w>(
         raw,
         drafts: Vec::new(),
         more: None,
+        md2: Allowance::of_file(),
     };
     collector.add_list(bytes)?;
     let drafts = collector.drafts;
@@ -267,12 +271,12 @@ impl<'a> Collector<'a, '_, '_> {
             .iter()
             .flat_map(|chain| chain.certificates(&self.pool))
         {
-            push(self.certificates, certificate.facts())?;
+            push(self.certificates, certificate.facts(&mut self.md2))?;
             push(self.raw, certificate.raw)?;
         }
         let chain = self.certificates.len().saturating_sub(start);
         for certificate in proof.claims.certificates(&self.pool) {
-            push(self.certificates, certificate.facts())?;
+            push(self.certificates, certificate.facts(&mut self.md2))?;
             push(self.raw, certificate.raw)?;
         }
         let claimed = self

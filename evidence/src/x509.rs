@@ -30,7 +30,7 @@ use crate::facts::Fact;
 use crate::facts::Hash;
 use crate::facts::Key;
 use crate::facts::Unreadable;
-use crate::md2;
+use crate::md2::Allowance;
 use crate::oid;
 use crate::oid::AlgorithmId;
 use crate::oid::Kind;
@@ -191,16 +191,18 @@ impl<'a> X509<'a> {
     }
 
     /// The hash that App Control knows this certificate by: of the signed part, with the digest that the signature is made with.
-    fn tbs_hash(&self) -> Option<Hash> {
+    fn tbs_hash(&self, md2: &mut Allowance) -> Fact<Hash> {
         if self.scheme.oid == oid::MD2_WITH_RSA {
-            return Some(Hash::Md(md2::digest(self.tbs)));
+            let hash = md2.digest(self.tbs).map(Hash::Md);
+            return hash.map_or(Fact::Unreadable(Unreadable::CapReached), Fact::Present);
         }
-        let digest = self.scheme.signature()?.digest?;
-        Some(digest.digest(&[self.tbs]))
+        // App Control knows no hash of a certificate whose algorithm nobody knows.
+        let digest = self.scheme.signature().and_then(|scheme| scheme.digest);
+        digest.map_or(Fact::Absent, |digest| Fact::Present(digest.digest(&[self.tbs])))
     }
 
     /// The facts of this certificate.
-    pub(crate) fn facts(&self) -> facts::Certificate<'a> {
+    pub(crate) fn facts(&self, md2: &mut Allowance) -> facts::Certificate<'a> {
         let thumbprint_sha1 = match Algorithm::Sha1.digest(&[self.raw]) {
             Hash::Sha1(hash) => hash,
             Hash::Md(_) | Hash::Sha256(_) | Hash::Sha384(_) | Hash::Sha512(_) => [0; 20],
@@ -210,8 +212,7 @@ impl<'a> X509<'a> {
             issuer_cn: self.issuer.common_name(),
             serial: self.serial,
             thumbprint_sha1,
-            // App Control knows no hash of a certificate whose algorithm nobody knows.
-            tbs: self.tbs_hash().map_or(Fact::Absent, Fact::Present),
+            tbs: self.tbs_hash(md2),
             ekus: self.ekus.unwrap_or_default(),
             not_before: self.not_before,
             not_after: self.not_after,
