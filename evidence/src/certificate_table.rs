@@ -1,6 +1,7 @@
 //! The certificate table of an image: the signatures in it, and what they ask to have computed of the image.
 
 use crate::bytes::to_usize;
+use crate::bytes::u16_at;
 use crate::bytes::u32_at;
 use crate::der::Element;
 use crate::der::SEQUENCE;
@@ -19,19 +20,27 @@ pub(crate) const MAX_NESTING: u8 = 3;
 /// Bytes of a `WIN_CERTIFICATE` before what it holds.
 const ENTRY_HEADER: usize = 8;
 
-/// The entries of a certificate table, whatever kind each says that it is: what a signature claims does not depend on it.
+/// `WIN_CERT_TYPE_PKCS_SIGNED_DATA`.
+const PKCS_SIGNED_DATA: u16 = 0x0002;
+
+/// The entries of a certificate table that are signatures: that say so, or that hold a message whatever they say, for what a signature
+/// claims does not depend on it. Anything else is there for somebody else, as the data of installers is.
 pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = table;
-    core::iter::from_fn(move || {
+    let entries = core::iter::from_fn(move || {
         let length = to_usize(u32_at(rest, 0)?);
+        let kind = u16_at(rest, 6)?;
         let (entry, _) = rest.split_at_checked(length.min(rest.len()))?;
-        let body = entry.get(8..)?;
+        let body = entry.get(ENTRY_HEADER..)?;
         // Entries are aligned to 8 bytes.
         rest = rest
             .get(length.checked_next_multiple_of(8)?..)
             .unwrap_or_default();
-        Some(body)
-    })
+        Some((kind, body))
+    });
+    entries
+        .filter(|(kind, body)| *kind == PKCS_SIGNED_DATA || SignedData::read(body).is_some())
+        .map(|(_, body)| body)
 }
 
 /// Bytes of a certificate table that are neither a signature nor the padding behind one: behind the message of an entry, or behind the

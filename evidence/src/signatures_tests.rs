@@ -9,6 +9,7 @@ use std::vec::Vec;
 
 use crate::Fact;
 use crate::Hash;
+use crate::Identity;
 use crate::Key;
 use crate::SignatureFault;
 use crate::SignatureSource;
@@ -223,4 +224,36 @@ fn bytes_that_nothing_covers_are_counted() {
         assert_eq!(extra(entry(&behind)), filled(behind.len()) as u64);
     }
     assert_eq!(extra([entry(&[]), vec![7; 16]].concat()), 16);
+}
+
+/// What stands beside a signature and is none does not make it anybody's; a signature that was damaged, or called something else, does.
+#[test]
+fn data_beside_a_signature_is_no_signature() {
+    let message = message().build(&[]);
+    let good = messages::table(core::slice::from_ref(&message));
+    let identities = |table: Vec<u8>| {
+        let file = Pe {
+            table,
+            ..Pe::default()
+        }
+        .build();
+        with_evidence(&file, |evidence| {
+            let signatures = evidence.signatures.present().unwrap().iter();
+            signatures.map(|signature| signature.identity).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(identities(good.clone()), [Identity::Proven]);
+    let text = b"<payload>for an installer</payload>\n\n\n\n\n";
+    assert_eq!(
+        identities([&good[..], &text[..text.len() / 8 * 8]].concat()),
+        [Identity::Proven]
+    );
+    let mut called_otherwise = good.clone();
+    called_otherwise[6] = 1;
+    let both = [good.clone(), called_otherwise].concat();
+    assert_eq!(identities(both), [Identity::Proven, Identity::Proven]);
+    let mut damaged = good.clone();
+    damaged[8] ^= 0xff;
+    let both = [good, damaged].concat();
+    assert_eq!(identities(both), [Identity::Proven, Identity::Unproven]);
 }
