@@ -155,7 +155,9 @@ impl Node {
             Self::Raw(bytes) => into.extend_from_slice(bytes),
             Self::Tree { tag, children, form } => {
                 let mut content = Vec::new();
-                children.iter().for_each(|child| child.write(&mut content));
+                for child in children {
+                    child.write(&mut content);
+                }
                 match form {
                     Form::Short => into.extend(head(*tag, content.len())),
                     Form::Long => {

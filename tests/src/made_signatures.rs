@@ -370,8 +370,8 @@ pub fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
 
 /// An entry of a certificate table, without what aligns the next one.
 pub fn entry(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len() + 8).expect("a small message");
-    [&length.to_le_bytes(), &[0x00, 0x02, 0x02, 0x00][..], message].concat()
+    let length = (message.len() + 8).to_le_bytes();
+    [&length[..4], &[0x00, 0x02, 0x02, 0x00], message].concat()
 }
 
 /// A certificate table of these messages.
