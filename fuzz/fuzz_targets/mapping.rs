@@ -5,7 +5,6 @@ use evidence::Findings;
 use evidence::Options;
 use evidence::Workspace;
 use evidence::examine;
-use gatehouse_fuzz::image;
 use libfuzzer_sys::fuzz_mutator;
 use libfuzzer_sys::fuzz_target;
 use libfuzzer_sys::fuzzer_mutate;
@@ -39,15 +38,12 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    if size < 0x600 && max_size > 0x700 {
-        // The first input: no seed to change and no image either.
-        let first = [&[0; 8][..], &image(&[0x5a; 64])].concat();
-        data[..first.len()].copy_from_slice(&first);
-        return first.len();
+    if size < 0x400 || seed % 2 == 0 {
+        return fuzzer_mutate(data, size, max_size);
     }
-    let mut file = data[8.min(size)..size].to_vec();
+    let mut file = data[8..size].to_vec();
     mutate(&mut file, &mut ChaCha8Rng::seed_from_u64(seed.into()));
-    if seed % 2 == 0 || file.len() + 8 > max_size {
+    if file.len() + 8 > max_size {
         return fuzzer_mutate(data, size, max_size);
     }
     data[8..8 + file.len()].copy_from_slice(&file);

@@ -21,10 +21,8 @@ use rand_chacha::rand_core::SeedableRng;
 use tests::made_policies::Asked;
 use tests::made_policies::Kind;
 use tests::made_policies::policy;
-use tests::made_signatures::NESTED;
-use tests::made_signatures::Signer;
-use tests::made_signatures::attribute;
-use tests::made_signatures::table;
+use tests::made_signatures::nesting_signature;
+use tests::made_signatures::nesting_signers;
 use tests::made_signatures::table_of;
 use tests::made_signatures::tbs_hash;
 use tests::made_signatures::with_table;
@@ -36,11 +34,10 @@ use tests::unsigned_parts::Message;
 use tests::unsigned_parts::messages;
 use tests::unsigned_parts::mutate;
 
-/// The signature that everything begins with, and a set of two policies for each certificate in it: one that denies it, one that allows
+/// What is known of the signature that everything begins with: its signers, and a set of two policies for each certificate in it: one that denies it, one that allows
 /// nothing else.
 struct Stage {
     image: Vec<u8>,
-    first: Vec<u8>,
     material: Material,
     claims: Vec<Claim>,
     set: ValidatedSet<Vec<u8>>,
@@ -48,13 +45,8 @@ struct Stage {
 }
 
 static STAGE: LazyLock<Stage> = LazyLock::new(|| {
-    let signers = [
-        Signer::new("Contoso", 100, true).expect("keys"),
-        Signer::new("Fabrikam", 110, false).expect("keys"),
-    ];
-    let inner = signers[1].sign(&[7; 32], "disk", &[]).expect("a signature");
-    let nested = attribute(NESTED, &inner);
-    let first = signers[0].sign(&[7; 32], "disk", &[nested]).expect("a signature");
+    let signers = nesting_signers().expect("keys");
+    let (first, inner) = nesting_signature(&signers).expect("a signature");
     let mut claims = Vec::new();
     let mut documents = Vec::new();
     for signer in &signers {
@@ -75,7 +67,6 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
     }
     Stage {
         image: image(&[]),
-        first: table(std::slice::from_ref(&first)),
         material: Material {
             certificates: signers
                 .iter()
