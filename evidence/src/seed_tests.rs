@@ -65,6 +65,7 @@ fn seeds_reach_their_readers() {
         .build();
         save("image", name, &file);
         save("side_by_side", name, &file);
+        save("mapping", name, &[&[0; 8], &file[..]].concat());
         let mut findings = Findings::new();
         let evidence = examine(&mut &file[..], &Options::default(), &mut workspace, &mut findings).unwrap();
         let signatures = evidence.signatures.present().unwrap();

@@ -15,9 +15,10 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
      -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address";
 const HOST: &str = "x86_64-unknown-linux-gnu";
 /// The tests that write the first inputs: without those it takes hours to get past the first tag.
-const SEEDS: [(&str, &str); 2] = [
+const SEEDS: [(&str, &str); 3] = [
     ("gatehouse-evidence", "seeds_reach_their_readers"),
     ("gatehouse-sipolicy", "generated_policies_are_seeds_in_every_form"),
+    ("gatehouse-tests", "what_is_taken_apart_is_a_seed"),
 ];
 /// Inputs are at most this long, in bytes: room for an image with a signature.
 const LONGEST: u32 = 32 << 10;

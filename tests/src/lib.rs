@@ -11,6 +11,7 @@ pub mod made_catalogs;
 pub mod made_policies;
 pub mod made_signatures;
 pub mod primitive_driver;
+pub mod remaining_claims;
 pub mod signed_images;
 pub mod unsigned_parts;
 

@@ -363,6 +363,21 @@ impl Signer {
     }
 }
 
+/// Two signers, whose certificates name keys and do not.
+pub fn nesting_signers() -> Result<[Signer; 2]> {
+    Ok([
+        Signer::new("Contoso", 100, true)?,
+        Signer::new("Fabrikam", 110, false)?,
+    ])
+}
+
+/// A signature of the first over no image at all, with one of the second nested in it; and the latter.
+pub fn nesting_signature(signers: &[Signer; 2]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let inner = signers[1].sign(&[7; 32], "disk", &[])?;
+    let nested = attribute(NESTED, &inner);
+    Ok((signers[0].sign(&[7; 32], "disk", &[nested])?, inner))
+}
+
 /// An attribute of one value.
 pub fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
     element(SEQUENCE, &[element(OID, oid), element(SET, value)].concat())
@@ -373,8 +388,8 @@ pub fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
 /// # Panics
 /// For a message of 4 GiB.
 pub fn entry(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len() + 8).expect("a small message");
-    [&length.to_le_bytes(), &[0x00, 0x02, 0x02, 0x00][..], message].concat()
+    let length = (message.len() + 8).to_le_bytes();
+    [&length[..4], &[0x00, 0x02, 0x02, 0x00], message].concat()
 }
 
 /// A certificate table of these messages.

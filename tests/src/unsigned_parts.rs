@@ -441,3 +441,38 @@ fn pick(from: &[Vec<u8>], random: &mut ChaCha8Rng) -> Vec<u8> {
         .cloned()
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::fs;
+    use std::path::Path;
+
+    use anyhow::Result;
+
+    use super::Message;
+    use super::messages;
+    use crate::made_signatures::nesting_signature;
+    use crate::made_signatures::nesting_signers;
+    use crate::made_signatures::table;
+
+    /// It is the first input of the fuzz target of the same name, too.
+    #[test]
+    fn what_is_taken_apart_is_a_seed() -> Result<()> {
+        let signers = nesting_signers()?;
+        let (outer, inner) = nesting_signature(&signers)?;
+        let bytes = table(&[outer.clone(), inner.clone()]);
+        let found = messages(&bytes);
+        let all: Vec<Vec<u8>> = found.iter().flatten().map(Message::bytes).collect();
+        assert_eq!(all, [outer, inner.clone(), inner]);
+        let certificates: Vec<_> = found.iter().flatten().map(Message::certificates).collect();
+        let [first, second] = signers.map(|signer| signer.certificates);
+        assert_eq!(certificates, [first, second.clone(), second]);
+        if let Some(folder) = env::var_os("GATEHOUSE_CORPUS") {
+            let folder = Path::new(&folder).join("unsigned_parts");
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("nesting"), &bytes)?;
+        }
+        Ok(())
+    }
+}

@@ -6,7 +6,6 @@
 //! that the chain ends elsewhere. What is left of them in a file is read here by a reader of its own.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -22,9 +21,6 @@ use evidence::Workspace;
 use evidence::examine;
 use gate::driver_image::driver_image;
 use gatehouse_tests::der::Node;
-use gatehouse_tests::der::SEQUENCE;
-use gatehouse_tests::der::element;
-use gatehouse_tests::der::number;
 use gatehouse_tests::enforcing_gate::EnforcingGate;
 use gatehouse_tests::enforcing_gate::Load;
 use gatehouse_tests::loader_map::Fields;
@@ -48,6 +44,9 @@ use gatehouse_tests::made_signatures::table;
 use gatehouse_tests::made_signatures::table_of;
 use gatehouse_tests::made_signatures::with_table;
 use gatehouse_tests::made_signatures::without_table;
+use gatehouse_tests::remaining_claims::Claim;
+use gatehouse_tests::remaining_claims::RootIds;
+use gatehouse_tests::remaining_claims::still_claims;
 use gatehouse_tests::signed_images::images;
 use gatehouse_tests::unsigned_parts::Material;
 use gatehouse_tests::unsigned_parts::Message;
@@ -80,10 +79,7 @@ fn mutants() -> Result<usize> {
 struct Target {
     kind: Kind,
     asked: Asked,
-    /// Of the signature that has it, the certificates, leaf first.
-    chain: Vec<Vec<u8>>,
-    /// How many of those above the leaf must be there for it to be claimed.
-    depth: usize,
+    claim: Claim,
 }
 
 /// A signed image, and the policies that name what it claims.
@@ -229,8 +225,10 @@ fn targets(evidence: &Evidence<'_>, certificates: &[Vec<u8>]) -> Vec<Target> {
             found.push(Target {
                 kind: Kind::DeniesOnly,
                 asked,
-                chain: chain.clone(),
-                depth,
+                claim: Claim {
+                    chain: chain.clone(),
+                    depth,
+                },
             });
         };
         let mut authority = None;
@@ -302,101 +300,6 @@ fn targets(evidence: &Evidence<'_>, certificates: &[Vec<u8>]) -> Vec<Target> {
         }
     }
     found
-}
-
-/// The end of the key in a certificate, by which it is found again: there is more than one way to write what is around it.
-fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
-    let (node, _) = Node::read(certificate, 2)?;
-    let fields = node.children()?.first()?.children()?;
-    let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
-    let info = fields.get(5 + skipped)?.bytes();
-    Some(info[info.len().saturating_sub(64)..].to_vec())
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
-}
-
-/// Whether a file still claims what a target goes by, as far as its table can be read. A table that cannot is no way out.
-fn still_claims(file: &[u8], target: &Target, roots: &BTreeSet<Vec<u8>>) -> bool {
-    let entry = Fields::of(file).security();
-    if u32_at(file, entry) == 0 || u32_at(file, entry + 4) == 0 {
-        return false;
-    }
-    let found = messages(table_of(file));
-    if found.is_empty() || found.iter().any(Option::is_none) {
-        return true;
-    }
-    let Some(leaf) = target.chain.first() else {
-        return false;
-    };
-    found.iter().flatten().any(|message| {
-        let certificates = message.certificates();
-        let has = |certificate: &Vec<u8>| certificates.contains(certificate);
-        // What is signed, by whom: of a leaf that was changed or taken out, the signer's word for it.
-        let id = issuer_and_serial(leaf);
-        let names = |signer: &Node| {
-            let named = signer
-                .children()
-                .and_then(|fields| fields.get(1))
-                .map(Node::bytes);
-            named
-                .zip(id.as_ref())
-                .is_some_and(|(named, id)| contains(&named, id))
-        };
-        if !has(leaf) && !message.signers().iter().any(names) {
-            return false;
-        }
-        let above = target.chain.get(1..=target.depth.min(target.chain.len() - 1));
-        let above = above.unwrap_or_default();
-        if above.iter().all(has) {
-            return true;
-        }
-        // Of one that stayed, those above it may have been taken off.
-        let Some(authority) = above.first().filter(|authority| !has(authority)) else {
-            return false;
-        };
-        // One that was changed ends the chain elsewhere, unless it still names a key that is at hand.
-        let key = key_of(authority);
-        !certificates.iter().any(|other| {
-            let names_a_key = id_of(other, ISSUER_KEY_ID).is_some_and(|id| {
-                id_of(other, KEY_ID) != Some(id)
-                    && (roots.contains(id)
-                        || certificates
-                            .iter()
-                            .any(|issuer| id_of(issuer, KEY_ID) == Some(id)))
-            });
-            key.as_ref().is_some_and(|key| contains(other, key)) && !names_a_key
-        })
-    })
-}
-
-const KEY_ID: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x0e, 0x04];
-const ISSUER_KEY_ID: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x23, 0x04];
-
-/// The identifier of 20 or 8 bytes in an extension of a certificate that is written as usual.
-fn id_of<'c>(certificate: &'c [u8], extension: &[u8]) -> Option<&'c [u8]> {
-    let place = certificate
-        .windows(extension.len())
-        .position(|window| window == extension)?;
-    let rest = certificate.get(place + extension.len() + 1..)?;
-    let rest = rest
-        .strip_prefix(&[0x30, 0x16])
-        .or(rest.strip_prefix(&[0x30, 0x0a]))
-        .unwrap_or(rest);
-    match rest {
-        [0x04 | 0x80, length @ (8 | 20), rest @ ..] => rest.get(..usize::from(*length)),
-        _ => None,
-    }
-}
-
-/// Issuer and serial number of a certificate, one after the other, as a signer names them.
-fn issuer_and_serial(certificate: &[u8]) -> Option<Vec<u8>> {
-    let (node, _) = Node::read(certificate, 2)?;
-    let fields = node.children()?.first()?.children()?;
-    let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
-    let part = |place: usize| fields.get(place + skipped).map(Node::bytes);
-    Some([part(2)?, part(0)?].concat())
 }
 
 /// Certificates that anybody can make from what is public: names and keys of others, with signatures of zeros or by nobody's key.
@@ -562,12 +465,7 @@ fn hunt(
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut workspace = Workspace::try_new(Workspace::DEFAULT_CHUNK)?;
     let other = driver_image(&[0xcc; 0x200]);
-    let moduli = known_moduli()?;
-    let roots = moduli.iter().map(|modulus| {
-        let public = element(SEQUENCE, &[number(modulus), number(&[1, 0, 1])].concat());
-        Sha1::digest(public).to_vec()
-    });
-    let roots: BTreeSet<Vec<u8>> = roots.collect();
+    let roots = RootIds::read()?;
     for number in 0..mutants {
         let subject = &subjects[number % subjects.len()];
         // Mostly an image of a few bytes: a signature claims the same on any.
@@ -585,7 +483,7 @@ fn hunt(
             match (target.kind, decision, reason) {
                 (Kind::DeniesOnly, Decision::Refuse, Reason::ExplicitlyDenied) => tally.denied += 1,
                 (Kind::DeniesOnly, ..) if target.asked.file.is_some() && !has_names => {}
-                (Kind::DeniesOnly, ..) if !still_claims(&file, target, &roots) => tally.taken_off += 1,
+                (Kind::DeniesOnly, ..) if !still_claims(&file, &target.claim, &roots) => tally.taken_off += 1,
                 (Kind::AllowsOnly, Decision::Allow, Reason::Allowed) if is_its_own => tally.granted += 1,
                 (Kind::AllowsOnly, Decision::Refuse, _) => tally.not_granted += 1,
                 _ => lost = Some((target, decision, reason)),

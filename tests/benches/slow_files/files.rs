@@ -209,6 +209,62 @@ fn timed(inside: &Says<'_>) -> Vec<u8> {
     })
 }
 
+/// A signature with certificates whose names take long to read.
+fn long_names(count: usize) -> Result<Vec<u8>> {
+    // A name of thousands of parts that ends as a root's does.
+    let attribute_of = |text: &[u8]| {
+        let parts = [element(OID, b"\x55\x04\x03"), element(UTF8_STRING, text)];
+        element(SET, &element(SEQUENCE, &parts.concat()))
+    };
+    let long_name = element(
+        SEQUENCE,
+        &[
+            attribute_of(b"x").repeat(2500),
+            attribute_of(b"Microsoft Root Certificate Authority 2010"),
+        ]
+        .concat(),
+    );
+    let names: Result<Vec<Vec<u8>>> = (0..count)
+        .map(|which| {
+            Certificate {
+                subject: if which == 0 {
+                    name("Signer")
+                } else {
+                    long_name.clone()
+                },
+                issuer: long_name.clone(),
+                serial: vec![u8::try_from(which + 1)?],
+                ..Certificate::authority("", "", long_rsa(which))
+            }
+            .issue(None)
+        })
+        .collect();
+    Ok(message(&Says {
+        certificates: &names?,
+        ..Says::default()
+    }))
+}
+
+/// A message in strings in each other, and one of an indefinite length with a million elements behind what is read.
+fn junk(sound: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut loose = sound.to_vec();
+    for _ in 0..10 {
+        let inside = [&loose[..], &vec![5; 300_000]].concat();
+        loose = [&[SEQUENCE, 0x80][..], &element(4, &inside), &[0, 0]].concat();
+    }
+    let indefinite = {
+        let body = &sound[4..];
+        [
+            &[SEQUENCE, 0x80][..],
+            body,
+            &element(4, &[0; 1]).repeat(1_000_000),
+            &[0, 0],
+        ]
+        .concat()
+    };
+    (loose, indefinite)
+}
+
 /// Every table, and what it is made of.
 pub fn tables() -> Result<Vec<(&'static str, Vec<u8>)>> {
     let long = maze(60, long_rsa, SHA256_WITH_RSA, 0)?;
@@ -235,57 +291,8 @@ pub fn tables() -> Result<Vec<(&'static str, Vec<u8>)>> {
             ..Says::default()
         });
     }
-    // A name of thousands of parts that ends as a root's does.
-    let attribute_of = |text: &[u8]| {
-        let parts = [element(OID, b"\x55\x04\x03"), element(UTF8_STRING, text)];
-        element(SET, &element(SEQUENCE, &parts.concat()))
-    };
-    let long_name = element(
-        SEQUENCE,
-        &[
-            attribute_of(b"x").repeat(2500),
-            attribute_of(b"Microsoft Root Certificate Authority 2010"),
-        ]
-        .concat(),
-    );
-    let names: Result<Vec<Vec<u8>>> = small
-        .iter()
-        .enumerate()
-        .map(|(which, _)| {
-            Certificate {
-                subject: if which == 0 {
-                    name("Signer")
-                } else {
-                    long_name.clone()
-                },
-                issuer: long_name.clone(),
-                serial: vec![u8::try_from(which + 1)?],
-                ..Certificate::authority("", "", long_rsa(which))
-            }
-            .issue(None)
-        })
-        .collect();
-    let names = names?;
-    let named = message(&Says {
-        certificates: &names,
-        ..Says::default()
-    });
-    let mut loose = with(&small);
-    for _ in 0..10 {
-        let inside = [&loose[..], &vec![5; 300_000]].concat();
-        loose = [&[SEQUENCE, 0x80][..], &element(4, &inside), &[0, 0]].concat();
-    }
-    let indefinite = {
-        let inner = with(&small);
-        let body = &inner[4..];
-        [
-            &[SEQUENCE, 0x80][..],
-            body,
-            &element(4, &[0; 1]).repeat(1_000_000),
-            &[0, 0],
-        ]
-        .concat()
-    };
+    let of_names = long_names(small.len())?;
+    let (loose, indefinite) = junk(&with(&small));
     let hungry: Vec<Vec<u8>> = [(2, 1, 1), (3, 2, 2), (1, 1, 3), (1, 2, 4)]
         .into_iter()
         .map(|(digest, kind, seed)| {
@@ -318,7 +325,7 @@ pub fn tables() -> Result<Vec<(&'static str, Vec<u8>)>> {
                 ..Says::default()
             })),
         ),
-        ("names of 2500 parts", filled(&named)),
+        ("names of 2500 parts", filled(&of_names)),
         (
             "thousands of signers",
             filled(&message(&Says {

@@ -1,0 +1,136 @@
+//! What the signatures of a file still claim after it was changed, as a reader of its own finds it: the model that denials are held to.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use sha1::Digest;
+use sha1::Sha1;
+
+use crate::der::Node;
+use crate::der::SEQUENCE;
+use crate::der::element;
+use crate::der::number;
+use crate::loader_map::Fields;
+use crate::loader_map::u32_at;
+use crate::made_signatures::known_moduli;
+use crate::made_signatures::table_of;
+use crate::unsigned_parts::messages;
+
+/// What a denial goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The certificates of a signature, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// How many of those above the leaf must be there for it to be claimed.
+    pub depth: usize,
+}
+
+/// The identifiers of the keys of the roots that are known.
+pub struct RootIds(BTreeSet<Vec<u8>>);
+
+impl RootIds {
+    /// All of them.
+    pub fn read() -> Result<Self> {
+        let moduli = known_moduli()?;
+        let ids = moduli.iter().map(|modulus| {
+            let public = element(SEQUENCE, &[number(modulus), number(&[1, 0, 1])].concat());
+            Sha1::digest(public).to_vec()
+        });
+        Ok(Self(ids.collect()))
+    }
+}
+
+/// The end of the key in a certificate, by which it is found again: there is more than one way to write what is around it.
+fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
+    let (node, _) = Node::read(certificate, 2)?;
+    let fields = node.children()?.first()?.children()?;
+    let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
+    let info = fields.get(5 + skipped)?.bytes();
+    Some(info[info.len().saturating_sub(64)..].to_vec())
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// Whether a file still claims what a target goes by, as far as its table can be read. A table that cannot is no way out.
+pub fn still_claims(file: &[u8], target: &Claim, roots: &RootIds) -> bool {
+    let entry = Fields::of(file).security();
+    if u32_at(file, entry) == 0 || u32_at(file, entry + 4) == 0 {
+        return false;
+    }
+    let found = messages(table_of(file));
+    if found.is_empty() || found.iter().any(Option::is_none) {
+        return true;
+    }
+    let Some(leaf) = target.chain.first() else {
+        return false;
+    };
+    found.iter().flatten().any(|message| {
+        let certificates = message.certificates();
+        let has = |certificate: &Vec<u8>| certificates.contains(certificate);
+        // What is signed, by whom: of a leaf that was changed or taken out, the signer's word for it.
+        let id = issuer_and_serial(leaf);
+        let names = |signer: &Node| {
+            let named = signer
+                .children()
+                .and_then(|fields| fields.get(1))
+                .map(Node::bytes);
+            named
+                .zip(id.as_ref())
+                .is_some_and(|(named, id)| contains(&named, id))
+        };
+        if !has(leaf) && !message.signers().iter().any(names) {
+            return false;
+        }
+        let above = target.chain.get(1..=target.depth.min(target.chain.len() - 1));
+        let above = above.unwrap_or_default();
+        if above.iter().all(has) {
+            return true;
+        }
+        // Of one that stayed, those above it may have been taken off.
+        let Some(authority) = above.first().filter(|authority| !has(authority)) else {
+            return false;
+        };
+        // One that was changed ends the chain elsewhere, unless it still names a key that is at hand.
+        let key = key_of(authority);
+        !certificates.iter().any(|other| {
+            let names_a_key = id_of(other, ISSUER_KEY_ID).is_some_and(|id| {
+                id_of(other, KEY_ID) != Some(id)
+                    && (roots.0.contains(id)
+                        || certificates
+                            .iter()
+                            .any(|issuer| id_of(issuer, KEY_ID) == Some(id)))
+            });
+            key.as_ref().is_some_and(|key| contains(other, key)) && !names_a_key
+        })
+    })
+}
+
+const KEY_ID: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x0e, 0x04];
+const ISSUER_KEY_ID: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x23, 0x04];
+
+/// The identifier of 20 or 8 bytes in an extension of a certificate that is written as usual.
+fn id_of<'c>(certificate: &'c [u8], extension: &[u8]) -> Option<&'c [u8]> {
+    let place = certificate
+        .windows(extension.len())
+        .position(|window| window == extension)?;
+    let rest = certificate.get(place + extension.len() + 1..)?;
+    let rest = rest
+        .strip_prefix(&[0x30, 0x16])
+        .or(rest.strip_prefix(&[0x30, 0x0a]))
+        .unwrap_or(rest);
+    match rest {
+        [0x04 | 0x80, length @ (8 | 20), rest @ ..] => rest.get(..usize::from(*length)),
+        _ => None,
+    }
+}
+
+/// Issuer and serial number of a certificate, one after the other, as a signer names them.
+fn issuer_and_serial(certificate: &[u8]) -> Option<Vec<u8>> {
+    let (node, _) = Node::read(certificate, 2)?;
+    let fields = node.children()?.first()?.children()?;
+    let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
+    let part = |place: usize| fields.get(place + skipped).map(Node::bytes);
+    Some([part(2)?, part(0)?].concat())
+}
