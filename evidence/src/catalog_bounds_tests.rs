@@ -10,13 +10,11 @@ use std::vec::Vec;
 use crate::CatalogIndex;
 use crate::CatalogIndexBuilder;
 use crate::Digests;
-use crate::ErrorKind;
 use crate::Findings;
 use crate::IndexFault;
 use crate::MAX_CATALOGS_OF_FILE;
 use crate::MAX_SIGNERS_OF_CATALOG;
 use crate::Options;
-use crate::SignatureSource;
 use crate::Taken;
 use crate::Trust;
 use crate::TrustClass;
@@ -167,34 +165,6 @@ fn an_image_is_listed_by_the_digests_that_cover_all_of_it_alone() {
             }
         }
     }
-}
-
-#[test]
-fn a_file_that_is_no_image_is_listed_by_its_flat_digests() {
-    let file = b"no image at all";
-    let options = Options {
-        flat_of_others: true,
-        ..Options::default()
-    };
-    let mut workspace = Workspace::try_new(4096).unwrap();
-    let mut findings = Findings::new();
-    let error = crate::examine(&mut &file[..], &options, &mut workspace, &mut findings).unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::NotPe(_)));
-    let bytes = known(&[Member::Raw(error.flat.unwrap().sha256)]);
-    let index = index([("a.cat".to_string(), bytes.as_slice())]);
-    let mut findings = Findings::new();
-    let catalogs = CatalogIndex::read(&index);
-    let evidence = error
-        .evidence_with_catalogs(catalogs.as_ref(), &mut findings)
-        .unwrap();
-    let [signature] = evidence.signatures.present().unwrap() else {
-        panic!("one signature");
-    };
-    assert_eq!(signature.source, SignatureSource::Catalog);
-    assert!(signature.digest_valid && signature.signature_valid);
-    let mut findings = Findings::new();
-    let none = error.evidence_with_catalogs(None, &mut findings).unwrap();
-    assert!(none.signatures.present().unwrap().is_empty());
 }
 
 /// Signers beyond the cap are left out and told, those under known roots last of all; one that is too large does not spoil the rest.

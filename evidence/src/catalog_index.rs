@@ -25,7 +25,6 @@ use crate::bytes::push;
 use crate::bytes::to_usize;
 use crate::bytes::u32_at;
 use crate::catalog_signer::Signer;
-use crate::error::FlatDigests;
 use crate::error::NoMemory;
 use crate::facts::Certificate;
 use crate::facts::Digests;
@@ -81,14 +80,6 @@ impl Listing {
                 sha1: digests.flat_sha1,
                 sha256: digests.flat_sha256,
             }
-        }
-    }
-
-    /// Of a file that is no image.
-    pub(crate) const fn of_file(flat: &FlatDigests) -> Self {
-        Self {
-            sha1: Some(flat.sha1),
-            sha256: Some(flat.sha256),
         }
     }
 }

@@ -141,6 +141,7 @@ fn encoded(fact: Fact<Text<'_>>) -> (u8, &[u8]) {
         Fact::Present(Text::Utf8(text)) => (1, text.as_bytes()),
         Fact::Present(Text::Utf16Le(bytes)) => (2, bytes),
         Fact::Present(Text::Utf16Be(bytes)) => (3, bytes),
+        Fact::Present(Text::Utf32Be(bytes)) => (6, bytes),
         Fact::Present(Text::Latin1(bytes)) => (4, bytes),
         Fact::Unreadable(_) => (5, &[]),
     }
@@ -272,6 +273,7 @@ fn decoded(encoding: u8, bytes: &[u8]) -> Fact<Text<'_>> {
         }),
         2 => Fact::Present(Text::Utf16Le(bytes)),
         3 => Fact::Present(Text::Utf16Be(bytes)),
+        6 => Fact::Present(Text::Utf32Be(bytes)),
         4 => Fact::Present(Text::Latin1(bytes)),
         _ => Fact::Unreadable(Unreadable::Malformed),
     }

@@ -2,6 +2,8 @@
 
 use crate::bytes::to_usize;
 use crate::bytes::u32_at;
+use crate::der::Element;
+use crate::der::SEQUENCE;
 use crate::digest::Algorithm;
 use crate::facts::Digests;
 use crate::oid;
@@ -13,6 +15,9 @@ use crate::spc::PageTable;
 pub(crate) const MAX_SIGNATURES: usize = 16;
 /// How deep signatures may nest in each other.
 pub(crate) const MAX_NESTING: u8 = 3;
+
+/// Bytes of a `WIN_CERTIFICATE` before what it holds.
+const ENTRY_HEADER: usize = 8;
 
 /// The entries of a certificate table, whatever kind each says that it is: what a signature claims does not depend on it.
 pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -27,6 +32,36 @@ pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
             .unwrap_or_default();
         Some(body)
     })
+}
+
+/// Bytes of a certificate table that are neither a signature nor the padding behind one: behind the message of an entry, or behind the
+/// entries.
+pub(crate) fn extra_bytes(table: &[u8]) -> u64 {
+    let mut rest = table;
+    let mut extra = 0_usize;
+    while let Some(length) = u32_at(rest, 0)
+        .map(to_usize)
+        .filter(|length| *length >= ENTRY_HEADER)
+    {
+        let whole = length
+            .checked_next_multiple_of(8)
+            .unwrap_or(length)
+            .min(rest.len());
+        let (entry, tail) = rest.split_at_checked(whole).unwrap_or((rest, &[]));
+        let body = entry.get(ENTRY_HEADER..).unwrap_or_default();
+        // What holds no message is no entry at all.
+        let message = Element::split(body).filter(|(message, _)| message.tag == SEQUENCE);
+        let behind = message.map_or(entry, |(_, behind)| behind);
+        extra = extra.saturating_add(if is_padding(behind) { 0 } else { behind.len() });
+        rest = tail;
+    }
+    extra = extra.saturating_add(if is_padding(rest) { 0 } else { rest.len() });
+    crate::bytes::to_u64(extra)
+}
+
+/// Whether these are the zeros that fill up to 8 bytes.
+fn is_padding(bytes: &[u8]) -> bool {
+    bytes.len() < 8 && bytes.iter().all(|byte| *byte == 0)
 }
 
 /// What has to be computed of the image before its signatures can be judged.

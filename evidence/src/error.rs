@@ -2,15 +2,11 @@
 
 use core::fmt;
 
-use crate::catalog_index::CatalogIndex;
-use crate::catalog_index::Listing;
 use crate::facts::Digests;
 use crate::facts::Evidence;
 use crate::facts::Fact;
 use crate::facts::Unreadable;
-use crate::signatures::collect_listed;
 use crate::source::SourceError;
-use crate::workspace::Findings;
 
 /// An examination that could not say what a driver image should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,39 +46,9 @@ impl ExamineError {
             version: image_facts.map_or(Fact::Absent, Fact::Unreadable),
             signatures: image_facts.map_or(Fact::Present(&[]), Fact::Unreadable),
             more_signatures: None,
+            extra_bytes: 0,
             weighed_at: None,
         }
-    }
-}
-
-impl ExamineError {
-    /// As [`Self::evidence`], with the signatures of catalogues that list the file by its flat digests. What is no image, or none that
-    /// can be read, is listed by no others.
-    ///
-    /// # Errors
-    /// [`NoMemory`].
-    pub fn evidence_with_catalogs<'w>(
-        &self,
-        catalogs: Option<&CatalogIndex<'w>>,
-        findings: &'w mut Findings<'w>,
-    ) -> Result<Evidence<'w>, NoMemory> {
-        let evidence = self.evidence();
-        let (Some(catalogs), Some(flat)) = (catalogs, &self.flat) else {
-            return Ok(evidence);
-        };
-        let listed = collect_listed(catalogs, Listing::of_file(flat), findings)?;
-        if listed.signatures.is_empty() && listed.more.is_none() {
-            return Ok(evidence);
-        }
-        let own = match evidence.signatures {
-            Fact::Unreadable(reason) => Some(reason),
-            Fact::Present(_) | Fact::Absent => None,
-        };
-        Ok(Evidence {
-            signatures: Fact::Present(listed.signatures),
-            more_signatures: own.or(listed.more),
-            ..evidence
-        })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::bytes::to_usize;
 use crate::catalog_index::CatalogIndex;
 use crate::catalog_index::Listing;
 use crate::certificate_table::Computed;
+use crate::certificate_table::extra_bytes;
 use crate::error::ErrorKind;
 use crate::error::ExamineError;
 use crate::facts::Evidence;
@@ -186,6 +187,7 @@ impl Begun {
             version,
             signatures: Fact::Present(collected.signatures),
             more_signatures: collected.more,
+            extra_bytes: extra_bytes(known.table),
             weighed_at: None,
         })
     }

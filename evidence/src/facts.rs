@@ -186,6 +186,9 @@ pub struct Evidence<'a> {
     pub signatures: Fact<&'a [Signature<'a>]>,
     /// Why there may be signatures beside those: some were not looked at.
     pub more_signatures: Option<Unreadable>,
+    /// Bytes in the certificate table that belong to no signature, beyond the padding to 8 bytes: nothing covers them, and who finds a
+    /// file by its signature may miss that it carries them (CVE-2013-3900). They decide nothing.
+    pub extra_bytes: u64,
     /// When the file is weighed, in seconds since 1970-01-01, for signatures that end with their certificate
     /// ([`crate::usage::LIFETIME_SIGNING`]); `None` without a clock, and then none has ended.
     pub weighed_at: Option<i64>,
@@ -200,6 +203,7 @@ impl Evidence<'_> {
             version: Fact::Unreadable(reason),
             signatures: Fact::Unreadable(reason),
             more_signatures: None,
+            extra_bytes: 0,
             weighed_at: None,
         }
     }

@@ -122,25 +122,6 @@ pub(crate) fn collect<'w>(
     })
 }
 
-/// The signatures of catalogues that list a file.
-pub(crate) fn collect_listed<'w>(
-    catalogs: &CatalogIndex<'w>,
-    listing: Listing,
-    findings: &'w mut Findings<'w>,
-) -> Result<Collected<'w>, NoMemory> {
-    let Findings {
-        certificates,
-        signatures,
-        ..
-    } = findings;
-    let mut drafts = Vec::new();
-    let more = catalogs.collect(listing, certificates, &mut drafts)?;
-    Ok(Collected {
-        signatures: hand_over(drafts, certificates, signatures)?,
-        more,
-    })
-}
-
 /// The signatures of a catalogue: its own, and those nested in it that sign the same list.
 pub(crate) fn collect_catalog<'w>(
     bytes: &'w [u8],

@@ -4,6 +4,7 @@ extern crate std;
 
 use std::string::String;
 use std::string::ToString;
+use std::vec;
 use std::vec::Vec;
 
 use crate::Fact;
@@ -200,4 +201,26 @@ fn a_truncated_table_is_refused_wherever_it_ends() {
             "{length} bytes"
         );
     }
+}
+
+#[test]
+fn bytes_that_nothing_covers_are_counted() {
+    let message = message().build(&[]);
+    let extra = |table: Vec<u8>| {
+        let file = Pe {
+            table,
+            ..Pe::default()
+        }
+        .build();
+        with_evidence(&file, |evidence| evidence.extra_bytes)
+    };
+    let entry = |behind: &[u8]| messages::table(&[[&message, behind].concat()]);
+    assert_eq!(extra(entry(&[])), 0);
+    assert_eq!(extra(entry(&[0; 3])), 0, "padding");
+    // All that stands behind the message in its entry, with what fills it up.
+    let filled = |length: usize| (message.len() + length).next_multiple_of(8) - message.len();
+    for behind in [vec![1; 3], vec![0; 40], b"<payload/>".to_vec()] {
+        assert_eq!(extra(entry(&behind)), filled(behind.len()) as u64);
+    }
+    assert_eq!(extra([entry(&[]), vec![7; 16]].concat()), 16);
 }

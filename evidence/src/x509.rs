@@ -272,6 +272,7 @@ pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
             .map(Text::Utf8)
             .or(Some(Text::Latin1(element.content))),
         0x14 => Some(Text::Latin1(element.content)),
+        0x1c => Some(Text::Utf32Be(element.content)),
         0x1e => Some(Text::Utf16Be(element.content)),
         _ => None,
     }

@@ -135,6 +135,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         ),
         signatures: fact(steer[33], &signatures[..]),
         more_signatures: (steer[34] & 1 == 0).then_some(Unreadable::CapReached),
+        extra_bytes: 0,
         weighed_at: None,
     };
     let verdict = decide(&set, &evidence);

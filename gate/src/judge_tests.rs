@@ -91,6 +91,7 @@ fn judged(
         version: Fact::Absent,
         signatures: Fact::Present(&signatures),
         more_signatures: None,
+        extra_bytes: 0,
         weighed_at: None,
     };
     let weighed = Weighed {

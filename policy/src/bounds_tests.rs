@@ -135,6 +135,7 @@ fn with_file<R>(known: Known, look: impl FnOnce(&Evidence<'_>) -> R) -> R {
         }),
         signatures: Fact::Present(&[signature, signature]),
         more_signatures: no_signers,
+        extra_bytes: 0,
         weighed_at: None,
     })
 }

@@ -56,6 +56,14 @@ fn ascii_blocks(text: Text<'_>, mut visitor: impl FnMut(u64)) -> bool {
         Text::Latin1(bytes) => bytes,
         Text::Utf16Le(bytes) => return wide_blocks(bytes, |[low, high]| (low, high), visitor),
         Text::Utf16Be(bytes) => return wide_blocks(bytes, |[high, low]| (low, high), visitor),
+        Text::Utf32Be(bytes) => {
+            let (units, _) = bytes.as_chunks::<4>();
+            let is_ascii = units.iter().all(|unit| u32::from_be_bytes(*unit) < 0x80);
+            if is_ascii {
+                blocks(units, |[.., last]| last, &mut visitor);
+            }
+            return is_ascii;
+        }
     };
     if !bytes.is_ascii() {
         return false;
@@ -120,6 +128,7 @@ pub(crate) fn folds_to(text: Text<'_>, folded: &str) -> bool {
         Text::Latin1(bytes) => bytes,
         Text::Utf16Le(bytes) => return wide_folds_to(text, bytes, |[low, high]| (low, high), folded),
         Text::Utf16Be(bytes) => return wide_folds_to(text, bytes, |[high, low]| (low, high), folded),
+        Text::Utf32Be(_) => return text.chars().map(fold).eq(folded.chars()),
     };
     // What folds to ASCII is ASCII. The file's text may be long: no more of it is looked at than the rule's is long.
     if folded.is_ascii() {
@@ -247,7 +256,17 @@ mod tests {
             let big: Vec<u8> = name.encode_utf16().flat_map(u16::to_be_bytes).collect();
             let upper: String = name.chars().map(fold).collect();
             let key = name_key(0, Text::Utf8(&upper));
-            for text in [Text::Utf8(name), Text::Utf16Le(&little), Text::Utf16Be(&big)] {
+            let widest: Vec<u8> = name
+                .chars()
+                .flat_map(|character| u32::from(character).to_be_bytes())
+                .collect();
+            let all = [
+                Text::Utf8(name),
+                Text::Utf16Le(&little),
+                Text::Utf16Be(&big),
+                Text::Utf32Be(&widest),
+            ];
+            for text in all {
                 assert_eq!(name_key(0, text), key, "{name}");
                 assert_ne!(name_key(1, text), key, "{name}");
                 assert!(folds_to(text, &upper), "{name}");

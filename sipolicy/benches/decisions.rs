@@ -264,6 +264,7 @@ fn decisions(sets: [(&PolicySet<'_>, u64); 2], meets: Meets) -> [Duration; 2] {
                 }),
                 signatures: Fact::Present(&signatures[at]),
                 more_signatures: None,
+                extra_bytes: 0,
                 weighed_at: None,
             }
         };

@@ -107,6 +107,7 @@ fn file<'s>(content: u8, name: &'static str, version: u64, signatures: &'s [Sign
         }),
         signatures: Fact::Present(signatures),
         more_signatures: None,
+        extra_bytes: 0,
         weighed_at: None,
     }
 }

@@ -119,6 +119,7 @@ fn file(digests: &Digests, conformant: bool) -> Evidence<'static> {
         version: Fact::Absent,
         signatures: Fact::Present(&[]),
         more_signatures: None,
+        extra_bytes: 0,
         weighed_at: None,
     }
 }
@@ -284,6 +285,7 @@ fn a_file_that_is_no_image_is_judged_by_its_flat_hash() {
         version: Fact::Absent,
         signatures: Fact::Present(&[]),
         more_signatures: None,
+        extra_bytes: 0,
         weighed_at: None,
     };
     assert_eq!(decide(&set.set(), &text([9; 32])).decision, Decision::Allow);

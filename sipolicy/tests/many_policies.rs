@@ -59,6 +59,7 @@ fn file(byte: u8) -> Evidence<'static> {
         version: Fact::Absent,
         signatures: Fact::Absent,
         more_signatures: None,
+        extra_bytes: 0,
         weighed_at: None,
     }
 }

@@ -117,6 +117,7 @@ impl Record {
                 (None, None) => Fact::Unreadable(Unreadable::NotRecorded),
             },
             more_signatures: hidden(record, "more_signatures"),
+            extra_bytes: record.get("extra_bytes").and_then(Value::as_u64).unwrap_or(0),
             weighed_at: record.get("weighed_at").and_then(Value::as_str).and_then(seconds),
         };
         weigh(name, &evidence)

@@ -300,6 +300,7 @@ fn driver(sample: &Value) -> Evidence<'static> {
         },
         signatures: Fact::Present(signatures.leak()),
         more_signatures: None,
+        extra_bytes: 0,
         weighed_at: None,
     }
 }

@@ -81,6 +81,7 @@ impl Files {
             more_signatures: random
                 .percent(3)
                 .then(|| *random.pick(&[Unreadable::CapReached, Unreadable::Catalogs])),
+            extra_bytes: 0,
             weighed_at: None,
         }
     }

@@ -105,6 +105,12 @@ fn show(record: &EvidenceRecord, output: &mut Output) -> Result<(), Error> {
         };
         facts.tinted(tint, "trust", &format!("{}: {reason}", trust.0.name()));
     }
+    if let Some(bytes) = record.extra_bytes {
+        let text = format!(
+            "{bytes} bytes beside the signatures, which nothing covers (with EnableCertPaddingCheck Windows refuses the signature)"
+        );
+        facts.tinted(Tint::Warn, "certificate table", &text);
+    }
     match &record.version {
         Some(Stated::Something(version)) => {
             match &version.file_version {

@@ -62,6 +62,9 @@ pub struct EvidenceRecord {
     /// `None` when they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Vec<SignatureRecord>>,
+    /// Bytes in the certificate table that belong to no signature; left out if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_bytes: Option<u64>,
     /// Facts that the file itself hides, and how: they grant nothing, and are taken for what is denied. `more_signatures` says that there
     /// may be signatures beside those that stand here.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -195,6 +198,7 @@ impl EvidenceRecord {
             flat: DigestsRecord::default(),
             version: None,
             signatures: None,
+            extra_bytes: None,
             claimed: Reasons::new(),
             unknown: Reasons::new(),
             weighed_at: None,
@@ -238,6 +242,7 @@ impl EvidenceRecord {
             ("more_signatures", evidence.more_signatures),
         ]);
         record.weighed_at = evidence.weighed_at.and_then(time);
+        record.extra_bytes = Some(evidence.extra_bytes).filter(|bytes| *bytes > 0);
         // Of a file that is no image nothing is trusted, and nothing distrusted.
         if let (Fact::Present(_), Fact::Present(signatures)) = (evidence.image, evidence.signatures) {
             record.signatures = Some(
