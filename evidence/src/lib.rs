@@ -93,6 +93,8 @@ mod trust;
 #[cfg(test)]
 mod trust_tests;
 mod work;
+#[cfg(test)]
+mod work_tests;
 mod workspace;
 mod x509;
 

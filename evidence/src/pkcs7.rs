@@ -91,6 +91,15 @@ pub(crate) enum Role {
     Countersignature,
 }
 
+/// What a key signed. Worked out once for a signer, of whose signed attributes there may be megabytes, and not again for every certificate
+/// that may hold the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed {
+    scheme: Scheme,
+    digest: Algorithm,
+    hash: Hash,
+}
+
 /// How a signer names its certificate.
 #[derive(Clone, Copy, Debug)]
 enum SignerId<'a> {
@@ -176,25 +185,17 @@ impl<'a> SignerInfo<'a> {
         [self.digest.digest(), scheme].contains(&Some(Algorithm::Md5))
     }
 
-    /// Proves that the holder of `certificate` signed content of this digest.
+    /// What the signer's key signed, if it signed content of this digest.
     ///
     /// The attribute that repeats the content's type is not asked for: Windows goes by the type beside the content.
-    pub(crate) fn verify(
-        &self,
-        role: Role,
-        content_digest: &Hash,
-        certificate: &X509<'_>,
-        scratch: &mut RsaScratch,
-    ) -> Result<(), SignatureFault> {
+    #[inline(never)]
+    pub(crate) fn signed(&self, role: Role, content_digest: &Hash) -> Result<Signed, SignatureFault> {
         let algorithm = self.digest_algorithm()?;
         let scheme = self.scheme.signature().ok_or(SignatureFault::UnknownAlgorithm)?;
         let scheme = match role {
             Role::Content => scheme,
             Role::Countersignature => scheme.of_countersignature(),
         };
-        if !certificate.key.is_supported() {
-            return Err(SignatureFault::UnsupportedKey);
-        }
         let signature_digest = scheme.digest.unwrap_or(algorithm);
         let hash = match self.signed_attributes {
             None if signature_digest == algorithm => *content_digest,
@@ -210,10 +211,30 @@ impl<'a> SignerInfo<'a> {
                 attributes_digest(signature_digest, &attributes)
             }
         };
-        if certificate
-            .key
-            .verify(scheme, signature_digest, &hash, self.signature, scratch)
-        {
+        Ok(Signed {
+            scheme,
+            digest: signature_digest,
+            hash,
+        })
+    }
+
+    /// Proves that the holder of `certificate` signed this.
+    pub(crate) fn verify(
+        &self,
+        signed: &Signed,
+        certificate: &X509<'_>,
+        scratch: &mut RsaScratch,
+    ) -> Result<(), SignatureFault> {
+        let key = &certificate.key;
+        if !key.is_supported() {
+            Err(SignatureFault::UnsupportedKey)
+        } else if key.verify(
+            signed.scheme,
+            signed.digest,
+            &signed.hash,
+            self.signature,
+            scratch,
+        ) {
             Ok(())
         } else {
             Err(SignatureFault::SignerSignature)

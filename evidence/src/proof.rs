@@ -114,9 +114,9 @@ fn find_signer(
 ) -> (Option<usize>, Result<(), SignatureFault>) {
     let mut first = None;
     let mut outcome = Err(SignatureFault::NoSigner);
-    let digest = signer.digest_algorithm().and_then(|algorithm| {
+    let what = signer.digest_algorithm().and_then(|algorithm| {
         let content = message.content.ok_or(SignatureFault::Malformed)?;
-        Ok(content_digest(algorithm, &content))
+        signer.signed(Role::Content, &content_digest(algorithm, &content))
     });
     for (place, certificate) in pool.iter().enumerate() {
         if !signer.names(certificate) {
@@ -124,12 +124,12 @@ fn find_signer(
         }
         let is_first = first.is_none();
         first.get_or_insert(place);
-        let verified = digest.and_then(|digest| {
+        let verified = what.and_then(|what| {
             prover
                 .work
                 .spend(&certificate.key, 0)
                 .ok_or(SignatureFault::CapReached)?;
-            signer.verify(Role::Content, &digest, certificate, prover.scratch)
+            signer.verify(&what, certificate, prover.scratch)
         });
         match verified {
             Ok(()) => return (Some(place), Ok(())),

@@ -143,13 +143,14 @@ fn prove_authority(
     if authority.is_weak() {
         return None;
     }
+    let signed = authority.signed(role, digest).ok()?;
     // Issuer and serial number may be those of several certificates: the key tells.
     pool.iter().enumerate().find_map(|(place, certificate)| {
         if !authority.names(certificate) || !is_for_timestamps(certificate) {
             return None;
         }
         prover.work.spend(&certificate.key, 0)?;
-        authority.verify(role, digest, certificate, prover.scratch).ok()?;
+        authority.verify(&signed, certificate, prover.scratch).ok()?;
         let purpose = Purpose::TimeStamping(time);
         prover
             .build(pool, place, purpose)
