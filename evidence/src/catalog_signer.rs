@@ -26,6 +26,7 @@ use crate::facts::SignatureSource;
 use crate::facts::Timestamp;
 use crate::facts::Unreadable;
 use crate::md2::Allowance;
+use crate::pool::is_short;
 use crate::signatures::Draft;
 use crate::text::Text;
 use crate::x509::X509;
@@ -223,7 +224,7 @@ impl<'i> Signer<'i> {
             let certificate = u32_at(rest, 0)
                 .and_then(|length| rest.get(4..)?.split_at_checked(to_usize(length)))
                 .and_then(|(raw, tail)| Some((X509::read(&Element::split(raw)?.0)?, tail)));
-            let Some((certificate, tail)) = certificate.filter(|(certificate, _)| certificate.is_short())
+            let Some((certificate, tail)) = certificate.filter(|(certificate, _)| is_short(certificate))
             else {
                 return Ok(None);
             };

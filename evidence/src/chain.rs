@@ -6,10 +6,10 @@ use crate::facts::Ekus;
 use crate::facts::Root;
 use crate::facts::SignatureFault;
 use crate::oid;
+use crate::public_key::PublicKey;
 use crate::roots::KnownRoot;
 use crate::roots::known_roots;
 use crate::work::Work;
-use crate::x509::PublicKey;
 use crate::x509::X509;
 use zerocopy::FromBytes;
 use zerocopy::IntoBytes;
@@ -142,7 +142,7 @@ pub(crate) enum End {
 /// Places in the pool, from the leaf up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chain {
-    /// Small numbers, because a search holds copies: pools have twice [`crate::x509::MAX_CERTIFICATES`] at most.
+    /// Small numbers, because a search holds copies: pools have twice [`crate::pool::MAX_CERTIFICATES`] at most.
     places: [u8; MAX_CHAIN],
     length: u8,
     /// Whether the last place is the file's copy of a known root, whose power is the table's to say and not the file's.

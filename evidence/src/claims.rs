@@ -1,8 +1,8 @@
 //! What a signature claims, proven or not: the certificates that it names, and the roots that those name.
 
 use crate::chain::Chain;
+use crate::pool::MAX_CERTIFICATES;
 use crate::roots::wellknown_roots_named;
-use crate::x509::MAX_CERTIFICATES;
 use crate::x509::X509;
 
 /// The certificates that are named from a leaf on, by issuer names, in a pool. Others in the pool are no claim: a set holds the

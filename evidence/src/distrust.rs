@@ -1,8 +1,8 @@
 //! Authorities that nobody may trust any more, below roots that are trusted.
 
 use crate::facts::Fact;
+use crate::name::Name;
 use crate::text::Text;
-use crate::x509::Name;
 
 /// Common names of authorities below Microsoft's roots whose certificates Microsoft declared untrusted, because code was signed in its
 /// name with what they had issued (Flame). Source: Microsoft Security Advisory 2718704, which lists three certificates by thumbprint:

@@ -64,6 +64,7 @@ mod image_digest;
 #[cfg(test)]
 mod image_digest_tests;
 mod md2;
+mod name;
 mod oid;
 mod pages;
 #[cfg(test)]
@@ -71,7 +72,9 @@ mod pages;
 mod pages_tests;
 mod pe;
 mod pkcs7;
+mod pool;
 mod proof;
+mod public_key;
 mod roots;
 #[cfg(test)]
 mod seed_tests;

@@ -20,10 +20,10 @@ use crate::pkcs7::Role;
 use crate::pkcs7::SignedData;
 use crate::pkcs7::SignerInfo;
 use crate::pkcs7::content_digest;
+use crate::pool::Completeness;
 use crate::spc::OpusInfo;
 use crate::timestamp::prove_time;
 use crate::work::Account;
-use crate::x509::Completeness;
 use crate::x509::X509;
 
 /// What one signer of a SignedData proves, whatever was signed.

@@ -3,9 +3,9 @@
 use crate::chain::Purpose;
 use crate::der::Element;
 use crate::facts::Fact;
+use crate::name::Name;
+use crate::public_key::PublicKey;
 use crate::text::Text;
-use crate::x509::Name;
-use crate::x509::PublicKey;
 
 static ROOTS: &[u8] = include_bytes!("../roots/roots.bin");
 
@@ -215,8 +215,8 @@ mod tests {
     use super::wellknown_roots_with_keys;
     use crate::chain::Purpose;
     use crate::digest::Algorithm;
+    use crate::name::Name;
     use crate::testing::certificates::modulus_info;
-    use crate::x509::Name;
     extern crate std;
     use std::fmt::Write;
     use std::string::String;

@@ -28,12 +28,12 @@ use crate::md2::Allowance;
 use crate::oid;
 use crate::pkcs7::SignedData;
 use crate::pkcs7::SignerInfo;
+use crate::pool::push_certificates;
 use crate::proof::Proof;
 use crate::proof::prove;
 use crate::spc::IndirectData;
 use crate::workspace::Findings;
 use crate::x509::X509;
-use crate::x509::push_certificates;
 
 /// Signers looked at in one message. Authenticode has one; others claim all the same.
 const MAX_SIGNERS: usize = 4;

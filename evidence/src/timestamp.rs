@@ -29,8 +29,8 @@ use crate::pkcs7::Role;
 use crate::pkcs7::SignedData;
 use crate::pkcs7::SignerInfo;
 use crate::pkcs7::content_digest;
+use crate::pool::push_certificates;
 use crate::x509::X509;
-use crate::x509::push_certificates;
 
 /// Timestamps looked at for one signature, of each kind.
 const MAX_TIMESTAMPS: usize = 4;

@@ -5,7 +5,7 @@
 //! place leaves work for the others. The same file spends the same, whatever was examined before it.
 
 use crate::facts::Key;
-use crate::x509::PublicKey;
+use crate::public_key::PublicKey;
 
 /// Units for the signers of one file and their chains: 30 ms.
 const SIGNERS: u32 = 2500;

@@ -1,13 +1,5 @@
 //! X.509 certificates, borrowed as they stand.
 
-extern crate alloc;
-
-use alloc::vec::Vec;
-
-use crate::bytes::push;
-use crate::crypto;
-use crate::crypto::Curve;
-use crate::crypto::RsaKey;
 use crate::crypto::RsaScratch;
 use crate::der;
 use crate::der::BIT_STRING;
@@ -15,27 +7,22 @@ use crate::der::BOOLEAN;
 use crate::der::Element;
 use crate::der::INTEGER;
 use crate::der::OCTET_STRING;
-use crate::der::OID;
 use crate::der::Reader;
 use crate::der::SEQUENCE;
-use crate::der::SET;
 use crate::der::context;
 use crate::der::context_primitive;
 use crate::digest::Algorithm;
 use crate::distrust;
-use crate::error::NoMemory;
 use crate::facts;
 use crate::facts::Ekus;
 use crate::facts::Fact;
 use crate::facts::Hash;
-use crate::facts::Key;
 use crate::facts::Unreadable;
 use crate::md2::Allowance;
+use crate::name::Name;
 use crate::oid;
 use crate::oid::AlgorithmId;
-use crate::oid::Kind;
-use crate::oid::Scheme;
-use crate::text::Text;
+use crate::public_key::PublicKey;
 
 /// A certificate.
 #[derive(Clone, Copy, Debug)]
@@ -154,12 +141,6 @@ impl<'a> X509<'a> {
         Some(())
     }
 
-    /// Whether its names and key usages have lengths that they can be compared at.
-    pub(crate) fn is_short(&self) -> bool {
-        let names = self.issuer.0.len().max(self.subject.0.len());
-        names <= MAX_NAME && self.ekus.is_none_or(|ekus| ekus.0.len() <= MAX_EKUS)
-    }
-
     /// Whether the certificate names itself as its issuer.
     pub(crate) fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
@@ -232,291 +213,7 @@ fn path_length(number: &[u8]) -> u8 {
 }
 
 /// The bytes of a BIT STRING without unused bits.
-fn bit_string<'a>(element: &Element<'a>) -> Option<&'a [u8]> {
+pub(crate) fn bit_string<'a>(element: &Element<'a>) -> Option<&'a [u8]> {
     let (_unused, bytes) = element.tagged(BIT_STRING)?.content.split_first()?;
     Some(bytes)
-}
-
-/// A distinguished name, as it stands with its tag and length. Equal if the bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Name<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Name<'a> {
-    /// The last common name in it, which is the most specific.
-    pub(crate) fn common_name(&self) -> Fact<Text<'a>> {
-        let Some((name, _)) = Element::split(self.0) else {
-            return Fact::Unreadable(Unreadable::Malformed);
-        };
-        let value = name
-            .reader()
-            .filter_map(|set| set.tagged(SET))
-            .flat_map(|set| set.reader())
-            .filter_map(|attribute| {
-                let mut parts = attribute.tagged(SEQUENCE)?.reader();
-                (parts.oid()? == oid::COMMON_NAME).then(|| parts.any())?
-            })
-            .last();
-        match value {
-            None => Fact::Absent,
-            Some(value) => text(&value).map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
-        }
-    }
-}
-
-/// The text of a DirectoryString and its older relatives.
-pub(crate) fn text<'a>(element: &Element<'a>) -> Option<Text<'a>> {
-    match element.tag {
-        // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
-        0x0c | 0x12 | 0x13 | 0x16 | 0x1a => core::str::from_utf8(element.content)
-            .ok()
-            .map(Text::Utf8)
-            .or(Some(Text::Latin1(element.content))),
-        0x14 => Some(Text::Latin1(element.content)),
-        0x1c => Some(Text::Utf32Be(element.content)),
-        0x1e => Some(Text::Utf16Be(element.content)),
-        _ => None,
-    }
-}
-
-/// The SHA-1 of an RSA key written out: of a root nothing but the modulus is kept.
-fn rsa_key_id(key: &RsaKey<'_>) -> Option<Hash> {
-    let modulus = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
-    // Numbers whose first bit is set have a zero in front.
-    let sign = |number: &[u8]| usize::from(number.first().is_some_and(|byte| *byte >= 0x80));
-    let head = |tag: u8, length: usize| {
-        let [high, low] = u16::try_from(length).ok()?.to_be_bytes();
-        Some(match (high, low) {
-            (0, 0..0x80) => ([tag, low, 0, 0], 2),
-            (0, _) => ([tag, 0x81, low, 0], 3),
-            _ => ([tag, 0x82, high, low], 4),
-        })
-    };
-    let modulus_length = modulus.len().checked_add(sign(modulus))?;
-    let (modulus_head, modulus_head_length) = head(INTEGER, modulus_length)?;
-    let (exponent_head, exponent_head_length) = head(INTEGER, key.exponent.len())?;
-    let length = [
-        modulus_head_length,
-        modulus_length,
-        exponent_head_length,
-        key.exponent.len(),
-    ]
-    .into_iter()
-    .try_fold(0_usize, usize::checked_add)?;
-    let (outer_head, outer_head_length) = head(SEQUENCE, length)?;
-    Some(Algorithm::Sha1.digest(&[
-        outer_head.get(..outer_head_length)?,
-        modulus_head.get(..modulus_head_length)?,
-        [0].get(..sign(modulus))?,
-        modulus,
-        exponent_head.get(..exponent_head_length)?,
-        key.exponent,
-    ]))
-}
-
-/// A subject public key.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PublicKey<'a> {
-    /// `SubjectPublicKeyInfo` with its tag and length; of a known root its modulus alone, where it says all.
-    pub(crate) raw: &'a [u8],
-    kind: KeyKind<'a>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum KeyKind<'a> {
-    Rsa(RsaKey<'a>),
-    Ecdsa(Curve, &'a [u8]),
-    /// Of a known kind, and never used.
-    Unsupported,
-    Unknown,
-}
-
-impl KeyKind<'_> {
-    fn facts(&self) -> Key {
-        match self {
-            Self::Rsa(key) => Key::Rsa(u16::try_from(crypto::modulus_bits(key.modulus)).unwrap_or(u16::MAX)),
-            Self::Ecdsa(curve, _) => Key::Ecdsa(curve.bits()),
-            Self::Unsupported | Self::Unknown => Key::Unsupported,
-        }
-    }
-}
-
-impl<'a> PublicKey<'a> {
-    /// The RSA key of this modulus with the exponent that nearly all have, 65537.
-    pub(crate) const fn of_modulus(modulus: &'a [u8]) -> Self {
-        Self {
-            raw: modulus,
-            kind: KeyKind::Rsa(RsaKey {
-                modulus,
-                exponent: &[1, 0, 1],
-            }),
-        }
-    }
-
-    /// Whether it is the RSA key of this modulus, of which zeros in front are no part, and 65537.
-    pub(crate) fn is_of_modulus(&self, modulus: &[u8]) -> bool {
-        match &self.kind {
-            KeyKind::Rsa(key) => {
-                let own = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
-                own == modulus && key.exponent == [1, 0, 1]
-            }
-            _ => false,
-        }
-    }
-
-    /// Reads a `SubjectPublicKeyInfo`. A key of another kind, or over a curve that is described instead of named, is unsupported.
-    pub(crate) fn read(info: &Element<'a>) -> Option<Self> {
-        let mut fields = info.reader();
-        let algorithm = AlgorithmId::read(&fields.any()?)?;
-        let bits = bit_string(&fields.any()?)?;
-        let kind = match algorithm.oid {
-            [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01] => {
-                let mut numbers = Reader::new(bits).read(SEQUENCE)?.reader();
-                let modulus = numbers.read(INTEGER)?.content;
-                KeyKind::Rsa(RsaKey {
-                    modulus,
-                    exponent: numbers.read(INTEGER)?.content,
-                })
-            }
-            [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] => {
-                let curve = algorithm.parameters.and_then(|parameters| parameters.tagged(OID));
-                curve
-                    .and_then(|curve| Curve::named(curve.content))
-                    .map_or(KeyKind::Unsupported, |curve| KeyKind::Ecdsa(curve, bits))
-            }
-            _ => KeyKind::Unknown,
-        };
-        Some(Self { raw: info.raw, kind })
-    }
-
-    /// Whether it is the same key, however it is written.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let number = |bytes: &'a [u8]| bytes.iter().skip_while(|byte| **byte == 0);
-        match (&self.kind, &other.kind) {
-            (KeyKind::Rsa(own), KeyKind::Rsa(theirs)) => {
-                number(own.modulus).eq(number(theirs.modulus))
-                    && number(own.exponent).eq(number(theirs.exponent))
-            }
-            (KeyKind::Ecdsa(own, point), KeyKind::Ecdsa(theirs, other)) => own == theirs && point == other,
-            _ => self.raw == other.raw,
-        }
-    }
-
-    /// What kind of key it is.
-    pub(crate) fn facts(&self) -> Key {
-        self.kind.facts()
-    }
-
-    /// Whether this is the identifier of the key as most authorities make it: the SHA-1 of its bits (RFC 5280, 4.2.1.2).
-    pub(crate) fn has_id(&self, id: &[u8]) -> bool {
-        let own = match &self.kind {
-            KeyKind::Rsa(key) => rsa_key_id(key),
-            KeyKind::Ecdsa(_, point) => Some(Algorithm::Sha1.digest(&[point])),
-            KeyKind::Unsupported | KeyKind::Unknown => None,
-        };
-        own.is_some_and(|own| own.as_bytes() == id)
-    }
-
-    /// Whether nobody here knows what kind of key it is.
-    pub(crate) const fn is_of_unknown_kind(&self) -> bool {
-        matches!(self.kind, KeyKind::Unknown)
-    }
-
-    /// Whether a key of this kind and length is ever used.
-    pub(crate) fn is_supported(&self) -> bool {
-        match &self.kind {
-            KeyKind::Rsa(key) => {
-                (crypto::RSA_MIN_BITS..=crypto::RSA_MAX_BITS).contains(&crypto::modulus_bits(key.modulus))
-            }
-            KeyKind::Ecdsa(..) => true,
-            KeyKind::Unsupported | KeyKind::Unknown => false,
-        }
-    }
-
-    /// Whether `signature` over the digest `hash` was made with this key.
-    #[inline(never)]
-    pub(crate) fn verify(
-        &self,
-        scheme: Scheme,
-        digest: Algorithm,
-        hash: &Hash,
-        signature: &[u8],
-        scratch: &mut RsaScratch,
-    ) -> bool {
-        match (scheme.kind, &self.kind) {
-            (Kind::Rsa(padding), KeyKind::Rsa(key)) => {
-                crypto::verify_rsa(key, padding, hash, digest, signature, scratch)
-            }
-            (Kind::Ecdsa, KeyKind::Ecdsa(curve, point)) => {
-                crypto::verify_ecdsa(*curve, point, hash.as_bytes(), signature)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Certificates kept of one signature, and again of each timestamp.
-pub(crate) const MAX_CERTIFICATES: usize = 64;
-/// The largest certificate that is read, in bytes. Those with the largest signatures in use have less than a tenth.
-const MAX_CERTIFICATE: usize = 64 << 10;
-/// The longest name, in bytes: names are compared with each other.
-const MAX_NAME: usize = 4 << 10;
-/// The longest list of key usages, in bytes: rules look for theirs in it. Real ones have a tenth.
-const MAX_EKUS: usize = 1 << 10;
-/// Elements of a set that are looked at, repeated certificates included.
-const MAX_ELEMENTS: usize = 256;
-
-/// Whether a pool holds all certificates of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Completeness {
-    /// All.
-    Whole,
-    /// But for what does not parse as a certificate.
-    Unparsed,
-    /// A cap was reached.
-    Capped,
-}
-
-/// Appends the certificates of a set to those of a pool that has `MAX_CERTIFICATES` more places, each once. Attribute certificates
-/// are passed over: they are no part of a chain.
-pub(crate) fn push_certificates<'a>(
-    pool: &mut Vec<X509<'a>>,
-    set: Reader<'a>,
-) -> Result<Completeness, NoMemory> {
-    let most = pool.len().saturating_add(MAX_CERTIFICATES);
-    let mut found = Completeness::Whole;
-    let mut rest = set;
-    for (count, element) in rest.by_ref().enumerate() {
-        if count >= MAX_ELEMENTS {
-            return Ok(Completeness::Capped);
-        }
-        if element.tag != SEQUENCE {
-            continue;
-        }
-        if element.raw.len() > MAX_CERTIFICATE {
-            found = found.max(Completeness::Capped);
-            continue;
-        }
-        let Some(mut certificate) = X509::read(&element) else {
-            found = found.max(Completeness::Unparsed);
-            continue;
-        };
-        if !certificate.is_short() {
-            found = found.max(Completeness::Capped);
-            continue;
-        }
-        if let Ok(id) = Algorithm::Sha256.digest(&[certificate.raw]).as_bytes().try_into() {
-            certificate.id = id;
-        }
-        if pool.iter().any(|other| other.id == certificate.id) {
-            continue;
-        }
-        if pool.len() >= most {
-            return Ok(Completeness::Capped);
-        }
-        push(pool, certificate)?;
-    }
-    if !rest.is_empty() {
-        found = found.max(Completeness::Unparsed);
-    }
-    Ok(found)
 }

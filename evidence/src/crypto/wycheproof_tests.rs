@@ -27,7 +27,7 @@ use crate::der::Element;
 use crate::digest::Algorithm;
 use crate::oid::Kind;
 use crate::oid::Scheme;
-use crate::x509::PublicKey;
+use crate::public_key::PublicKey;
 
 const fn algorithm(hash: HashFunction) -> Option<Algorithm> {
     Some(match hash {
