@@ -34,6 +34,9 @@ use crate::x509::X509;
 
 /// Timestamps looked at for one signature, of each kind.
 const MAX_TIMESTAMPS: usize = 4;
+/// The longest signature that a time is proven for, in bytes: each timestamp has it hashed. The longest in use has 50 KB, and the longest
+/// that is verified here one.
+const MAX_SIGNATURE: usize = 64 << 10;
 
 /// The time that an unsigned attribute of `signer` proves. `pool` holds the certificates beside the signer's, and does again
 /// afterwards.
@@ -44,7 +47,15 @@ pub(crate) fn prove_time<'a>(
 ) -> Result<Fact<Timestamp>, NoMemory> {
     let mut claimed = false;
     let own = pool.len();
-    for token in signer.unsigned_attribute(oid::RFC3161_TOKEN).take(MAX_TIMESTAMPS) {
+    let most = if signer.signature.len() > MAX_SIGNATURE {
+        claimed = [oid::RFC3161_TOKEN, oid::COUNTERSIGNATURE]
+            .iter()
+            .any(|kind| signer.unsigned_attribute(kind).next().is_some());
+        0
+    } else {
+        MAX_TIMESTAMPS
+    };
+    for token in signer.unsigned_attribute(oid::RFC3161_TOKEN).take(most) {
         claimed = true;
         let time = prove_token(&token, signer, pool, prover);
         pool.truncate(own);
@@ -52,10 +63,7 @@ pub(crate) fn prove_time<'a>(
             return Ok(Fact::Present(Timestamp { rfc3161: true, time }));
         }
     }
-    for counter in signer
-        .unsigned_attribute(oid::COUNTERSIGNATURE)
-        .take(MAX_TIMESTAMPS)
-    {
+    for counter in signer.unsigned_attribute(oid::COUNTERSIGNATURE).take(most) {
         claimed = true;
         if let Some(time) = prove_countersignature(&counter, signer, pool, prover) {
             return Ok(Fact::Present(Timestamp { rfc3161: false, time }));

@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use crate::Fact;
 use crate::SignatureFault;
+use crate::Timestamp;
 use crate::Unreadable;
 use crate::oid;
 use crate::testing::certificates::CLOCK_ROOT;
@@ -80,6 +81,30 @@ fn timestamps_count_with_a_chain_of_their_own() {
     // A good one beside a bad one counts.
     let bad = token(b"another", time, &clock, &[clock.issue()]);
     assert_eq!(timestamp(&[bad, good]), Fact::Present((true, 1_748_779_200)));
+}
+
+/// Each timestamp has the signature hashed, and no signature has megabytes.
+#[test]
+fn no_time_is_proven_for_a_signature_longer_than_any_in_use() {
+    let mut message = message();
+    let clock = timestamp_authority();
+    message.certificates.push(clock.issue());
+    let time = |length: usize, is_stamped: bool| {
+        let signature = vec![5; length];
+        let counter = messages::countersignature(&signature, "250601120000Z", &clock);
+        let attributes = if is_stamped { vec![counter] } else { vec![] };
+        let file = file_with(&[message.build_with(&signature, &attributes)]);
+        with_evidence(&file, |evidence| {
+            evidence.signatures.present().unwrap()[0].timestamp
+        })
+    };
+    let expected = Timestamp {
+        rfc3161: false,
+        time: 1_748_779_200,
+    };
+    assert_eq!(time(64 << 10, true), Fact::Present(expected));
+    assert_eq!(time((64 << 10) + 1, true), Fact::Unreadable(Unreadable::Unproven));
+    assert_eq!(time((64 << 10) + 1, false), Fact::Absent);
 }
 
 #[test]

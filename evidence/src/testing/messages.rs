@@ -125,13 +125,21 @@ impl Message {
 
     /// The whole ContentInfo.
     pub(crate) fn build(&self, unsigned: &[Vec<u8>]) -> Vec<u8> {
-        let (info, _) = self.signer_info(unsigned);
+        self.around(&self.signer_info(unsigned).0)
+    }
+
+    /// The same with any bytes in place of the signature.
+    pub(crate) fn build_with(&self, signature: &[u8], unsigned: &[Vec<u8>]) -> Vec<u8> {
+        self.around(&self.raw_signer_info(&[], signature, unsigned))
+    }
+
+    fn around(&self, info: &[u8]) -> Vec<u8> {
         let signed_data = sequence(&[
             &[0x02, 0x01, 0x01],
             &tlv(0x31, &[&self.digest_algorithm()]),
             &sequence(&[&object(self.content_type), &tlv(0xa0, &[&self.content])]),
             &tlv(0xa0, &[&self.certificates.concat()]),
-            &tlv(0x31, &[&info]),
+            &tlv(0x31, &[info]),
         ]);
         sequence(&[&object(oid::SIGNED_DATA), &tlv(0xa0, &[&signed_data])])
     }
