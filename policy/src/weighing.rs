@@ -202,11 +202,15 @@ impl<'e> Weighing<'_, 'e, '_> {
         }
     }
 
-    /// Offers the denied signers that an open chain may be under; says whether it did, which takes a set with few signers. A file has
-    /// one or two signatures: of more, any may be anybody's.
+    /// Offers the denied signers that an open chain may be under; says whether it did. A file has one or two signatures: of more, any may
+    /// be anybody's. In a set with very many signers an open chain is under what it names alone: to take it for anybody's there
+    /// would deny what has nothing to do with any of them.
     fn offer_open(&mut self, weighed: &Weighed<'_>, all: &[SignerUse]) -> bool {
-        if !self.set.few.signer_uses || weighed.index > MAX_OPEN {
+        if weighed.index > MAX_OPEN {
             return false;
+        }
+        if !self.set.few.signer_uses {
+            return true;
         }
         for signer_use in all {
             if action_of(signer_use.action.get()) == Action::Allow || !self.concerns(signer_use.policy.get())
