@@ -72,6 +72,7 @@ static STAGE: LazyLock<Stage> = LazyLock::new(|| {
                 .iter()
                 .flat_map(|signer| signer.certificates.clone())
                 .collect(),
+            reissued: Vec::new(),
             fillers: vec![vec![0x30, 0x00]],
             messages: vec![first, inner],
         },
