@@ -98,9 +98,9 @@ pub fn still_claims(file: &[u8], target: &Claim, roots: &RootIds) -> bool {
             let names_a_key = id_of(other, ISSUER_KEY_ID).is_some_and(|id| {
                 id_of(other, KEY_ID) != Some(id)
                     && (roots.0.contains(id)
-                        || certificates
-                            .iter()
-                            .any(|issuer| id_of(issuer, KEY_ID) == Some(id)))
+                        || certificates.iter().any(|issuer| {
+                            issuer.first() == Some(&SEQUENCE) && id_of(issuer, KEY_ID) == Some(id)
+                        }))
             });
             key.as_ref().is_some_and(|key| contains(other, key)) && !names_a_key
         })

@@ -29,6 +29,8 @@ use crate::made_signatures::with_table;
 pub struct Material {
     /// Certificates: genuine ones of other files, and forged ones.
     pub certificates: Vec<Vec<u8>>,
+    /// Certificates that stand for genuine ones, of the same name and key, each with who issued it.
+    pub reissued: Vec<[Vec<u8>; 2]>,
     /// Certificates by the hundred, each with names of its own.
     pub fillers: Vec<Vec<u8>>,
     /// Signed messages of other files.
@@ -258,7 +260,11 @@ fn change_certificates(certificates: &mut Vec<Node>, material: &Material, random
             let other = pick(&material.certificates, random);
             certificates.insert(anywhere, Node::Raw(other));
         }
-        24..=27 if count > 0 => {
+        24 | 25 if !material.reissued.is_empty() => {
+            let pair = material.reissued[below(random, material.reissued.len())].clone();
+            certificates.splice(anywhere..anywhere, pair.map(Node::Raw));
+        }
+        26 | 27 if count > 0 => {
             let copy = certificates[below(random, count)].clone();
             certificates.insert(anywhere, copy);
         }

@@ -373,6 +373,26 @@ fn forged(genuine: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
     Ok(forged)
 }
 
+/// Certificates of authorities of the genuine ones' names and keys, each with the root of nobody's that issued it.
+fn reissued(genuine: &[Vec<u8>]) -> Result<Vec<[Vec<u8>; 2]>> {
+    let nobody = key(1024, 900)?;
+    let root = Certificate::authority("Nobody", "Nobody", key_info(&nobody));
+    let issued = genuine.iter().filter_map(|certificate| {
+        let (node, _) = Node::read(certificate, 2)?;
+        let fields = node.children()?.first()?.children()?;
+        let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
+        let part = |place: usize| fields.get(place + skipped).map(Node::bytes);
+        Some(Certificate {
+            subject: part(4)?,
+            key_info: part(5)?,
+            ..Certificate::authority("", "Nobody", Vec::new())
+        })
+    });
+    issued
+        .map(|body| Ok([body.issue(Some(&nobody))?, root.issue(Some(&nobody))?]))
+        .collect()
+}
+
 /// Signed images made here: with keys named and without, with the root in the file and without, one inside the other.
 fn made() -> Result<Vec<(String, Vec<u8>)>> {
     let image = driver_image(&[0x90; 0x600]);
@@ -530,6 +550,7 @@ fn no_change_to_what_is_not_signed_loses_a_denial_or_gains_a_grant() -> Result<(
         })
         .collect();
     let material = Material {
+        reissued: reissued(&genuine)?,
         certificates: [forged(&genuine)?, genuine].concat(),
         fillers: fillers?,
         messages: subjects
