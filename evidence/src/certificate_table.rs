@@ -74,10 +74,13 @@ fn is_padding(bytes: &[u8]) -> bool {
 }
 
 /// What has to be computed of the image before its signatures can be judged.
+///
+/// Each is a pass over all of its bytes, and a table may ask for many: one of the long digests is computed, the first that is asked for, and
+/// where none is, up to two page-hash tables are compared. No real file asks for more.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demands<'a> {
-    pub(crate) sha384: bool,
-    pub(crate) sha512: bool,
+    /// SHA-384 or SHA-512.
+    pub(crate) long: Option<Algorithm>,
     /// Different page-hash tables, as far as there is room.
     pub(crate) pages: [Option<PageTable<'a>>; 2],
 }
@@ -89,6 +92,9 @@ impl<'a> Demands<'a> {
         table_entries(table)
             .take(MAX_SIGNATURES)
             .for_each(|entry| demands.add(entry, 0));
+        if demands.long.is_some() {
+            demands.pages = [None, None];
+        }
         demands
     }
 
@@ -100,8 +106,8 @@ impl<'a> Demands<'a> {
             .structure()
             .filter(|_| message.content_type == oid::SPC_INDIRECT_DATA);
         if let Some(data) = data.and_then(|content| IndirectData::read(&content)) {
-            self.sha384 |= data.algorithm == Some(Algorithm::Sha384);
-            self.sha512 |= data.algorithm == Some(Algorithm::Sha512);
+            let is_long = matches!(data.algorithm, Some(Algorithm::Sha384 | Algorithm::Sha512));
+            self.long = self.long.or(data.algorithm.filter(|_| is_long));
             let known = data.pages.is_none_or(|pages| self.pages.contains(&Some(pages)));
             if !known && let Some(room) = self.pages.iter_mut().find(|room| room.is_none()) {
                 *room = data.pages;
@@ -122,6 +128,6 @@ impl<'a> Demands<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Computed<'a> {
     pub(crate) digests: Digests,
-    /// Each table asked for, and whether it is the image's.
+    /// Each table that was compared, and whether it is the image's.
     pub(crate) pages: [Option<(PageTable<'a>, bool)>; 2],
 }

@@ -94,7 +94,13 @@ impl ImagePass {
     /// Computes what every image needs, what its signatures ask for, and on request the flat digests.
     #[inline(never)]
     pub(crate) fn new(headers: &Headers, flat: bool, file: Known<'_>) -> Self {
-        let demands = Demands::of(file.table);
+        // Of an image that is not conformant no signature proves anything.
+        let demands = if headers.image.conformant {
+            Demands::of(file.table)
+        } else {
+            Demands::default()
+        };
+        let long = |algorithm| (demands.long == Some(algorithm)).then(|| Hasher::new(algorithm));
         let mut pass = Self {
             holes: Holes::of(headers),
             offset: 0,
@@ -103,8 +109,8 @@ impl ImagePass {
             image: Pair::new(),
             first_page: Pair::new(),
             whole: flat.then(Pair::new),
-            sha384: demands.sha384.then(|| Hasher::new(Algorithm::Sha384)),
-            sha512: demands.sha512.then(|| Hasher::new(Algorithm::Sha512)),
+            sha384: long(Algorithm::Sha384),
+            sha512: long(Algorithm::Sha512),
             pages: [None, None],
         };
         // One after the other in its place: a kernel's stack has no room for several on their way.

@@ -337,11 +337,11 @@ impl<'a> Collector<'a, '_, '_> {
             Some(data) => self.digest_fault(data),
             None => Some(SignatureFault::Malformed),
         };
-        let pages = data.and_then(|data| data.pages).map(|pages| {
-            let results = self.computed.pages.iter().flatten();
-            results
-                .filter(|(table, _)| *table == pages)
-                .any(|(_, sound)| *sound)
+        // One that was not compared is no fault: the image's digest covers what it covers.
+        let pages = data.and_then(|data| data.pages).and_then(|pages| {
+            let mut results = self.computed.pages.iter().flatten();
+            let (_, sound) = results.find(|(table, _)| *table == pages)?;
+            Some(*sound)
         });
         let page_fault = (pages == Some(false)).then_some(SignatureFault::PageHashes);
         let digest_fault = digest_fault.or(self.table_fault);
@@ -370,7 +370,11 @@ impl<'a> Collector<'a, '_, '_> {
             Some(Algorithm::Sha384) => digests.sha384.as_ref().map(<[u8; 48]>::as_slice),
             Some(Algorithm::Sha512) => digests.sha512.as_ref().map(<[u8; 64]>::as_slice),
         };
-        (image != Some(data.digest)).then_some(SignatureFault::ImageDigest)
+        match image {
+            // It was one digest too many to compute, or nothing would have come of it.
+            None => Some(self.table_fault.unwrap_or(SignatureFault::CapReached)),
+            Some(image) => (image != data.digest).then_some(SignatureFault::ImageDigest),
+        }
     }
 }
 
