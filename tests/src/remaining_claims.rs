@@ -66,9 +66,14 @@ pub fn still_claims(file: &[u8], target: &Claim, roots: &RootIds) -> bool {
         // What is signed, by whom: others among the certificates are no claim. Of a signer whose word for it names nobody, any may be.
         let names = |certificate: &[u8]| {
             issuer_and_serial(certificate).is_some_and(|id| {
-                let signers = message.signers().iter().filter_map(Node::children);
-                let mut named = signers.filter_map(|fields| fields.get(1)).map(Node::bytes);
-                named.any(|named| contains(&named, &id))
+                // One that cannot be taken apart names whom its bytes name.
+                message.signers().iter().any(|signer| {
+                    let named = signer
+                        .children()
+                        .and_then(|fields| fields.get(1))
+                        .unwrap_or(signer);
+                    contains(&named.bytes(), &id)
+                })
             })
         };
         let is_anybodys = has(leaf) && !certificates.iter().any(|certificate| names(certificate));
