@@ -107,6 +107,12 @@ pub fn known_moduli() -> Result<Vec<Vec<u8>>> {
     Ok(moduli)
 }
 
+/// The identifier of the RSA key of a modulus and 65537 (RFC 5280, 4.2.1.2).
+pub fn key_id(modulus: &[u8]) -> Vec<u8> {
+    let public = element(SEQUENCE, &[number(modulus), number(&[1, 0, 1])].concat());
+    sha1::Digest::finalize(sha1::Digest::chain_update(sha1::Sha1::default(), public)).to_vec()
+}
+
 /// Issuer and subject of a certificate, as they stand.
 pub fn names_of(certificate: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (node, _) = Node::read(certificate, 2)?;

@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use sha1::Digest;
-use sha1::Sha1;
 
 use crate::der::Node;
 use crate::der::SEQUENCE;
-use crate::der::element;
-use crate::der::number;
 use crate::loader_map::Fields;
 use crate::loader_map::u32_at;
+use crate::made_signatures::key_id;
 use crate::made_signatures::known_moduli;
 use crate::made_signatures::table_of;
 use crate::unsigned_parts::messages;
@@ -31,12 +28,9 @@ pub struct RootIds(BTreeSet<Vec<u8>>);
 impl RootIds {
     /// All of them.
     pub fn read() -> Result<Self> {
-        let moduli = known_moduli()?;
-        let ids = moduli.iter().map(|modulus| {
-            let public = element(SEQUENCE, &[number(modulus), number(&[1, 0, 1])].concat());
-            Sha1::digest(public).to_vec()
-        });
-        Ok(Self(ids.collect()))
+        Ok(Self(
+            known_moduli()?.iter().map(|modulus| key_id(modulus)).collect(),
+        ))
     }
 }
 
@@ -69,18 +63,21 @@ pub fn still_claims(file: &[u8], target: &Claim, roots: &RootIds) -> bool {
     found.iter().flatten().any(|message| {
         let certificates = message.certificates();
         let has = |certificate: &Vec<u8>| certificates.contains(certificate);
-        // What is signed, by whom: of a leaf that was changed or taken out, the signer's word for it.
-        let id = issuer_and_serial(leaf);
-        let names = |signer: &Node| {
-            let named = signer
-                .children()
-                .and_then(|fields| fields.get(1))
-                .map(Node::bytes);
-            named
-                .zip(id.as_ref())
-                .is_some_and(|(named, id)| contains(&named, id))
+        // What is signed, by whom: others among the certificates are no claim. Of a signer whose word for it names nobody, any may be.
+        let names = |certificate: &[u8]| {
+            issuer_and_serial(certificate).is_some_and(|id| {
+                // One that cannot be taken apart names whom its bytes name.
+                message.signers().iter().any(|signer| {
+                    let named = signer
+                        .children()
+                        .and_then(|fields| fields.get(1))
+                        .unwrap_or(signer);
+                    contains(&named.bytes(), &id)
+                })
+            })
         };
-        if !has(leaf) && !message.signers().iter().any(names) {
+        let is_anybodys = has(leaf) && !certificates.iter().any(|certificate| names(certificate));
+        if !names(leaf) && !is_anybodys {
             return false;
         }
         let above = target.chain.get(1..=target.depth.min(target.chain.len() - 1));

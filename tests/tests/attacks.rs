@@ -29,6 +29,7 @@ use gatehouse_tests::made_signatures::TOKEN;
 use gatehouse_tests::made_signatures::attribute;
 use gatehouse_tests::made_signatures::authenticode;
 use gatehouse_tests::made_signatures::key;
+use gatehouse_tests::made_signatures::key_id;
 use gatehouse_tests::made_signatures::key_info;
 use gatehouse_tests::made_signatures::known_moduli;
 use gatehouse_tests::made_signatures::modulus_info;
@@ -483,12 +484,25 @@ fn against_published_drivers() -> Result<Vec<Case>> {
     let mut tampered = file.clone();
     tampered[place + authority.len() - 1] ^= 1;
     let asked = by_tbs(&authority);
+    // A certificate with the very root's key, which is for timestamps as it says: the root's power is not the file's to limit.
+    let (image, mut message, _) = published(&file, b"Third Party Component CA 2014")?;
+    let root = known_moduli()?
+        .into_iter()
+        .find(|modulus| key_id(modulus).starts_with(&ROOT_2010))
+        .context("the root of 2010")?;
+    let forged = Certificate {
+        usages: vec![TIME_STAMPING.to_vec()],
+        ..Certificate::authority("x", "x", modulus_info(&root))
+    };
+    message.insert_certificate(0, &forged.issue(None)?);
+    let with_root = with_table(&image, &table(&[message.bytes()]));
     Ok(vec![
         denied,
         case(
             allows(&asked),
             vec![
                 ("published, allowed", file, ALLOWED),
+                ("published, allowed, forged root", with_root, ALLOWED),
                 ("published, authority tampered with", tampered.clone(), FAILS),
             ],
         ),
@@ -498,6 +512,9 @@ fn against_published_drivers() -> Result<Vec<Case>> {
         ),
     ])
 }
+
+/// What the identifier of Microsoft's root of 2010 begins with, as certificates below it state it.
+const ROOT_2010: [u8; 4] = [0xd5, 0xf6, 0x56, 0xcb];
 
 /// Image, signature and the certificate of the authority of this name, of a published driver.
 fn published(file: &[u8], name: &[u8]) -> Result<(Vec<u8>, Message, Vec<u8>)> {

@@ -70,7 +70,7 @@ const BLOCK: usize = 100_000;
 fn mutants() -> Result<usize> {
     match env::var(MUTANTS) {
         Ok(number) => number.parse().with_context(|| format!("{MUTANTS}={number}")),
-        Err(_) => Ok(3000),
+        Err(_) => Ok(5000),
     }
 }
 
