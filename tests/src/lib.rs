@@ -222,17 +222,19 @@ impl Rig {
 /// How the driver says that it gave everything back.
 pub const CLEAN_STOP: &str = "gatehouse: stopped, 0 pool blocks of 0 bytes left";
 
-/// A base policy in audit mode with these rules: `Allow` or `Deny`, and an Authenticode SHA-256 in hexadecimal.
+/// A base policy in audit mode with these rules: `Allow` or `Deny`, and an Authenticode SHA-256 in hexadecimal, or `*` for any file.
+///
+/// One that enforces has to allow what the host kernel loads for its drivers: libraries that are no drivers by what they say.
 pub fn policy(rules: &[(&str, &str)]) -> String {
     let (mut files, mut references) = (String::new(), String::new());
     for (number, (action, hash)) in rules.iter().enumerate() {
         let id = format!("ID_{}_{number}", action.to_uppercase());
-        writeln!(
-            files,
-            r#"    <{action} ID="{id}" Hash="{}"/>"#,
-            hash.to_uppercase()
-        )
-        .expect("a string");
+        let what = if *hash == "*" {
+            "FileName=\"*\"".to_owned()
+        } else {
+            format!("Hash=\"{}\"", hash.to_uppercase())
+        };
+        writeln!(files, r#"    <{action} ID="{id}" {what}/>"#).expect("a string");
         writeln!(references, r#"        <FileRuleRef RuleID="{id}"/>"#).expect("a string");
     }
     format!(

@@ -234,8 +234,23 @@ fn three_more_readers_say_the_same_where_they_are_right() -> Result<()> {
         }
     }
     ensure!(unexplained.is_empty(), "{}", unexplained.join("\n"));
+    // The shim of some versions of its package has one entry alone, which every reader takes.
+    let has_one_entry = |file: &str| {
+        let of_file = records
+            .iter()
+            .filter(|ours| ours["path"].as_str().is_some_and(|path| path.ends_with(file)));
+        of_file
+            .map(|ours| ours["signatures"].as_array().map_or(0, Vec::len))
+            .all(|count| count == 1)
+    };
+    let left = KNOWN_OF_OTHERS
+        .iter()
+        .enumerate()
+        .all(|(place, (_, file, what, _))| {
+            seen.contains(&place) || (*what == "signatures" && has_one_entry(file))
+        });
     ensure!(
-        seen.len() == KNOWN_OF_OTHERS.len(),
+        left,
         "of the known differences only {seen:?} are left: take out the others"
     );
     ensure!(

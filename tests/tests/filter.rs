@@ -50,7 +50,7 @@ fn what_the_prefetcher_maps_is_not_refused() -> Result<()> {
     let rig = Rig::start()?;
     rig.create_subject()?;
     let digest = rig.digest(SUBJECT)?;
-    let document = policy(&[("Deny", &digest)]);
+    let document = policy(&[("Deny", &digest), ("Allow", "*")]);
     rig.compile(&document.replace("<Rule><Option>Enabled:Audit Mode</Option></Rule>", ""))?;
     rig.done(&["push", r"C:\policy.ghp"])?;
     rig.done(&["mode", "enforce", "--force"])?;

@@ -111,13 +111,18 @@ impl Session {
         copy[text.expect("a DOS text")] = b'd';
         rig.lab.write(ALLOWED, &copy)?;
         rig.lab.create_service("allowed", ALLOWED)?;
-        // Named by no rule; it loads while the driver enforces, as it passes for one that the prefetcher maps.
+        // Denied too; it loads while the driver enforces, as it passes for one that the prefetcher maps.
         let text = copy.windows(3).position(|window| window == b"dOS");
         copy[text.expect("the changed text")] = b'D' ^ 0x40;
         rig.lab.write(PREFETCHED, &copy)?;
         rig.lab.create_service("prefetched", PREFETCHED)?;
         rig.lab.steer_filter_manager("prefetch prefetched.sys\n")?;
-        let rules = [("Deny", rig.digest(SUBJECT)?), ("Allow", rig.digest(ALLOWED)?)];
+        let rules = [
+            ("Deny", rig.digest(SUBJECT)?),
+            ("Deny", rig.digest(PREFETCHED)?),
+            ("Allow", rig.digest(ALLOWED)?),
+            ("Allow", "*".to_owned()),
+        ];
         let policy = policy(
             &rules
                 .each_ref()
