@@ -11,7 +11,13 @@ use protocol::message::Status;
 use std::collections::BTreeMap;
 
 /// What differs between two events about the same.
-const VARYING: [u16; 4] = [tag::DECIDED, tag::IMAGE_BASE, tag::QUEUED, tag::READ];
+const VARYING: [u16; 5] = [
+    tag::DECIDED,
+    tag::IMAGE_BASE,
+    tag::QUEUED,
+    tag::READ,
+    tag::WEIGHED_AT,
+];
 /// Reason of a verdict by a rule that allows: `policy::Reason`.
 const REASON_ALLOWED: u64 = 0;
 
@@ -125,7 +131,7 @@ pub fn shown(fields: &Fields<'_>) -> String {
     let fields = fields.clone().filter_map(std::result::Result::ok);
     let same = fields.filter(|field| !VARYING.contains(&field.tag));
     same.fold(String::new(), |told, field| {
-        let value = if field.tag == tag::DRIVER {
+        let value = if matches!(field.tag, tag::DRIVER | tag::EVIDENCE) {
             shown(&field.fields())
         } else {
             hex(field.bytes)
