@@ -116,6 +116,8 @@ pub(crate) struct SignerInfo<'a> {
     scheme: AlgorithmId<'a>,
     pub(crate) signature: &'a [u8],
     unsigned_attributes: Reader<'a>,
+    /// Whether nothing stands behind those.
+    is_whole: bool,
 }
 
 impl<'a> SignerInfo<'a> {
@@ -143,12 +145,31 @@ impl<'a> SignerInfo<'a> {
             scheme,
             signature,
             unsigned_attributes,
+            is_whole: fields.is_empty(),
         })
     }
 
     /// The first value of a signed attribute.
     pub(crate) fn signed_attribute(&self, oid: &[u8]) -> Option<Element<'a>> {
         attribute(self.signed_attributes?.reader(), oid).next()?.any()
+    }
+
+    /// Whether every unsigned attribute can be read: what cannot be may hide another signature.
+    pub(crate) fn shows_all(&self) -> bool {
+        let is_readable = |attribute: Element<'a>| {
+            let mut parts = attribute.reader();
+            let values = parts.oid().and_then(|_| parts.read(SET));
+            values.is_some_and(|values| {
+                let mut values = values.reader();
+                values.by_ref().for_each(drop);
+                values.is_empty()
+            })
+        };
+        let mut attributes = self.unsigned_attributes.clone();
+        let all = attributes
+            .by_ref()
+            .all(|attribute| attribute.tag == SEQUENCE && is_readable(attribute));
+        all && attributes.is_empty() && self.is_whole
     }
 
     /// All values of an unsigned attribute, also where it occurs more than once.

@@ -188,6 +188,9 @@ impl<'a> Collector<'a, '_, '_> {
             };
             let first = pending.len();
             for signer in message.signers().take(MAX_SIGNERS).flatten() {
+                if !signer.shows_all() {
+                    self.more = self.more.or(Some(Unreadable::Malformed));
+                }
                 let mut nested = signer.unsigned_attribute(oid::NESTED_SIGNATURE);
                 if depth >= MAX_NESTING {
                     if nested.next().is_some() {

@@ -257,3 +257,34 @@ fn data_beside_a_signature_is_no_signature() {
     let both = [good, damaged].concat();
     assert_eq!(identities(both), [Identity::Proven, Identity::Unproven]);
 }
+
+/// A signature may be hidden by damage to what it stands in: then there may be another.
+#[test]
+fn what_hides_a_nested_signature_is_told() {
+    let inner = nested(&message());
+    let good = message().build(core::slice::from_ref(&inner));
+    let more = |message: &[u8]| {
+        let file = file_with(&[message.to_vec()]);
+        with_evidence(&file, |evidence| {
+            let signatures = evidence.signatures.present().unwrap();
+            (signatures.len(), evidence.more_signatures)
+        })
+    };
+    assert_eq!(more(&good), (2, None));
+    let at = good
+        .windows(inner.len())
+        .position(|window| window == inner)
+        .unwrap();
+    let hidden = Some(crate::Unreadable::Malformed);
+    // The attribute's own tag; the tag of the set in it, behind the identifier; that of all attributes.
+    let set = at + inner.len() - crate::der::Element::split(&inner).unwrap().0.content.len() + 12;
+    for place in [at, set] {
+        let mut damaged = good.clone();
+        damaged[place] ^= 0x04;
+        assert_eq!(more(&damaged), (1, hidden), "byte {place:#x}");
+    }
+    let all = (0..at).rev().find(|place| good[*place] == 0xa1).unwrap();
+    let mut damaged = good;
+    damaged[all] = 0xa5;
+    assert_eq!(more(&damaged), (1, hidden));
+}

@@ -159,8 +159,12 @@ pub fn messages(table: &[u8]) -> Vec<Option<Message>> {
         }
         let message = Message::read(&body[8..length.min(body.len())]);
         let nested = message.as_ref().map(Message::nested).unwrap_or_default();
-        found.push(message);
-        found.extend(nested);
+        // What says that it is something else, and is no message, is data of somebody's.
+        let is_signature = body[6..8] == [2, 0];
+        if message.is_some() || is_signature {
+            found.push(message);
+            found.extend(nested);
+        }
         at = at.saturating_add(length).next_multiple_of(8);
     }
     found
