@@ -17,6 +17,9 @@ pub(crate) const MAX_SIGNATURES: usize = 16;
 /// How deep signatures may nest in each other.
 pub(crate) const MAX_NESTING: u8 = 3;
 
+/// The largest image, in bytes, whose SHA-384 or SHA-512 is computed for its signatures.
+const MAX_LONG: u64 = 32 << 20;
+
 /// Bytes of a `WIN_CERTIFICATE` before what it holds.
 const ENTRY_HEADER: usize = 8;
 
@@ -76,7 +79,8 @@ fn is_padding(bytes: &[u8]) -> bool {
 /// What has to be computed of the image before its signatures can be judged.
 ///
 /// Each is a pass over all of its bytes, and a table may ask for many: one of the long digests is computed, the first that is asked for, and
-/// where none is, up to two page-hash tables are compared. No real file asks for more.
+/// where none is, up to two page-hash tables are compared. No real file asks for more. A long digest takes more than twice as long as
+/// both that every image needs, so that it is computed of images up to a size alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demands<'a> {
     /// SHA-384 or SHA-512.
@@ -86,12 +90,13 @@ pub(crate) struct Demands<'a> {
 }
 
 impl<'a> Demands<'a> {
-    /// What the signatures of a certificate table ask for.
-    pub(crate) fn of(table: &'a [u8]) -> Self {
+    /// What the signatures of a certificate table ask for, in an image of this many bytes.
+    pub(crate) fn of(table: &'a [u8], size: u64) -> Self {
         let mut demands = Self::default();
         table_entries(table)
             .take(MAX_SIGNATURES)
             .for_each(|entry| demands.add(entry, 0));
+        demands.long = demands.long.filter(|_| size <= MAX_LONG);
         if demands.long.is_some() {
             demands.pages = [None, None];
         }
@@ -130,4 +135,37 @@ pub(crate) struct Computed<'a> {
     pub(crate) digests: Digests,
     /// Each table that was compared, and whether it is the image's.
     pub(crate) pages: [Option<(PageTable<'a>, bool)>; 2],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Demands;
+    use super::MAX_LONG;
+    use crate::digest::Algorithm;
+    use crate::testing::messages::Message;
+    use crate::testing::messages::table;
+    use crate::testing::signed::leaf;
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_table_asks_for_one_long_digest_or_for_page_hashes() {
+        let pages = |first: u8| Message::with_pages(&[1; 32], &[first; 72], &leaf(), &[]).build(&[]);
+        let long = |last: u8, length: usize| {
+            let digest = vec![7; length];
+            let algorithm = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last];
+            Message::over_digest(&algorithm, &digest, &leaf()).build(&[])
+        };
+        let (sha384, sha512) = (long(2, 48), long(3, 64));
+        let asked = |messages: &[Vec<u8>], size| {
+            let table = table(messages);
+            let demands = Demands::of(&table, size);
+            (demands.long, demands.pages.iter().flatten().count())
+        };
+        assert_eq!(asked(&[pages(1), pages(2), pages(3)], 1), (None, 2));
+        let all = [pages(1), sha512, pages(2), sha384];
+        assert_eq!(asked(&all, MAX_LONG), (Some(Algorithm::Sha512), 0));
+        assert_eq!(asked(&all, MAX_LONG + 1), (None, 2));
+    }
 }

@@ -96,7 +96,7 @@ impl ImagePass {
     pub(crate) fn new(headers: &Headers, flat: bool, file: Known<'_>) -> Self {
         // Of an image that is not conformant no signature proves anything.
         let demands = if headers.image.conformant {
-            Demands::of(file.table)
+            Demands::of(file.table, headers.image.size)
         } else {
             Demands::default()
         };

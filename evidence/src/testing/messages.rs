@@ -53,6 +53,11 @@ impl Message {
         )
     }
 
+    /// A signature over a digest of this algorithm, by its identifier.
+    pub(crate) fn over_digest(algorithm: &[u8], digest: &[u8], signer: &Spec) -> Self {
+        Self::over_data(indirect_data(algorithm, digest, &[]), signer, &[])
+    }
+
     /// A signature over an MD5 digest.
     pub(crate) fn over_md5(signer: &Spec, certificates: &[Vec<u8>]) -> Self {
         Self::over_data(indirect_data(MD5, &[7; 16], &[]), signer, certificates)
