@@ -68,29 +68,26 @@ impl Count {
         self.unreadable = self.unreadable.saturating_add(1);
     }
 
-    /// How the examination ended, if `weighed` came out. Where there was no kernel image, nothing speaks for all being well; that is told
-    /// here.
+    /// How the examination ended, if `weighed` came out. Where there was no image, nothing speaks for all being well: that is a failure.
+    /// Where there were others than kernel images alone, that is told.
     pub fn outcome(&self, weighed: Outcome, output: &mut Output) -> Outcome {
         let read = match self.unreadable {
             0 => Outcome::Done,
             _ => Outcome::Failed,
         };
         let outcome = read.max(weighed);
-        if self.kernel > 0 {
-            return outcome;
+        match (self.images, self.kernel) {
+            (0, _) => {
+                output.failure("nothing was examined: no image was found");
+                return outcome.max(Outcome::Failed);
+            }
+            (1, 0) => output.note("the one image that was found is not one that the kernel loads"),
+            (images, 0) => output.note(format_args!(
+                "none of the {images} images that were found is one that the kernel loads"
+            )),
+            _ => {}
         }
-        let found = match self.images {
-            0 => "no image was found".to_owned(),
-            1 => "the one image that was found is no kernel image".to_owned(),
-            images => format!("none of the {images} images that were found is a kernel image"),
-        };
-        output.failure(format_args!(
-            "nothing was examined that the kernel would load: {found}"
-        ));
-        match outcome {
-            Outcome::Done => Outcome::Failed,
-            other => other,
-        }
+        outcome
     }
 }
 
