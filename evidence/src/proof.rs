@@ -97,10 +97,16 @@ fn identity(chain: &Chain) -> Identity {
 }
 
 /// Whether something in a chain speaks against the leaf being what it says, where its own key cannot be asked: an authority at hand,
-/// of a kind that is known, did not issue it, or its authority goes by another name.
+/// of a kind that is known, did not issue it, or its authority goes by another name. No authority at hand at all says nothing for it
+/// either: a key of an unknown kind may have been put into any certificate.
 fn is_contradicted(chain: &Chain) -> bool {
-    let is_unasked = matches!(chain.fault, None | Some(SignatureFault::UnsupportedKey));
-    !is_unasked || chain.is_doubtful
+    if chain.is_doubtful {
+        return true;
+    }
+    match chain.fault {
+        None => chain.end == End::Nowhere && chain.places().count() == 1,
+        Some(fault) => fault != SignatureFault::UnsupportedKey,
+    }
 }
 
 /// The place of the signer's certificate, and whether its key made the signature. Several may bear the name: the one whose key did is
