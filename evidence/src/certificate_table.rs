@@ -26,8 +26,11 @@ const ENTRY_HEADER: usize = 8;
 /// `WIN_CERT_TYPE_PKCS_SIGNED_DATA`.
 const PKCS_SIGNED_DATA: u16 = 0x0002;
 
-/// The entries of a certificate table that are signatures: that say so, or that hold a message whatever they say, for what a signature
-/// claims does not depend on it. Anything else is there for somebody else, as the data of installers is.
+/// Bytes at the beginning of a message, in any of its encodings, that name its type.
+const CONTENT_TYPE: usize = 32;
+
+/// The entries of a certificate table that are signatures: that say so, or that begin as a message does whatever they say, for what a
+/// signature claims does not depend on it. Anything else is there for somebody else, as the data of installers is.
 pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = table;
     let entries = core::iter::from_fn(move || {
@@ -42,8 +45,16 @@ pub(crate) fn table_entries(table: &[u8]) -> impl Iterator<Item = &[u8]> {
         Some((kind, body))
     });
     entries
-        .filter(|(kind, body)| *kind == PKCS_SIGNED_DATA || SignedData::read(body).is_some())
+        .filter(|(kind, body)| *kind == PKCS_SIGNED_DATA || begins_as_a_message(body))
         .map(|(_, body)| body)
+}
+
+/// Whether signed data begins here. That the rest can be read is not asked: damage to it is no way out.
+fn begins_as_a_message(body: &[u8]) -> bool {
+    let beginning = body.get(..CONTENT_TYPE).unwrap_or(body);
+    beginning
+        .windows(oid::SIGNED_DATA.len())
+        .any(|window| window == oid::SIGNED_DATA)
 }
 
 /// Bytes of a certificate table that are neither a signature nor the padding behind one: behind the message of an entry, or behind the

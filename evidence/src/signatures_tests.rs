@@ -254,8 +254,13 @@ fn data_beside_a_signature_is_no_signature() {
     assert_eq!(identities(both), [Identity::Proven, Identity::Proven]);
     let mut damaged = good.clone();
     damaged[8] ^= 0xff;
-    let both = [good, damaged].concat();
-    assert_eq!(identities(both), [Identity::Proven, Identity::Unproven]);
+    // Whatever it is called: it begins as a message does.
+    let mut both_ways = damaged.clone();
+    both_ways[6] = 1;
+    for damaged in [damaged, both_ways] {
+        let both = [good.clone(), damaged].concat();
+        assert_eq!(identities(both), [Identity::Proven, Identity::Unproven]);
+    }
 }
 
 /// A signature may be hidden by damage to what it stands in: then there may be another.
