@@ -159,6 +159,44 @@ fn a_listed_file_loads_an_unlisted_one_does_not() {
 }
 
 #[test]
+fn digests_that_do_not_cover_an_image_grant_nothing_and_deny_all_the_same() {
+    let digests = Digests {
+        flat_sha1: Some([4; 20]),
+        flat_sha256: Some([4; 32]),
+        ..digests([1; 32], [2; 20])
+    };
+    let decided = |listed: &[u8], deny: bool, conformant: bool| {
+        let mut rules = vec![rule(deny, listed)];
+        if deny {
+            rules.push(rule(false, &[4; 32]));
+            rules.push(rule(false, &[1; 32]));
+        }
+        let set = set_of(&[base(rules)]);
+        decide(&set.set(), &file(&digests, conformant)).decision
+    };
+    // By the digests of what is mapped, of the first page, and of the whole file.
+    for (listed, conformant, decision) in [
+        (&[1; 32][..], true, Decision::Allow),
+        (&[1; 32], false, Decision::Refuse),
+        (&[2; 20], false, Decision::Refuse),
+        (&[2; 20], true, Decision::Allow),
+        (&[0xfe; 32], false, Decision::Refuse),
+        (&[4; 32], true, Decision::Refuse),
+        (&[4; 32], false, Decision::Allow),
+        (&[4; 20], false, Decision::Allow),
+    ] {
+        assert_eq!(
+            decided(listed, false, conformant),
+            decision,
+            "{listed:?}, conformant: {conformant}"
+        );
+    }
+    for listed in [&[2; 20][..], &[0xfe; 32]] {
+        assert_eq!(decided(listed, true, false), Decision::Refuse, "{listed:?}");
+    }
+}
+
+#[test]
 fn deny_wins_over_allow() {
     let set = set_of(&[base(vec![rule(false, &[1; 32]), rule(true, &[2; 20])])]);
     let verdict = decide(&set.set(), &file(&digests([1; 32], [2; 20]), true));
