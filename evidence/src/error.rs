@@ -45,9 +45,7 @@ impl ExamineError {
             }),
             version: image_facts.map_or(Fact::Absent, Fact::Unreadable),
             signatures: image_facts.map_or(Fact::Present(&[]), Fact::Unreadable),
-            more_signatures: None,
-            extra_bytes: 0,
-            weighed_at: None,
+            ..Evidence::unreadable(reason)
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod compiled_manifest;
 pub mod conversation;
 pub mod der;
+pub mod desk;
 pub mod enforcing_gate;
 pub mod event_manifest;
 pub mod inf;

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use gate::driver_image::driver_image;
+use gatehouse_tests::desk::Desk;
 use gatehouse_tests::enforcing_gate::EnforcingGate;
 use gatehouse_tests::enforcing_gate::Load;
 use gatehouse_tests::loader_map::Fields;
@@ -40,7 +40,6 @@ use gatehouse_tests::made_signatures::table_of;
 use gatehouse_tests::made_signatures::tbs_hash;
 use gatehouse_tests::made_signatures::with_table;
 use gatehouse_tests::made_signatures::without_table;
-use gatehouse_tests::signed_images::gatehouse;
 use gatehouse_tests::unsigned_parts::Message;
 use lab::packages;
 use serde_json::Value;
@@ -540,56 +539,18 @@ fn cases() -> Result<Vec<Case>> {
     .collect())
 }
 
-/// The command in a folder of its own.
-struct Desk {
-    gatehouse: PathBuf,
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            gatehouse: gatehouse()?,
-            folder: tempfile::tempdir()?,
-        })
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-        let path = self.folder.path().join(name);
-        fs::write(&path, bytes)?;
-        Ok(path)
-    }
-
-    /// The records that the command writes, a line each.
-    fn run(&self, words: &[&str], paths: &[PathBuf]) -> Result<Vec<String>> {
-        let mut run = Command::new(&self.gatehouse);
-        run.arg("--json").args(words).args(paths);
-        let ran = run.current_dir(self.folder.path()).output()?;
-        ensure!(
-            matches!(ran.status.code(), Some(0 | 10)),
-            "{words:?}: {}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
-        Ok(String::from_utf8(ran.stdout)?
-            .lines()
-            .map(str::to_owned)
-            .collect())
-    }
-
-    /// Decision and reason by path.
-    fn verdicts(&self, words: &[&str], paths: &[PathBuf]) -> Result<BTreeMap<PathBuf, (String, String)>> {
-        let records = self.run(words, paths)?;
-        let verdicts = records.iter().map(|line| {
-            let record: Value = serde_json::from_str(line)?;
-            let text = |value: &Value| Some(value.as_str()?.to_owned());
-            let verdict = (text(&record["decision"]), text(&record["reason"]["name"]));
-            let (Some(path), (Some(decision), Some(reason))) = (text(&record["path"]), verdict) else {
-                anyhow::bail!("not a verdict: {line}");
-            };
-            Ok((PathBuf::from(path), (decision, reason)))
-        });
-        verdicts.collect()
-    }
+/// Decision and reason by path.
+fn verdicts(desk: &Desk, words: &[&str], paths: &[PathBuf]) -> Result<BTreeMap<PathBuf, (String, String)>> {
+    let (_, records) = desk.records(words, paths)?;
+    let verdicts = records.iter().map(|record| {
+        let text = |value: &Value| Some(value.as_str()?.to_owned());
+        let verdict = (text(&record["decision"]), text(&record["reason"]["name"]));
+        let (Some(path), (Some(decision), Some(reason))) = (text(&record["path"]), verdict) else {
+            anyhow::bail!("not a verdict: {record}");
+        };
+        Ok((PathBuf::from(path), (decision, reason)))
+    });
+    verdicts.collect()
 }
 
 #[test]
@@ -613,9 +574,16 @@ fn every_attack_has_its_verdict_through_every_door() -> Result<()> {
             .iter()
             .map(|(name, bytes, _)| desk.write(&format!("{number} {name}.sys"), bytes))
             .collect::<Result<Vec<_>>>()?;
-        let weighed = desk.verdicts(&["simulate", "--policy", &policy], &paths)?;
-        let records = desk.write("records.json", desk.run(&["scan"], &paths)?.join("\n").as_bytes())?;
-        let replayed = desk.verdicts(&["simulate", "--policy", &policy, "--evidence"], &[records])?;
+        let weighed = verdicts(&desk, &["simulate", "--policy", &policy], &paths)?;
+        let records = desk.write(
+            "records.json",
+            desk.lines(&["scan"], &paths)?.1.join("\n").as_bytes(),
+        )?;
+        let replayed = verdicts(
+            &desk,
+            &["simulate", "--policy", &policy, "--evidence"],
+            &[records],
+        )?;
         for ((name, bytes, (decision, reason)), path) in case.files.iter().zip(&paths) {
             let expected = ((*decision).to_owned(), (*reason).to_owned());
             let load = [Load::Passed, Load::Refused][usize::from(*decision == "refuse")];
@@ -654,7 +622,7 @@ fn the_record_of_a_file_is_the_same_alone_and_among_others_in_any_order() -> Res
         }
     }
     let scan = |words: &[&str], paths: &[PathBuf]| -> Result<BTreeMap<String, Value>> {
-        let lines = desk.run(&[&["scan"], words].concat(), paths)?;
+        let (_, lines) = desk.lines(&[&["scan"], words].concat(), paths)?;
         let records = lines.iter().map(|line| {
             let mut record: Value = serde_json::from_str(line)?;
             record.as_object_mut().context("a record")?.remove("weighed_at");

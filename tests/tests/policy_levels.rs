@@ -2,16 +2,13 @@
 //! the level promises to refuse is refused.
 
 use std::fs;
-use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
-use gatehouse_tests::signed_images::gatehouse;
+use gatehouse_tests::desk::Desk;
 use gatehouse_tests::signed_images::images;
-use serde_json::Value;
 
 /// What a policy made for one driver at a level allows beside that driver.
 struct Promise {
@@ -47,61 +44,10 @@ const PROMISES: [Promise; 10] = [
     promise("WHQLFilePublisher", false, false, false),
 ];
 
-/// The command in a folder of its own.
-struct Desk {
-    gatehouse: PathBuf,
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            gatehouse: gatehouse()?,
-            folder: tempfile::tempdir()?,
-        })
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs the command and gives its exit code and the records it wrote.
-    fn run(&self, words: &[&str], paths: &[&Path]) -> Result<(i32, Vec<Value>)> {
-        let ran = Command::new(&self.gatehouse)
-            .arg("--json")
-            .args(words)
-            .args(paths)
-            .current_dir(self.folder.path())
-            .output()?;
-        let code = ran.status.code().context("an exit code")?;
-        ensure!(
-            matches!(code, 0 | 10),
-            "{words:?}: {}",
-            String::from_utf8_lossy(&ran.stderr)
-        );
-        let records = std::str::from_utf8(&ran.stdout)?.lines();
-        Ok((code, records.map(serde_json::from_str).collect::<Result<_, _>>()?))
-    }
-
-    /// Whether the policy allows one file, or the file of one record.
-    fn allows(&self, policy: &str, words: &[&str], path: &Path) -> Result<bool> {
-        let (code, verdicts) = self.run(&[&["simulate", "--policy", policy], words].concat(), &[path])?;
-        ensure!(
-            verdicts.len() == 1,
-            "{} verdicts on {}",
-            verdicts.len(),
-            path.display()
-        );
-        let allowed = verdicts[0]["decision"] == "allow";
-        ensure!(allowed == (code == 0), "exit code {code} and {}", verdicts[0]);
-        Ok(allowed)
-    }
-}
-
 #[test]
 fn a_policy_from_a_scan_refuses_nothing_that_was_scanned_at_any_level_with_fallback() -> Result<()> {
     let (desk, images) = (Desk::new()?, images()?);
-    let (_, scanned) = desk.run(&["scan"], &[&images])?;
+    let (_, scanned) = desk.records(&["scan"], &[&images])?;
     ensure!(scanned.len() > 40, "only {} images", scanned.len());
     for Promise { level, .. } in PROMISES {
         let new = [
@@ -114,8 +60,11 @@ fn a_policy_from_a_scan_refuses_nothing_that_was_scanned_at_any_level_with_fallb
             "-o",
             "all.xml",
         ];
-        ensure!(desk.run(&new, &[&images])?.0 == 0, "{level}: files without rule");
-        let (code, verdicts) = desk.run(&["simulate", "--policy", "all.xml"], &[&images])?;
+        ensure!(
+            desk.records(&new, &[&images])?.0 == 0,
+            "{level}: files without rule"
+        );
+        let (code, verdicts) = desk.records(&["simulate", "--policy", "all.xml"], &[&images])?;
         let refused: Vec<_> = verdicts
             .iter()
             .filter(|verdict| verdict["decision"] != "allow")
@@ -141,7 +90,7 @@ fn changed_older_and_other_vendors_files_are_refused_as_each_level_promises() ->
     // Signed by Microsoft's service for one vendor, for another, and by a Microsoft certificate of another authority.
     let driver = images.join("ViGEmBus.sys");
     let other_vendor = images.join("WinDivert64.sys");
-    let (_, scanned) = desk.run(&["scan"], &[&images])?;
+    let (_, scanned) = desk.records(&["scan"], &[&images])?;
     let microsofts = scanned
         .iter()
         .find(|record| record["trust"] == "microsoft")
@@ -154,7 +103,7 @@ fn changed_older_and_other_vendors_files_are_refused_as_each_level_promises() ->
     let changed = desk.file("changed.sys");
     fs::write(&changed, bytes)?;
 
-    let (_, mut own) = desk.run(&["scan"], &[&driver])?;
+    let (_, mut own) = desk.records(&["scan"], &[&driver])?;
     let version = own[0]["version"]["file_version"].as_str().context("a version")?;
     let major: u16 = version.split('.').next().context("a number")?.parse()?;
     own[0]["version"]["file_version"] = format!("{}.65535.65535.65535", major - 1).into();
@@ -164,7 +113,7 @@ fn changed_older_and_other_vendors_files_are_refused_as_each_level_promises() ->
     for promise in PROMISES {
         let level = promise.level;
         let new = ["policy", "new", "--level", level, "-o", "one.xml"];
-        ensure!(desk.run(&new, &[&driver])?.0 == 0);
+        ensure!(desk.records(&new, &[&driver])?.0 == 0);
         ensure!(
             desk.allows("one.xml", &[], &driver)?,
             "{level}: the driver itself"
