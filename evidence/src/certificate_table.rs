@@ -26,8 +26,8 @@ const ENTRY_HEADER: usize = 8;
 /// `WIN_CERT_TYPE_PKCS_SIGNED_DATA`.
 const PKCS_SIGNED_DATA: u16 = 0x0002;
 
-/// Bytes at the beginning of a message, in any of its encodings, that name its type.
-const CONTENT_TYPE: usize = 32;
+/// Bytes at the beginning of a message that name its type: two lengths of at most 126 bytes (X.690, 8.1.3.5) stand before.
+const CONTENT_TYPE: usize = 2 * (2 + 126) + oid::SIGNED_DATA.len();
 
 /// The entries of a certificate table that are signatures: that say so, or that begin as a message does whatever they say, for what a
 /// signature claims does not depend on it. Anything else is there for somebody else, as the data of installers is.
