@@ -100,6 +100,8 @@ mod work;
 mod work_tests;
 mod workspace;
 mod x509;
+#[cfg(test)]
+mod x509_tests;
 
 #[cfg(feature = "batch")]
 pub use batch::Batch;

@@ -3,7 +3,7 @@
 extern crate std;
 
 pub(crate) mod certificates;
-mod encode;
+pub(crate) mod encode;
 pub(crate) mod messages;
 pub(crate) mod signed;
 

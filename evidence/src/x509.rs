@@ -62,22 +62,22 @@ impl<'a> X509<'a> {
     pub(crate) fn read(element: &Element<'a>) -> Option<Self> {
         let mut outer = element.tagged(SEQUENCE)?.reader();
         let tbs = outer.read(SEQUENCE)?;
-        let scheme = AlgorithmId::read(&outer.any()?)?;
+        let outer_scheme = AlgorithmId::read(&outer.any()?)?;
         let signature = bit_string(&outer.any()?)?;
 
         let mut fields = tbs.reader();
         // The version is left out where it is 1, and only there.
         let first_version = fields.optional(context(0)).is_none();
         let serial = fields.read(INTEGER)?.content;
-        let inner_scheme = AlgorithmId::read(&fields.any()?)?;
+        let scheme = AlgorithmId::read(&fields.any()?)?;
         let issuer = Name(fields.read(SEQUENCE)?.raw);
         let mut validity = fields.read(SEQUENCE)?.reader();
         let not_before = der::time(&validity.any()?)?;
         let not_after = der::time(&validity.any()?)?;
         let subject = Name(fields.read(SEQUENCE)?.raw);
         let key = PublicKey::read(&fields.read(SEQUENCE)?)?;
-        // The algorithm inside the signed part is the one that was meant.
-        if inner_scheme.oid != scheme.oid {
+        // The algorithm inside the signed part, with its parameters, is the one that was meant: the one beside it is anybody's.
+        if outer_scheme.oid != scheme.oid {
             return None;
         }
         let mut certificate = Self {

@@ -105,7 +105,11 @@ fn with_file<R>(known: Known, look: impl FnOnce(&Evidence<'_>) -> R) -> R {
         },
         claimed: &[],
         claimed_roots: 0,
-        root: Root::default(),
+        root: Root {
+            wellknown: None,
+            verified: !no_signers.is_some_and(Unreadable::is_from_file),
+            known: true,
+        },
         oem_id: Fact::Absent,
         more_info_url: Fact::Absent,
         timestamp: Fact::Absent,

@@ -160,7 +160,7 @@ impl SetFault {
             }
             Self::Magic => "this is not a compiled policy set; make one with `gatehouse policy compile`",
             Self::FormatVersion => {
-                "the policy set has a format version this build does not read, as one of Gatehouse 0.1.0 has; make a \
+                "the policy set has a format version this build does not read, as an earlier build made; make a \
                  new one from its policies with `gatehouse policy compile` of this version"
             }
             Self::Length => "the policy set's length is not the one in its header; push it again",

@@ -38,7 +38,7 @@ use zerocopy::little_endian::U64;
 
 /// First bytes of every set.
 pub const MAGIC: [u8; 4] = *b"GHPS";
-/// Version of this layout; a set of another version is refused. Version 1 is that of Gatehouse 0.1.0.
+/// Version of this layout; a set of another version is refused. Version 1 was that of builds before 2026-11-28.
 pub const FORMAT_VERSION: u32 = 2;
 /// Largest set that is accepted, in bytes.
 pub const MAX_SET_BYTES: usize = 64 << 20;

@@ -321,12 +321,14 @@ impl<'s, 'e> Rules<'s, 'e> {
         truth.and(self.attributes_of(signer, action))
     }
 
-    /// Whether a signature could be a denied signer's although no certificate of it is the one asked for: its chain ends in an
-    /// authority whose issuer nobody knows, so that the one asked for may have been left out above it, and all else that the signer asks for
-    /// is there. A signer that asks for nothing else is no reason: every private authority would be under it.
+    /// Whether a signature could be a denied signer's although no certificate of it is the one asked for: its chain ends
+    /// where nobody knows, so that the one asked for may have been left out or issued anew, and all else that the signer asks for is there. A signer that asks for nothing else, or for a version alone, is no reason: every private authority would be under it.
     pub(crate) fn could_be(&self, signer: &SignerRecord, signature: &Signature<'_>) -> Truth {
         let names = [signer.publisher, signer.issuer, signer.oem];
-        let asks_more = signer.attribute_count.get() != 0 || names.iter().any(|name| name.get() != NONE);
+        // Files of any name come first.
+        let attributes = self.set.attribute_refs(signer).first();
+        let asks_more = attributes.is_some_and(|reference| reference.key.get() != 0)
+            || names.iter().any(|name| name.get() != NONE);
         if is_open(signature) && asks_more {
             self.beside_root(signer, signature, Action::Deny)
         } else {
@@ -348,9 +350,10 @@ impl<'s, 'e> Rules<'s, 'e> {
     }
 }
 
-/// Whether the chain of a signature ends in an authority whose issuer nobody knows.
+/// Whether the chain of a signature ends where nobody knows: in an authority whose issuer is not at hand, or in a root that signed
+/// itself. Anybody may issue an authority's key anew, under a root of his own, in the part of a file that no signature covers.
 pub(crate) fn is_open(signature: &Signature<'_>) -> bool {
-    signature.identity == Identity::Claimed && !signature.root.verified
+    signature.identity != Identity::Unproven && !(signature.root.verified && signature.root.known)
 }
 
 /// The certificates by which a signature is weighed for an action, leaf first.

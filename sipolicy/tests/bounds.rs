@@ -111,7 +111,7 @@ fn what_is_said_twice_is_kept_once() {
     assert_eq!(rules_of(&[excepted]), 1);
 }
 
-/// A set of 0.1.0 is refused with the command that makes a new one.
+/// A set of format version 1 is refused with the command that makes a new one.
 #[test]
 fn a_set_of_an_earlier_version_is_refused_with_what_to_do() {
     let mut bytes = compile(&[names(1, |at| at.to_string())]).unwrap();

@@ -14,6 +14,7 @@ use evidence::Root;
 use evidence::Signature;
 use evidence::SignatureSource;
 use evidence::Text;
+use evidence::Version;
 use policy::Decision;
 use policy::ValidatedSet;
 use policy::decide;
@@ -35,7 +36,9 @@ fn denying(signers: impl Iterator<Item = (u8, String)>) -> ValidatedSet<Vec<u8>>
     let text = format!(
         "<SiPolicy xmlns=\"urn:schemas-microsoft-com:sipolicy\"><VersionEx>1.0.0.0</VersionEx>\
          <PolicyID>{{11111111-1111-1111-1111-111111111111}}</PolicyID><Rules/>\
-         <FileRules><Allow ID=\"ID_ALLOW_A\" FileName=\"*\"/></FileRules><Signers>{declared}</Signers>\
+         <FileRules><Allow ID=\"ID_ALLOW_A\" FileName=\"*\"/>\
+         <FileAttrib ID=\"ID_FILEATTRIB_NAME\" FileName=\"driver.sys\"/>\
+         <FileAttrib ID=\"ID_FILEATTRIB_ANY\" FileName=\"*\" MaximumFileVersion=\"9.0.0.0\"/></FileRules><Signers>{declared}</Signers>\
          <SigningScenarios><SigningScenario Value=\"131\" ID=\"ID_SIGNINGSCENARIO_K\"><ProductSigners>\
          <DeniedSigners>{denied}</DeniedSigners><FileRulesRef><FileRuleRef RuleID=\"ID_ALLOW_A\"/></FileRulesRef>\
          </ProductSigners></SigningScenario></SigningScenarios></SiPolicy>"
@@ -44,12 +47,21 @@ fn denying(signers: impl Iterator<Item = (u8, String)>) -> ValidatedSet<Vec<u8>>
     ValidatedSet::new(compile(&[document]).unwrap()).unwrap()
 }
 
+fn file_attribute(name: &str) -> String {
+    format!("<FileAttribRef RuleID=\"ID_FILEATTRIB_{name}\"/>")
+}
+
 fn publisher(name: &str) -> String {
     format!("<CertPublisher Value=\"{name}\"/>")
 }
 
 /// Whether a file that "Vendor" signed, under an authority with the TBS hash of `0x0a`, is refused.
 fn is_refused(set: &ValidatedSet<Vec<u8>>, identity: Identity) -> bool {
+    is_refused_under(set, identity, Root::default())
+}
+
+/// The same, where the chain ends in this root.
+fn is_refused_under(set: &ValidatedSet<Vec<u8>>, identity: Identity, root: Root) -> bool {
     let chain = [(1, "Vendor", "Authority"), (10, "Authority", "Unknown")].map(|(tbs, subject, issuer)| {
         Certificate {
             subject_cn: Fact::Present(Text::Utf8(subject)),
@@ -75,7 +87,7 @@ fn is_refused(set: &ValidatedSet<Vec<u8>>, identity: Identity) -> bool {
         claimed: &[],
         claimed_roots: 0,
         chain: &chain,
-        root: Root::default(),
+        root,
         oem_id: Fact::Absent,
         more_info_url: Fact::Absent,
         timestamp: Fact::Absent,
@@ -93,7 +105,13 @@ fn is_refused(set: &ValidatedSet<Vec<u8>>, identity: Identity) -> bool {
             sha256: Some([1; 32]),
             ..Digests::default()
         }),
-        version: Fact::Absent,
+        version: Fact::Present(Version {
+            file_version: Fact::Present(1 << 48),
+            original_filename: Fact::Present(Text::Utf8("driver.sys")),
+            internal_name: Fact::Absent,
+            file_description: Fact::Absent,
+            product_name: Fact::Absent,
+        }),
         signatures: Fact::Present(&signatures),
         more_signatures: None,
         extra_bytes: 0,
@@ -114,12 +132,28 @@ fn what_an_open_chain_leaves_out_may_be_what_is_denied_where_the_rest_is_there()
         ((99, publisher("Vendor")), true, true),
         ((99, publisher("Somebody Else")), false, true),
         ((99, "<CertOemID Value=\"Vendor\"/>".to_owned()), false, true),
+        // One whose file this is, by anybody.
+        ((99, file_attribute("NAME")), true, true),
         // For nobody in particular: every file of a private authority would be denied.
         ((99, String::new()), false, true),
+        ((99, file_attribute("ANY")), false, true),
     ] {
         let set = one(signer.0, signer.1.clone());
         assert_eq!(is_refused(&set, Identity::Claimed), claimed, "{signer:?}");
         assert_eq!(is_refused(&set, Identity::Unproven), unproven, "{signer:?}");
+        // A root that signed itself is anybody's; a known one is the end.
+        for (known, refused) in [(false, claimed), (true, signer.0 == 10 && claimed)] {
+            let root = Root {
+                wellknown: None,
+                verified: true,
+                known,
+            };
+            assert_eq!(
+                is_refused_under(&set, Identity::Proven, root),
+                refused,
+                "{signer:?}, known: {known}"
+            );
+        }
     }
 }
 

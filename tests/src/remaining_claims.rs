@@ -20,6 +20,9 @@ pub struct Claim {
     pub chain: Vec<Vec<u8>>,
     /// How many of those above the leaf must be there for it to be claimed.
     pub depth: usize,
+    /// Whether the denial asks for more of a signature than whom it is under: a name, or a file. Then it is claimed under anybody that
+    /// no known root is over.
+    pub asks_more: bool,
 }
 
 /// The identifiers of the keys of the roots that are known.
@@ -35,7 +38,7 @@ impl RootIds {
 }
 
 /// The end of the key in a certificate, by which it is found again: there is more than one way to write what is around it.
-fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
     let (node, _) = Node::read(certificate, 2)?;
     let fields = node.children()?.first()?.children()?;
     let skipped = usize::from(fields.first()?.tag() == Some(0xa0));
@@ -43,7 +46,7 @@ fn key_of(certificate: &[u8]) -> Option<Vec<u8>> {
     Some(info[info.len().saturating_sub(64)..].to_vec())
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
+pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
@@ -62,7 +65,14 @@ pub fn still_claims(file: &[u8], target: &Claim, roots: &RootIds) -> bool {
     };
     found.iter().flatten().any(|message| {
         let certificates = message.certificates();
-        let has = |certificate: &Vec<u8>| certificates.contains(certificate);
+        // What stands beside the signed part of a certificate makes it no other.
+        let signed: Vec<_> = certificates
+            .iter()
+            .map(|certificate| to_sign(certificate))
+            .collect();
+        let has = |certificate: &Vec<u8>| {
+            certificates.contains(certificate) || signed.contains(&to_sign(certificate).or(Some(Vec::new())))
+        };
         // What is signed, by whom: others among the certificates are no claim. Of a signer whose word for it names nobody, any may be.
         let names = |certificate: &[u8]| {
             issuer_and_serial(certificate).is_some_and(|id| {
@@ -79,6 +89,9 @@ pub fn still_claims(file: &[u8], target: &Claim, roots: &RootIds) -> bool {
         let is_anybodys = has(leaf) && !certificates.iter().any(|certificate| names(certificate));
         if !names(leaf) && !is_anybodys {
             return false;
+        }
+        if target.asks_more {
+            return true;
         }
         let above = target.chain.get(1..=target.depth.min(target.chain.len() - 1));
         let above = above.unwrap_or_default();
@@ -121,6 +134,12 @@ fn id_of<'c>(certificate: &'c [u8], extension: &[u8]) -> Option<&'c [u8]> {
         [0x04 | 0x80, length @ (8 | 20), rest @ ..] => rest.get(..usize::from(*length)),
         _ => None,
     }
+}
+
+/// The signed part of a certificate.
+fn to_sign(certificate: &[u8]) -> Option<Vec<u8>> {
+    let (node, _) = Node::read(certificate, 1)?;
+    Some(node.children()?.first()?.bytes())
 }
 
 /// Issuer and serial number of a certificate, one after the other, as a signer names them.

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::der::CONTEXT_0;
 use crate::der::CONTEXT_1;
 use crate::der::Form;
+use crate::der::NULL;
 use crate::der::Node;
 use crate::der::OCTET_STRING;
 use crate::der::OID;
@@ -23,6 +24,8 @@ use crate::made_signatures::SIGNED_DATA;
 use crate::made_signatures::TOKEN;
 use crate::made_signatures::attribute;
 use crate::made_signatures::with_table;
+use crate::remaining_claims::contains;
+use crate::remaining_claims::key_of;
 
 /// What is put into files from elsewhere.
 #[derive(Default)]
@@ -264,9 +267,23 @@ fn change_certificates(certificates: &mut Vec<Node>, material: &Material, random
             let other = pick(&material.certificates, random);
             certificates.insert(anywhere, Node::Raw(other));
         }
-        24 | 25 if !material.reissued.is_empty() => {
+        24 if !material.reissued.is_empty() => {
             let pair = material.reissued[below(random, material.reissued.len())].clone();
             certificates.splice(anywhere..anywhere, pair.map(Node::Raw));
+        }
+        25 if count > 0 => {
+            let place = below(random, count);
+            let own = certificates[place].bytes();
+            let reissued = key_of(&own).and_then(|key| {
+                let mut pairs = material.reissued.iter();
+                pairs.find(|[certificate, _]| contains(certificate, &key))
+            });
+            if let Some(pair) = reissued {
+                // With the root of its own, or without.
+                let many = 1 + below(random, 2);
+                let pair = pair.iter().take(many).cloned().map(Node::Raw);
+                certificates.splice(place..=place, pair);
+            }
         }
         26 | 27 if count > 0 => {
             let copy = certificates[below(random, count)].clone();
@@ -282,6 +299,23 @@ fn change_certificates(certificates: &mut Vec<Node>, material: &Material, random
             let mut copy = certificates[below(random, count)].bytes();
             flip(&mut copy, usize::MAX, random);
             certificates.insert(anywhere, Node::Raw(copy));
+        }
+        // What a certificate says of its signature beside what is signed.
+        49 | 50 if count > 0 => {
+            let place = below(random, count);
+            let Some((mut certificate, _)) = Node::read(&certificates[place].bytes(), 2) else {
+                return;
+            };
+            // The algorithm, and its parameters.
+            let scheme = certificate.children_mut().and_then(|parts| parts.get_mut(1));
+            if let Some(parts) = scheme.and_then(Node::children_mut) {
+                match below(random, 3) {
+                    0 => parts.truncate(1),
+                    1 => parts.push(Node::Raw(NULL.to_vec())),
+                    _ => parts[1..].fill(Node::Raw(element(SEQUENCE, NULL))),
+                }
+            }
+            certificates[place] = Node::Raw(certificate.bytes());
         }
         _ if count > 0 => {
             let place = below(random, count);

@@ -3,7 +3,7 @@
 //!
 //! Signed images are changed at random in those parts, and weighed under policies that name what their signatures claim, one thing
 //! each. What a denial may miss are signatures that were taken off: whole ones, or an authority above another one that stays, so
-//! that the chain ends elsewhere. What is left of them in a file is read here by a reader of its own.
+//! that the chain ends elsewhere, where the denial asks for nothing beside it. What is left of them in a file is read here by a reader of its own.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -232,11 +232,12 @@ fn targets(evidence: &Evidence<'_>, certificates: &[Vec<u8>]) -> Vec<Target> {
         let mut add = |depth: usize, asked: Asked| {
             found.push(Target {
                 kind: Kind::DeniesOnly,
-                asked,
                 claim: Claim {
                     chain: chain.clone(),
                     depth,
+                    asks_more: asked.publisher.is_some() || asked.oem.is_some() || asked.file.is_some(),
                 },
+                asked,
             });
         };
         let mut authority = None;

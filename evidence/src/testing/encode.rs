@@ -8,7 +8,7 @@ use std::vec::Vec;
 use crate::oid;
 
 /// Tag, length and content.
-pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let length = match content.len() {
         short @ 0..0x80 => vec![short as u8],
@@ -19,11 +19,11 @@ pub(super) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [vec![tag], length, content].concat()
 }
 
-pub(super) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     tlv(0x30, parts)
 }
 
-pub(super) fn object(oid: &[u8]) -> Vec<u8> {
+pub(crate) fn object(oid: &[u8]) -> Vec<u8> {
     tlv(0x06, &[oid])
 }
 
@@ -40,7 +40,7 @@ pub(super) fn name(common_name: &str) -> Vec<u8> {
     sequence(&[&tlv(0x31, &[&attribute])])
 }
 
-pub(super) fn algorithm(oid: &[u8]) -> Vec<u8> {
+pub(crate) fn algorithm(oid: &[u8]) -> Vec<u8> {
     sequence(&[&object(oid), &[0x05, 0x00]])
 }
 

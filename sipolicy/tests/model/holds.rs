@@ -237,14 +237,19 @@ pub fn signature_is(signer: &Signer, signature: &Signature<'_>, denies: bool) ->
     all(parts)
 }
 
-/// Whether a signature could be a denied signer's, as its chain ends in an authority nobody knows, above which there may be any: if the
-/// signer asks for more than a root, and the signature has all of that.
-fn could_be(signer: &Signer, signature: &Signature<'_>) -> Maybe {
+/// Whether a signature could be a denied signer's, as its chain ends where nobody knows, so that anybody may be above it: if the
+/// signer asks for more than a root and a version, and the signature has all of that.
+fn could_be(policy: &Policy, signer: &Signer, signature: &Signature<'_>) -> Maybe {
+    let is_named = |at: &usize| {
+        let mut names = policy.rules[*at].names.iter().flatten();
+        names.any(|name| *name != "*")
+    };
     let asks_more = signer.publisher.is_some()
         || signer.issuer.is_some()
         || signer.oem.is_some()
-        || !signer.attributes.is_empty();
-    let is_open = signature.identity == Identity::Claimed && !signature.root.verified;
+        || (!signer.attributes.is_empty() && signer.attributes.iter().all(is_named));
+    let is_known = signature.root.verified && signature.root.known;
+    let is_open = signature.identity != Identity::Unproven && !is_known;
     if asks_more && is_open {
         let anywhere = Signer {
             root: Root::Wellknown(0),
@@ -318,7 +323,7 @@ pub fn signer_holds(
     if denies {
         let open = signatures
             .iter()
-            .map(|signature| all([could_be(signer, signature), file]));
+            .map(|signature| all([could_be(policy, signer, signature), file]));
         each.extend(open);
     }
     each.extend(
