@@ -200,12 +200,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Says what the driver's next run is to be, and gives it a number.
-    pub fn inject(&self, run: usize, plan: &Plan) -> Result<()> {
-        self.write(&format!(r"{FOLDER}\plan.txt"), plan.line(run).as_bytes())
-    }
-
-    /// As [`Lab::inject`], in a kernel that has event tracing: somebody listens to these keywords of the driver's events.
+    /// Says what the driver's next run is to be, and gives it a number. The kernel has event tracing, and somebody listens to these keywords of the driver's events.
     pub fn inject_traced(&self, run: usize, plan: &Plan, keywords: u64) -> Result<()> {
         let lines = format!("{}\nlistener {keywords:x}\n", plan.line(run));
         self.write(&format!(r"{FOLDER}\plan.txt"), lines.as_bytes())

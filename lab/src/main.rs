@@ -20,7 +20,7 @@ usage: ./x VERB
   lab stop           end the lab that was left up
   test [--quick]     everything that must pass; --quick leaves out what needs the lab
   package            build the folder that is carried to a Windows machine, and print its path
-  bench [NAME]       speed, as ratios against peers in the same run; one table, or each in turn
+  bench [NAME]       speed, as ratios where there are peers, in the same run; one table, or each in turn
   fuzz [TARGET] [--seconds N]
                      fuzz one target or each in turn (60 s); needs a nightly toolchain
   build              build gatehouse.sys on this machine and print its path

@@ -76,8 +76,12 @@ pub fn compile_with_catalogs(documents: &[Document], catalogs: Vec<u8>) -> Resul
         }));
         if let Some(first) = document.forbidden.first() {
             let more = document.forbidden.len() - 1;
+            let others = match more {
+                0 => String::new(),
+                more => format!(" and {more} more places"),
+            };
             let message = format!(
-                "Microsoft's schema forbids this and {more} more places: {}; `policy lint` lists them",
+                "Microsoft's schema forbids this{others}: {}; `policy lint` says all",
                 first.message
             );
             notes.push(CompileNote {

@@ -82,11 +82,6 @@ impl PolicySignature {
             },
         }
     }
-
-    /// Whether it is over something else than this policy.
-    pub const fn is_broken(&self) -> bool {
-        matches!(self.state, SignatureState::Broken(_))
-    }
 }
 
 impl fmt::Display for PolicySignature {

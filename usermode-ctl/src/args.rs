@@ -88,8 +88,8 @@ pub enum Command {
 /// Take inventory: what each driver image proves about itself.
 ///
 /// One record per image. A file named on the command line is always reported; of the files in a folder, those that are no
-/// PE images are passed over. The exit code is 1 when something could not be read, or when there is no kernel image in all of it:
-/// nothing examined is never all clear.
+/// PE images are passed over. The exit code is 1 when something could not be read, or when there is no image in all of it: nothing
+/// examined is never all clear.
 #[derive(Args, Debug)]
 pub struct Scan {
     /// Files, and folders to be searched to the bottom; `-` is standard input. A pipe or device that is named is read to its end, up to
@@ -129,8 +129,8 @@ pub struct Explain {
 
 /// Weigh files against policies, without the driver: what would be allowed, what refused, and by which rule.
 ///
-/// The exit code is 10 when something is or would be refused, and 1 when something could not be read or when there is no kernel
-/// image in all of it.
+/// The exit code is 10 when something is or would be refused, and 1 when something could not be read or when there is no image
+/// in all of it.
 #[derive(Args, Debug)]
 pub struct Simulate {
     /// Policies: SiPolicy XML, .cip or .p7b documents, or one compiled set.
@@ -329,7 +329,7 @@ pub struct Doctor {}
 #[derive(Args, Debug)]
 pub struct ShowMetrics {}
 
-/// Print the JSON schemas of the records that `--json` writes.
+/// Print the JSON schemas of the records that are kept or handed on: of files, events, sets, verdicts and the driver.
 #[derive(Args, Debug)]
 pub struct ShowSchema {
     /// Only this record, as in `gatehouse.event/1`.

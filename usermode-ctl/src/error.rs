@@ -188,7 +188,7 @@ impl Error {
             || (cfg!(windows) && error.raw_os_error() == Some(PIPE_NOT_CONNECTED))
     }
 
-    /// The exit code, as `interfaces.md` fixes it.
+    /// The exit code, as docs/deployment.md lists it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,

@@ -1,7 +1,7 @@
 //! Evidence records read back: what `scan --json` or an event wrote, as the facts that rules are weighed against.
 //!
 //! A field that a record leaves out is unknown, `null` is absent, unless the record says under `claimed` that the file hides it. What a
-//! record of `gatehouse.evidence/1` (Gatehouse 0.1.0) says is read in the sense it had: it tells nothing of what is claimed.
+//! record of `gatehouse.evidence/1`, as earlier builds wrote, says is read in the sense it had: it tells nothing of what is claimed.
 
 use evidence::Certificate;
 use evidence::Digests;

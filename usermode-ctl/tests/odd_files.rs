@@ -196,14 +196,50 @@ fn catalogues_are_regular_files() {
     let run = desk(&driver);
     pipe(&run.file("cats/x", "").with_file_name("a.cat"));
     symlink("/dev/zero", run.path().join("cats/b.cat")).expect("linked");
-    for words in [
-        &["scan", "a.sys", "--catalogs", "cats"][..],
-        &["simulate", "-p", "p.xml", "a.sys", "--catalogs", "cats"],
-        &["policy", "compile", "p.xml", "-o", "p.ghp", "--catalogs", "cats"],
-    ] {
-        run.run(words)
+    for words in GIVEN_CATALOGUES {
+        run.run(&[words, &["cats"]].concat())
+            .code(1)
             .says("cats/a.cat: it is no regular file but a pipe")
             .says("cats/b.cat: it is no regular file but a device");
+    }
+}
+
+/// Every command that takes catalogues, up to them.
+const GIVEN_CATALOGUES: [&[&str]; 5] = [
+    &["scan", "a.sys", "--catalogs"],
+    &["simulate", "-p", "p.xml", "a.sys", "--catalogs"],
+    &["explain", "a.sys", "--catalogs"],
+    &[
+        "policy",
+        "new",
+        "-l",
+        "Hash",
+        "-o",
+        "new.xml",
+        "a.sys",
+        "--catalogs",
+    ],
+    &["policy", "compile", "p.xml", "-o", "p.ghp", "--catalogs"],
+];
+
+/// They may vouch for a file: nothing is well without them, and a set that says it knows them all is not made.
+#[test]
+fn catalogues_that_could_not_be_taken_fail_every_command() {
+    let run = desk(&driver_image(1));
+    run.file("damaged/a.cat", "no catalogue");
+    run.file("empty/readme.txt", "no catalogue");
+    for words in GIVEN_CATALOGUES {
+        for (given, problem) in [
+            ("nowhere", "cannot look into nowhere"),
+            ("damaged", "damaged/a.cat"),
+            ("damaged/a.cat", "damaged/a.cat"),
+        ] {
+            run.run(&[words, &[given]].concat()).code(1).says(problem);
+        }
+        assert!(!run.path().join("p.ghp").exists(), "{words:?}");
+    }
+    for words in GIVEN_CATALOGUES {
+        run.run(&[words, &["empty"]].concat()).code(0);
     }
 }
 

@@ -20,6 +20,7 @@ use evidence::examine_catalog;
 use self::list::Listed;
 use self::list::list;
 use crate::error::Error;
+use crate::error::Outcome;
 use crate::examination::jobs;
 use crate::files;
 use crate::output::Output;
@@ -29,17 +30,57 @@ const MAX_CATALOG: usize = 64 << 20;
 /// What a catalogue costs beside its bytes: opening it and verifying its signatures, as so many bytes.
 const EACH: u64 = 64 << 10;
 
-/// The index over every catalogue in these folders, or these files; empty for none. Its bytes are read as [`CatalogIndex`].
-pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
+/// The catalogues that a command was given.
+pub struct Catalogs {
+    index: Vec<u8>,
+    /// How many of them, or of the folders, could not be taken; each was reported.
+    failed: u64,
+}
+
+impl Catalogs {
+    /// The index, if there is anything in it.
+    pub fn index(&self) -> Option<CatalogIndex<'_>> {
+        CatalogIndex::read(&self.index).filter(|index| !index.is_empty())
+    }
+
+    /// How reading them ended: what could not be read may vouch for a file all the same.
+    pub const fn outcome(&self) -> Outcome {
+        match self.failed {
+            0 => Outcome::Done,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The bytes of the index for a set, which says of itself that it knows them all; empty without any.
+    pub fn whole(self) -> Result<Vec<u8>, Error> {
+        match self.failed {
+            0 if self.index().is_none() => Ok(Vec::new()),
+            0 => Ok(self.index),
+            failed => Err(Error::Declined {
+                what: "no set was made",
+                problem: format!(
+                    "{failed} of the catalogues could not be taken, and a driver that does not know them refuses what they vouch for; \
+                     give others with --catalogs"
+                ),
+            }),
+        }
+    }
+}
+
+/// Reads every catalogue in these folders, or these files.
+pub fn read(paths: &[PathBuf], output: &mut Output) -> Result<Catalogs, Error> {
     let out_of_memory = |_| Error::Document("out of memory for the index of catalogues".to_owned());
-    let listed = list(paths, &mut |problem| output.failure(problem));
+    let mut failed = 0_u64;
+    let mut fail = |problem: String| {
+        output.failure(problem);
+        failed = failed.saturating_add(1);
+    };
+    let listed = list(paths, &mut fail);
     let mut whole = CatalogIndexBuilder::new();
     let mut unsound = 0_u64;
     for part in prove_side_by_side(&listed) {
         let part = part.map_err(out_of_memory)?;
-        for problem in part.problems {
-            output.failure(problem);
-        }
+        part.problems.into_iter().for_each(&mut fail);
         unsound = unsound.saturating_add(part.unsound);
         whole.append(part.builder).map_err(out_of_memory)?;
     }
@@ -48,12 +89,8 @@ pub fn index(paths: &[PathBuf], output: &mut Output) -> Result<Vec<u8>, Error> {
             "{unsound} catalogues vouch for nothing: no signature of theirs holds"
         ));
     }
-    whole.finish().map_err(out_of_memory)
-}
-
-/// The index in these bytes, if there is anything in it.
-pub fn read_index(bytes: &[u8]) -> Option<CatalogIndex<'_>> {
-    CatalogIndex::read(bytes).filter(|index| !index.is_empty())
+    let index = whole.finish().map_err(out_of_memory)?;
+    Ok(Catalogs { index, failed })
 }
 
 /// What reading some catalogues came to.

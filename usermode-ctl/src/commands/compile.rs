@@ -20,11 +20,7 @@ pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error>
     policies::keep_inputs(&arguments.output, &arguments.files)?;
     let files = arguments.files.iter().map(|path| PolicyFile::read(path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
-    let catalogs = if arguments.catalogs.is_empty() {
-        Vec::new()
-    } else {
-        catalogs::index(&arguments.catalogs, &mut context.output)?
-    };
+    let catalogs = catalogs::read(&arguments.catalogs, &mut context.output)?.whole()?;
     let Compiled { bytes: set, notes } = policies::compile_with(&files, catalogs, &mut context.output)?;
     let view = policies::validate(&arguments.output, &set)?;
     policies::warn_without_base(&view, &mut context.output);

@@ -35,8 +35,8 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
     let set = (!policies.is_empty()).then(|| policies::load(policies, output));
     let set = set.transpose()?;
     let set = set.as_ref().map(ValidatedSet::set);
-    let index = catalogs::index(&arguments.catalogs, output)?;
-    let catalogs = catalogs::read_index(&index).or_else(|| set.as_ref()?.catalogs());
+    let catalogs = catalogs::read(&arguments.catalogs, output)?;
+    let index = catalogs.index().or_else(|| set.as_ref()?.catalogs());
     let options = Options {
         flat: true,
         ..Options::default()
@@ -44,12 +44,12 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
     let name = files::name(&arguments.file);
     let opened = FileSource::open(&arguments.file).map_err(|problem| problem.to_string());
     let examined = opened.and_then(|source| {
-        examine_one(source, &options, catalogs.as_ref(), |size, examined| {
+        examine_one(source, &options, index.as_ref(), |size, examined| {
             let evidence = match examined {
                 Ok(evidence) => evidence.at(now()),
                 Err(error) => error.evidence().at(now()),
             };
-            let record = EvidenceRecord::of_file(name.clone(), size, examined, catalogs.as_ref());
+            let record = EvidenceRecord::of_file(name.clone(), size, examined, index.as_ref());
             let tried = set.as_ref().map(|set| Tried::of(&name, set, &evidence));
             (record, tried)
         })
@@ -78,7 +78,7 @@ pub fn run(arguments: &Explain, context: &mut Context) -> Result<Outcome, Error>
             path: arguments.file.clone(),
             problem: record.error.unwrap_or_default(),
         }),
-        _ => Ok(outcome),
+        _ => Ok(outcome.max(catalogs.outcome())),
     }
 }
 

@@ -16,11 +16,11 @@ use crate::inventory::Inventory;
 /// Makes rules for every file and writes the policy; files that no level suits are named and fail the command.
 pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Error> {
     let output = &mut context.output;
-    let index = catalogs::index(&arguments.catalogs, output)?;
+    let catalogs = catalogs::read(&arguments.catalogs, output)?;
     let inventory = Inventory {
         paths: &arguments.paths,
         records: &arguments.evidence,
-        catalogs: catalogs::read_index(&index),
+        catalogs: catalogs.index(),
     };
     let empty = Generator::new(arguments.level, &arguments.fallback);
     let mut generator = empty.clone();
@@ -75,5 +75,5 @@ pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Erro
     } else {
         Outcome::Done
     };
-    Ok(read.max(left_out))
+    Ok(read.max(left_out).max(catalogs.outcome()))
 }

@@ -30,8 +30,8 @@ use crate::records::TrustRecord;
 
 /// Examines everything named and reports it in the order named, folders sorted.
 pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
-    let index = catalogs::index(&arguments.catalogs, &mut context.output)?;
-    let index = catalogs::read_index(&index);
+    let catalogs = catalogs::read(&arguments.catalogs, &mut context.output)?;
+    let index = catalogs.index();
     let options = Options {
         flat: arguments.flat,
         ..Options::default()
@@ -103,7 +103,7 @@ pub fn run(arguments: &Scan, context: &mut Context) -> Result<Outcome, Error> {
             count.unreadable
         ));
     }
-    let outcome = count.outcome(Outcome::Done, output);
+    let outcome = count.outcome(catalogs.outcome(), output);
     Ok(if arguments.strict && unknown > 0 {
         Outcome::Refused
     } else {

@@ -22,12 +22,12 @@ use crate::records::VerdictRecord;
 pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error> {
     let output = &mut context.output;
     let set = policies::load(&arguments.policy, output)?;
-    let index = catalogs::index(&arguments.catalogs, output)?;
+    let catalogs = catalogs::read(&arguments.catalogs, output)?;
     let inventory = Inventory {
         paths: &arguments.paths,
         records: &arguments.evidence,
         // Catalogues given now come before those that the set carries.
-        catalogs: catalogs::read_index(&index).or_else(|| set.set().catalogs()),
+        catalogs: catalogs.index().or_else(|| set.set().catalogs()),
     };
     let mut table = Table::headed(&["DECISION", "REASON", "LEVEL", "RULE", "POLICY", "PATH"]);
     let mut counts = [0_u64; 3];
@@ -86,7 +86,7 @@ pub fn run(arguments: &Simulate, context: &mut Context) -> Result<Outcome, Error
     } else {
         Outcome::Done
     };
-    let outcome = read.outcome(weighed, output);
+    let outcome = read.outcome(weighed.max(catalogs.outcome()), output);
     Ok(if arguments.strict && unknown > 0 {
         Outcome::Refused
     } else {
