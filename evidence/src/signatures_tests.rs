@@ -259,7 +259,7 @@ fn data_beside_a_signature_is_no_signature() {
     both_ways[6] = 1;
     // With a length that nobody reads.
     let mut long = both_ways.clone();
-    long.splice(8.., [&[0x30, 0x80 | 126][..], &[0; 126], &good[12..]].concat());
+    long.splice(8.., [&[0x30, 0xfe][..], &[0; 126], &good[12..]].concat());
     let length = u32::try_from(long.len()).unwrap();
     long[..4].copy_from_slice(&length.to_le_bytes());
     long.resize(long.len().next_multiple_of(8), 0);

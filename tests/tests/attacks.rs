@@ -368,22 +368,49 @@ fn other_bytes_under_one_digest(stage: &Stage) -> Result<Vec<Case>> {
 /// Chains that have ended or do not hold, and forms that real signatures have.
 fn forms_and_chains(stage: &Stage) -> Result<Vec<Case>> {
     let [authority_key, leaf_key] = [key(1024, 101)?, key(1024, 102)?];
-    let leaf = |validity| {
+    let leaf = |validity, usage: &[u8]| {
         Certificate {
             serial: stage.signer.serial.clone(),
-            usages: vec![CODE_SIGNING.to_vec(), LIFETIME_SIGNING.to_vec()],
+            usages: vec![CODE_SIGNING.to_vec(), usage.to_vec()],
             validity,
             ..Certificate::leaf("Contoso Ltd", "Contoso Authority", key_info(&leaf_key))
         }
         .issue(Some(&authority_key))
     };
-    let [lasting, ended] = [
+    let [lasting, ended, long_ended] = [
         ["200101000000Z", "490101000000Z"],
         ["200101000000Z", "210101000000Z"],
+        ["500101000000Z", "691231235959Z"],
     ]
-    .map(leaf);
-    let (lasting, ended) = (lasting?, ended?);
+    .map(|validity| leaf(validity, LIFETIME_SIGNING));
+    let (lasting, ended, long_ended) = (lasting?, ended?, long_ended?);
     let lifetime = |leaf: Vec<u8>| stage.signer_with(|all| all[0] = leaf);
+    // A usage, and what numbers with dots would make the same: with a zero in front, and with a last number that is not ended.
+    let usage = [0x2b, 0x06, 0x01, 0x04, 0x01, 0xce, 0x0f, 0x05];
+    let of_usage = |usage: &[u8]| -> Result<Vec<u8>> {
+        let leaf = leaf(["200101000000Z", "490101000000Z"], usage)?;
+        stage.signed_by(&lifetime(leaf), &[])
+    };
+    let used = of_usage(&usage)?;
+    let zero_in_front = of_usage(&[&[0x80][..], &usage].concat())?;
+    let not_ended = of_usage(&[&usage[..], &[0x81]].concat())?;
+    let by_usage = Asked {
+        usage: Some(usage.to_vec()),
+        ..by_tbs(stage.authority())
+    };
+    // The authority's key, issued anew by somebody.
+    let somebody = key(1024, 900)?;
+    let root = Certificate::authority("Somebody", "Somebody", key_info(&somebody)).issue(Some(&somebody))?;
+    let reissued = Certificate::authority("Contoso Authority", "Somebody", key_info(&authority_key))
+        .issue(Some(&somebody))?;
+    let under_somebody = stage.signer_with(|all| {
+        all.truncate(1);
+        all.extend([reissued, root]);
+    });
+    let by_publisher = Asked {
+        publisher: Some("Contoso Ltd".to_owned()),
+        ..by_tbs(stage.authority())
+    };
     let tampered = stage.signer_with(|all| {
         if let Some(last) = all[1].last_mut() {
             *last ^= 1;
@@ -425,6 +452,11 @@ fn forms_and_chains(stage: &Stage) -> Result<Vec<Case>> {
                     stage.signed_by(&lifetime(ended.clone()), &[])?,
                     FAILS,
                 ),
+                (
+                    "lifetime, ended before there was Unix",
+                    stage.signed_by(&lifetime(long_ended), &[])?,
+                    FAILS,
+                ),
                 ("authority tampered with", stage.signed_by(&tampered, &[])?, FAILS),
                 ("no content type", no_type.clone(), ALLOWED),
                 ("wrapped", wrapped.clone(), ALLOWED),
@@ -442,6 +474,30 @@ fn forms_and_chains(stage: &Stage) -> Result<Vec<Case>> {
                 ("denied, no content type", no_type, DENIED),
                 ("denied, wrapped", wrapped, DENIED),
             ],
+        ),
+        case(
+            allows(&by_usage),
+            vec![
+                ("of a usage", used.clone(), ALLOWED),
+                ("of one with a zero in front", zero_in_front.clone(), FAILS),
+                ("of one that is not ended", not_ended.clone(), FAILS),
+            ],
+        ),
+        case(
+            denies(&by_usage),
+            vec![
+                ("denied, of a usage", used, DENIED),
+                ("of another with a zero in front", zero_in_front, ALLOWED),
+                ("of another that is not ended", not_ended, ALLOWED),
+            ],
+        ),
+        case(
+            denies(&by_publisher),
+            vec![(
+                "denied, authority issued anew",
+                stage.signed_by(&under_somebody, &[])?,
+                DENIED,
+            )],
         ),
         case(
             allows(&oem),

@@ -24,7 +24,8 @@ use crate::files;
 use crate::output::hex;
 use crate::private_file;
 
-const PRIVATE: &str = "gatehouse-private-key ed25519";
+/// What a private key's file begins with.
+pub const PRIVATE: &str = "gatehouse-private-key ed25519";
 const PUBLIC: &str = "gatehouse-public-key ed25519";
 
 /// Longer than any key file.

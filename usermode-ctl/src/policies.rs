@@ -74,14 +74,14 @@ impl PolicyFile {
 }
 
 /// Refuses to write a result over what it is made of, under whatever name: another spelling, a symbolic or a hard link.
-pub fn keep_inputs(result: &Path, inputs: &[PathBuf]) -> Result<(), Error> {
+pub fn keep_inputs<'i>(result: &Path, inputs: impl IntoIterator<Item = &'i PathBuf>) -> Result<(), Error> {
     // What cannot be compared is not there, or is no file; reading or writing it says so. Comparing opens both, which waits at a pipe.
     let is_file = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_file());
     let same = |input: &&PathBuf| {
         let both_files = is_file(input) && is_file(result);
         *input == result || (both_files && same_file::is_same_file(input, result).unwrap_or(false))
     };
-    match inputs.iter().find(same) {
+    match inputs.into_iter().find(same) {
         Some(input) if result.as_os_str() != "-" => Err(Error::Usage(format!(
             "{} is the input {}, which would be lost; give the result another name",
             files::name(result),

@@ -22,6 +22,10 @@ use evidence::Unreadable;
 use evidence::Version;
 use serde_json::Value;
 
+use crate::records::values::octets;
+use crate::records::values::seconds;
+use crate::records::values::unhex;
+
 /// One record.
 pub struct Record(Value);
 
@@ -84,9 +88,17 @@ impl Record {
     pub fn with_evidence<R>(&self, weigh: impl FnOnce(&str, &Evidence<'_>) -> R) -> R {
         let record = &self.0;
         let name = record.get("path").and_then(Value::as_str).unwrap_or("(no path)");
+        // Events do not say which version wrote their evidence.
+        let schema = record.get("schema").and_then(Value::as_str);
+        let is_first_version = schema != Some("gatehouse.evidence/2");
         let made: Option<Vec<MadeSignature<'_>>> = record
             .get("signatures")
             .and_then(Value::as_array)
+            .filter(|signatures| {
+                signatures
+                    .iter()
+                    .all(|signature| is_whole(signature, is_first_version))
+            })
             .map(|signatures| signatures.iter().map(MadeSignature::of).collect());
         let chains: Vec<Vec<Certificate<'_>>> = made
             .iter()
@@ -156,7 +168,7 @@ fn hidden(record: &Value, field: &str) -> Option<Unreadable> {
     Some(known.unwrap_or(Unreadable::NotRecorded))
 }
 
-/// A field: left out is unknown, `null` is absent unless the record says why there is nothing, and what makes no sense is malformed.
+/// A field: left out is unknown, and so is what makes no sense; `null` is absent unless the record says why there is nothing.
 fn fact<'v, T>(record: &'v Value, field: &str, read: impl FnOnce(&'v Value) -> Option<T>) -> Fact<T> {
     if let Some(reason) = hidden(record, field) {
         return Fact::Unreadable(reason);
@@ -164,7 +176,7 @@ fn fact<'v, T>(record: &'v Value, field: &str, read: impl FnOnce(&'v Value) -> O
     match record.get(field) {
         None => Fact::Unreadable(Unreadable::NotRecorded),
         Some(Value::Null) => Fact::Absent,
-        Some(value) => read(value).map_or(Fact::Unreadable(Unreadable::Malformed), Fact::Present),
+        Some(value) => read(value).map_or(Fact::Unreadable(Unreadable::NotRecorded), Fact::Present),
     }
 }
 
@@ -176,22 +188,9 @@ fn flag(record: &Value, field: &str) -> bool {
     record.get(field).and_then(Value::as_bool).unwrap_or(false)
 }
 
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let decoded = pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
-    rest.is_empty().then(|| decoded.collect()).flatten()
-}
-
 fn digest<const N: usize>(record: &Value, group: &str, algorithm: &str) -> Option<[u8; N]> {
     let text = record.get(group)?.get(algorithm)?.as_str()?;
-    bytes(text)?.try_into().ok()
+    unhex(text)?.try_into().ok()
 }
 
 fn digests(record: &Value) -> Fact<Digests> {
@@ -347,6 +346,53 @@ impl<'v> MadeSignature<'v> {
     }
 }
 
+/// Whether a record holds all of a signature that something is decided by. Of one that does not, nothing is known.
+fn is_whole(signature: &Value, is_first_version: bool) -> bool {
+    let has = |record: &Value, fields: &[&str]| fields.iter().all(|field| record.get(field).is_some());
+    let certificates = |record: Option<&Value>| {
+        let list = record
+            .and_then(|record| record.get("chain"))
+            .and_then(Value::as_array);
+        list.into_iter().flatten().all(|certificate| {
+            let ekus = certificate.get("ekus").and_then(Value::as_array);
+            let mut identifiers = ekus.into_iter().flatten();
+            ekus.is_some()
+                && identifiers.all(|identifier| identifier.as_str().and_then(octets).is_some())
+                && has(
+                    certificate,
+                    &["subject_cn", "issuer_cn", "tbs", "not_before", "not_after", "key"],
+                )
+        })
+    };
+    let fields = [
+        "digest_algorithm",
+        "digest_valid",
+        "signature_valid",
+        "fault",
+        "chain",
+        "oem_id",
+        "timestamp",
+    ];
+    let root = signature.get("root");
+    has(signature, &fields)
+        && signature.get("chain").is_some_and(Value::is_array)
+        && root.is_some_and(|root| has(root, &["wellknown", "verified", "known"]))
+        && (is_first_version || signature.get("identity").is_some_and(Value::is_string))
+        && certificates(Some(signature))
+        && certificates(signature.get("claimed"))
+}
+
+/// An object identifier with its tag and length.
+fn encoded(content: &[u8]) -> Option<Vec<u8>> {
+    let [high, low] = u16::try_from(content.len()).ok()?.to_be_bytes();
+    let head: &[u8] = match (high, low) {
+        (0, 0..0x80) => &[6, low],
+        (0, _) => &[6, 0x81, low],
+        _ => &[6, 0x82, high, low],
+    };
+    Some([head, content].concat())
+}
+
 /// A certificate and what its facts borrow.
 struct MadeCertificate<'v> {
     record: &'v Value,
@@ -359,14 +405,8 @@ impl<'v> MadeCertificate<'v> {
         let ekus = identifiers
             .into_iter()
             .flatten()
-            .filter_map(|identifier| sipolicy::encode_oid(identifier.as_str()?))
-            .flat_map(|mut encoded| {
-                // Policies put 01 where DER has 06.
-                if let Some(tag) = encoded.first_mut() {
-                    *tag = 6;
-                }
-                encoded
-            })
+            .filter_map(|identifier| encoded(&octets(identifier.as_str()?)?))
+            .flatten()
             .collect();
         Self { record, ekus }
     }
@@ -379,7 +419,7 @@ impl<'v> MadeCertificate<'v> {
         let thumbprint = record
             .get("thumbprint_sha1")
             .and_then(Value::as_str)
-            .and_then(bytes);
+            .and_then(unhex);
         Certificate {
             subject_cn: text(record, "subject_cn"),
             issuer_cn: text(record, "issuer_cn"),
@@ -388,7 +428,7 @@ impl<'v> MadeCertificate<'v> {
                 .and_then(|bytes| bytes.try_into().ok())
                 .unwrap_or_default(),
             tbs: fact(record, "tbs", |tbs| {
-                Hash::from_bytes(&bytes(tbs.get("hash")?.as_str()?)?)
+                Hash::from_bytes(&unhex(tbs.get("hash")?.as_str()?)?)
             }),
             ekus: Ekus(&self.ekus),
             not_before: time("not_before").unwrap_or(i64::MIN),
@@ -400,13 +440,6 @@ impl<'v> MadeCertificate<'v> {
             },
         }
     }
-}
-
-/// Seconds since 1970 of a time as records write it.
-fn seconds(text: &str) -> Option<i64> {
-    let time = humantime::parse_rfc3339(text).ok()?;
-    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
 }
 
 #[cfg(test)]

@@ -288,6 +288,54 @@ fn results_go_into_pipes_and_devices_and_never_take_their_place() {
     );
 }
 
+#[test]
+fn no_result_takes_the_place_of_what_it_is_made_of_or_of_what_nobody_can_make_again() {
+    let run = desk(&driver_image(1));
+    run.run(&["policy", "compile", "p.xml", "-o", "p.ghp"]).code(0);
+    run.run(&["policy", "key", "new", "-o", "k"]).code(0);
+    run.file("records", run.run(&["scan", "--json", "a.sys"]).code(0).stdout());
+    let catalogue = [
+        &[0x30, 0x82][..],
+        &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 0x0a, 1],
+        &[0; 600],
+    ]
+    .concat();
+    run.file("c/a.cat", &catalogue);
+    run.file("other.sys", driver_image(2));
+    symlink("k", run.path().join("link")).expect("linked");
+    fs::hard_link(run.path().join("p.ghp"), run.path().join("hard")).expect("linked");
+    let kept = |name: &str| fs::read(run.path().join(name)).expect("there");
+    let names = ["p.xml", "p.ghp", "k", "records", "c/a.cat", "a.sys", "other.sys"];
+    let before = names.map(kept);
+    for words in [
+        "policy sign --key k --sequence 1 p.ghp -o k",
+        "policy sign --key k --sequence 1 p.ghp -o link",
+        "policy sign --key k --sequence 1 p.ghp -o p.ghp",
+        "policy sign --key k --sequence 1 p.ghp -o hard",
+        "policy new -l Hash a.sys -o a.sys",
+        "policy new -l Hash . -o a.sys",
+        "policy new -l Hash --evidence records -o records",
+        "policy new -l Hash a.sys -o k",
+        "policy compile p.xml -o p.xml",
+        "policy compile p.xml -o other.sys",
+        "policy compile p.xml -o k",
+        "policy compile p.xml -o c/a.cat",
+        "policy convert p.xml c/a.cat",
+        "policy merge p.xml p.xml -o k",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        run.run(&words)
+            .code(2)
+            .says("would be lost; give the result another name");
+    }
+    assert!(names.map(kept) == before);
+    // What is a result itself may be written anew.
+    run.run(&["policy", "new", "-l", "Hash", ".", "-o", "new.xml"])
+        .code(0);
+    run.run(&["policy", "new", "-l", "Hash", ".", "-o", "new.xml"])
+        .code(0);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_name_of_standard_output_is_standard_output() {

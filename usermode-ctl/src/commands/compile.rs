@@ -17,7 +17,10 @@ use crate::records::SetRecord;
 
 /// Compiles, writes and reports what was written.
 pub fn run(arguments: &Compile, context: &mut Context) -> Result<Outcome, Error> {
-    policies::keep_inputs(&arguments.output, &arguments.files)?;
+    policies::keep_inputs(
+        &arguments.output,
+        arguments.files.iter().chain(&arguments.catalogs),
+    )?;
     let files = arguments.files.iter().map(|path| PolicyFile::read(path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let catalogs = catalogs::read(&arguments.catalogs, &mut context.output)?.whole()?;

@@ -265,7 +265,7 @@ pub fn diff(arguments: &Diff, context: &mut Context) -> Result<Outcome, Error> {
 
 /// Converts a document and says what was lost.
 pub fn convert(arguments: &Convert, context: &mut Context) -> Result<Outcome, Error> {
-    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.input))?;
+    policies::keep_inputs(&arguments.output, [&arguments.input])?;
     let file = PolicyFile::read(&arguments.input)?;
     let document = policies::document(&file)?;
     let output = &mut context.output;
@@ -299,7 +299,7 @@ const MAX_LIST: usize = 256 << 20;
 
 /// Makes a blocklist policy of a LOLDrivers list.
 pub fn import(arguments: &Import, context: &mut Context) -> Result<Outcome, Error> {
-    policies::keep_inputs(&arguments.output, std::slice::from_ref(&arguments.file))?;
+    policies::keep_inputs(&arguments.output, [&arguments.file])?;
     let text = files::read_text(&arguments.file, MAX_LIST)?;
     let name = files::name(&arguments.file);
     let imported = sipolicy::import_loldrivers(&name, text.as_bytes())

@@ -12,9 +12,12 @@ use crate::error::Error;
 use crate::error::Outcome;
 use crate::files;
 use crate::inventory::Inventory;
+use crate::policies;
 
 /// Makes rules for every file and writes the policy; files that no level suits are named and fail the command.
 pub fn run(arguments: &NewPolicy, context: &mut Context) -> Result<Outcome, Error> {
+    let given = [&arguments.paths, &arguments.evidence, &arguments.catalogs];
+    policies::keep_inputs(&arguments.output, given.into_iter().flatten())?;
     let output = &mut context.output;
     let catalogs = catalogs::read(&arguments.catalogs, output)?;
     let inventory = Inventory {

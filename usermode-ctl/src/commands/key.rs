@@ -99,6 +99,7 @@ pub fn new(arguments: &NewKey, context: &mut Context) -> Result<Outcome, Error> 
 
 /// Signs a compiled set.
 pub fn sign(arguments: &Sign, context: &mut Context) -> Result<Outcome, Error> {
+    policies::keep_inputs(&arguments.output, [&arguments.set, &arguments.key])?;
     let file = PolicyFile::read(&arguments.set)?;
     let Some(set) = file.set()? else {
         return Err(Error::Malformed {

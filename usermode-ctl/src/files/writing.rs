@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::fs::File;
 use std::io;
+use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -14,10 +15,14 @@ use std::path::PathBuf;
 use sipolicy::Document;
 
 use super::is_standard_stream;
+use super::name;
 use crate::error::Error;
+use crate::keys;
 use crate::output::Output;
 use crate::output::printable_xml;
 
+/// Bytes at the beginning of a file by which it is told what it is.
+const BEGINNING: u64 = 512;
 /// As many links as Linux follows.
 const MAX_LINKS: usize = 40;
 /// How many names are tried for the file that is renamed: a program that was ended may have left one.
@@ -31,11 +36,44 @@ enum Target {
     Stream(PathBuf),
 }
 
-/// Writes a result file whole or not at all; `-` is standard output.
+/// What is in a file that no result may take the place of, whatever command was mistyped: nobody could make it again from the result.
+fn is_precious(bytes: &[u8]) -> Option<&'static str> {
+    /// The object identifier of certificate trust lists, 1.3.6.1.4.1.311.10.1.
+    const CATALOGUE: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x0a, 0x01];
+    if bytes.starts_with(b"MZ") {
+        Some("an image")
+    } else if bytes.starts_with(keys::PRIVATE.as_bytes()) {
+        Some("a private key")
+    } else if bytes.windows(CATALOGUE.len()).any(|found| found == CATALOGUE) {
+        Some("a catalogue")
+    } else {
+        None
+    }
+}
+
+/// Refuses to put a result in place of what is [precious](is_precious).
+fn keep_precious(path: &Path) -> Result<(), Error> {
+    let Ok(Target::Replaced(place)) = target(path) else {
+        return Ok(());
+    };
+    let mut beginning = Vec::new();
+    // What is not there, or cannot be read, is not known to be anything; writing says the rest.
+    let read = File::open(place).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    match read.ok().and_then(|_| is_precious(&beginning)) {
+        Some(what) => Err(Error::Usage(format!(
+            "{} is {what}, which would be lost; give the result another name",
+            name(path)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Writes a result file whole or not at all; `-` is standard output. It takes the place of no image, private key or catalogue.
 pub fn write_result(output: &mut Output, path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if is_standard_output(path) {
         return output.bytes(bytes);
     }
+    keep_precious(path)?;
     // What was said so far may be on its way to the same place.
     output.flush()?;
     replace(path, bytes).map_err(|source| Error::Write {

@@ -34,7 +34,7 @@ use crate::records::signature::Reasons;
 use crate::records::signature::reason_of;
 use crate::records::signature::reasons;
 use crate::records::signature::recorded_reasons;
-use crate::records::signature::time;
+use crate::records::values::time;
 
 /// What a file proves about itself. A fact that the machine could not read is left out; one that the file does not state, or hides, is
 /// `null`.

@@ -9,6 +9,7 @@ mod service;
 mod set;
 mod signature;
 mod status;
+pub mod values;
 mod verdict;
 
 pub use driver::DriverRecord;

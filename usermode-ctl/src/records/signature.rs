@@ -1,8 +1,6 @@
 //! The signatures of an evidence record.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-use std::time::SystemTime;
 
 use evidence::CatalogIndex;
 use evidence::Certificate;
@@ -23,6 +21,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::hex;
+use crate::records::values::identifier;
+use crate::records::values::time;
 use crate::records::verdict::groups;
 
 /// One signature and the chain it proves.
@@ -251,7 +251,7 @@ impl CertificateRecord {
                 algorithm: algorithm(&hash),
                 hash: hex(hash.as_bytes()),
             }),
-            ekus: Ekus(bytes(tag::EKUS)).iter().map(dotted_identifier).collect(),
+            ekus: Ekus(bytes(tag::EKUS)).iter().map(identifier).collect(),
             not_before: seconds(tag::NOT_BEFORE),
             not_after: seconds(tag::NOT_AFTER),
             key: match number(tag::KEY_KIND) {
@@ -280,7 +280,7 @@ impl CertificateRecord {
                 algorithm: algorithm(&hash),
                 hash: hex(hash.as_bytes()),
             }),
-            ekus: certificate.ekus.iter().map(dotted_identifier).collect(),
+            ekus: certificate.ekus.iter().map(identifier).collect(),
             not_before: time(certificate.not_before),
             not_after: time(certificate.not_after),
             key: match certificate.key {
@@ -361,58 +361,5 @@ const fn algorithm(hash: &Hash) -> &'static str {
         Hash::Sha256(_) => "sha256",
         Hash::Sha384(_) => "sha384",
         Hash::Sha512(_) => "sha512",
-    }
-}
-
-/// Seconds since 1970 as RFC 3339 in UTC; `None` outside the years 0 to 9999.
-pub(super) fn time(seconds: i64) -> Option<String> {
-    let distance = Duration::from_secs(seconds.unsigned_abs());
-    let time = if seconds < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(distance)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(distance)
-    };
-    // Certificates of 1950 are odd, but they can be made: humantime writes no time before 1970.
-    let time = time.filter(|time| *time >= SystemTime::UNIX_EPOCH && seconds < 253_402_300_800)?;
-    Some(humantime::format_rfc3339_seconds(time).to_string())
-}
-
-/// An object identifier, from DER content octets to numbers with dots.
-fn dotted_identifier(octets: &[u8]) -> String {
-    let mut numbers = Vec::new();
-    let mut number = 0_u64;
-    for octet in octets {
-        number = number.wrapping_shl(7) | u64::from(octet & 0x7f);
-        if octet & 0x80 == 0 {
-            if numbers.is_empty() {
-                let first = (number / 40).min(2);
-                numbers.push(first.to_string());
-                number = number.saturating_sub(first.saturating_mul(40));
-            }
-            numbers.push(number.to_string());
-            number = 0;
-        }
-    }
-    numbers.join(".")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::dotted_identifier;
-    use super::time;
-
-    #[test]
-    fn identifiers_are_numbers_with_dots() {
-        assert_eq!(dotted_identifier(evidence::usage::WHQL), "1.3.6.1.4.1.311.10.3.5");
-        assert_eq!(dotted_identifier(&[0x55, 0x1d, 0x25, 0x00]), "2.5.29.37.0");
-        assert_eq!(dotted_identifier(&[]), "");
-    }
-
-    #[test]
-    fn times_are_utc() {
-        assert_eq!(time(0).as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(time(1_663_650_266).as_deref(), Some("2022-09-20T05:04:26Z"));
-        assert_eq!(time(-1), None);
-        assert_eq!(time(i64::MAX), None);
     }
 }

@@ -18,10 +18,10 @@ use super::VersionRecord;
 use super::machine;
 use super::recorded_reasons;
 use super::subsystem;
-use super::time;
 use crate::output::hex;
 use crate::records::SignatureRecord;
 use crate::records::dotted;
+use crate::records::values::time;
 use crate::records::verdict::groups;
 
 impl EvidenceRecord {
