@@ -3,15 +3,21 @@
 //! A policy beside others may hold one: a blocklist needs it. Among the rules of an allowlist it would undo all of them.
 
 use crate::document::ArtifactRule;
+use crate::document::CertEku;
 use crate::document::CertRoot;
+use crate::document::Eku;
 use crate::document::FileRule;
 use crate::document::FileRuleKind;
 use crate::document::Setting;
 use crate::document::SettingValue;
 use crate::document::Signer;
+use crate::hex::oid_content;
 
 /// Well-known roots that any chain ends in or anyone can make: none, unknown and self-signed.
 const ROOTS_OF_ANYBODY: [u8; 3] = [0, 1, 2];
+
+/// Key usages that every signer of code has: code signing, and any (RFC 5280, 4.2.1.12).
+const OF_ALL_CODE: [&[u8]; 2] = [&[0x2b, 6, 1, 5, 5, 7, 3, 3], &[0x55, 0x1d, 0x25, 0]];
 
 /// Whether a name stands for every name.
 fn any_name(name: &str) -> bool {
@@ -53,8 +59,20 @@ pub(crate) fn allows_everything(rule: &FileRule) -> bool {
 }
 
 /// Whether a scenario that allows this signer allows everything that anybody signs: it asks for no certificate, nor for a name or
-/// key usage, and its files are none or all. `files` are the rules it refers to.
-pub(crate) fn means_everybody<'r>(signer: &Signer, files: impl IntoIterator<Item = &'r FileRule>) -> bool {
+/// key usage, and its files are none or all. `files` are the rules it refers to, `ekus` the key usages. To sign code is no usage to ask
+/// for: whoever signs an image has it.
+pub(crate) fn means_everybody<'r>(
+    signer: &Signer,
+    files: impl IntoIterator<Item = &'r FileRule>,
+    ekus: &[Eku],
+) -> bool {
+    let of_all_code = |asked: &CertEku| {
+        let mut values = ekus.iter().filter(|eku| eku.id == asked.eku.id);
+        values.any(|eku| {
+            oid_content(eku.value.as_deref().unwrap_or_default())
+                .is_some_and(|content| OF_ALL_CODE.contains(&content))
+        })
+    };
     let CertRoot::Wellknown(root) = signer.root else {
         return false;
     };
@@ -63,7 +81,7 @@ pub(crate) fn means_everybody<'r>(signer: &Signer, files: impl IntoIterator<Item
             .into_iter()
             .flatten()
             .all(|name| any_name(name))
-        && signer.ekus.iter().all(|eku| eku.except)
+        && signer.ekus.iter().all(|eku| eku.except || of_all_code(eku))
         && (signer.file_attributes.is_empty() || files.into_iter().any(names_no_file))
 }
 

@@ -89,8 +89,8 @@ fn everything() -> Vec<(String, String)> {
     let signer = |root: &str, inner: &str, files: &str| {
         (
             format!(
-                "<Rules/><EKUs><EKU ID=\"ID_EKU_E\" Value=\"010A2B0601040182370A0305\"/></EKUs>\
-                 <FileRules>{files}</FileRules><Signers><Signer ID=\"ID_SIGNER_ALL\" Name=\"all\"><CertRoot Type=\"Wellknown\" \
+                "<Rules/><EKUs><EKU ID=\"ID_EKU_E\" Value=\"010A2B0601040182370A0305\"/>\
+                 <EKU ID=\"ID_EKU_C\" Value=\"01082B06010505070303\"/></EKUs><FileRules>{files}</FileRules><Signers><Signer ID=\"ID_SIGNER_ALL\" Name=\"all\"><CertRoot Type=\"Wellknown\" \
                  Value=\"{root}\"/>{inner}</Signer></Signers>"
             ),
             allows("ID_SIGNER_ALL"),
@@ -117,6 +117,7 @@ fn everything() -> Vec<(String, String)> {
         signer("01", "", ""),
         signer("02", "", ""),
         signer("00", "<CertEKU ID=\"ID_EKU_E\" Condition=\"Except\"/>", ""),
+        signer("00", "<CertEKU ID=\"ID_EKU_C\"/>", ""),
         signer("00", "<CertPublisher Value=\"*\"/>", ""),
         signer(
             "00",

@@ -103,6 +103,17 @@ impl Stage {
         with_table(&self.image, &table(messages))
     }
 
+    /// The signer's certificate with another validity and one usage more.
+    fn leaf(&self, validity: [&'static str; 2], usage: &[u8]) -> Result<Vec<u8>> {
+        Certificate {
+            serial: self.signer.serial.clone(),
+            usages: vec![CODE_SIGNING.to_vec(), usage.to_vec()],
+            validity,
+            ..Certificate::leaf("Contoso Ltd", "Contoso Authority", key_info(&key(1024, 102)?))
+        }
+        .issue(Some(&key(1024, 101)?))
+    }
+
     fn signer_with(&self, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> Signer {
         let mut signer = self.signer.clone();
         change(&mut signer.certificates);
@@ -367,50 +378,14 @@ fn other_bytes_under_one_digest(stage: &Stage) -> Result<Vec<Case>> {
 
 /// Chains that have ended or do not hold, and forms that real signatures have.
 fn forms_and_chains(stage: &Stage) -> Result<Vec<Case>> {
-    let [authority_key, leaf_key] = [key(1024, 101)?, key(1024, 102)?];
-    let leaf = |validity, usage: &[u8]| {
-        Certificate {
-            serial: stage.signer.serial.clone(),
-            usages: vec![CODE_SIGNING.to_vec(), usage.to_vec()],
-            validity,
-            ..Certificate::leaf("Contoso Ltd", "Contoso Authority", key_info(&leaf_key))
-        }
-        .issue(Some(&authority_key))
-    };
     let [lasting, ended, long_ended] = [
         ["200101000000Z", "490101000000Z"],
         ["200101000000Z", "210101000000Z"],
         ["500101000000Z", "691231235959Z"],
     ]
-    .map(|validity| leaf(validity, LIFETIME_SIGNING));
+    .map(|validity| stage.leaf(validity, LIFETIME_SIGNING));
     let (lasting, ended, long_ended) = (lasting?, ended?, long_ended?);
     let lifetime = |leaf: Vec<u8>| stage.signer_with(|all| all[0] = leaf);
-    // A usage, and what numbers with dots would make the same: with a zero in front, and with a last number that is not ended.
-    let usage = [0x2b, 0x06, 0x01, 0x04, 0x01, 0xce, 0x0f, 0x05];
-    let of_usage = |usage: &[u8]| -> Result<Vec<u8>> {
-        let leaf = leaf(["200101000000Z", "490101000000Z"], usage)?;
-        stage.signed_by(&lifetime(leaf), &[])
-    };
-    let used = of_usage(&usage)?;
-    let zero_in_front = of_usage(&[&[0x80][..], &usage].concat())?;
-    let not_ended = of_usage(&[&usage[..], &[0x81]].concat())?;
-    let by_usage = Asked {
-        usage: Some(usage.to_vec()),
-        ..by_tbs(stage.authority())
-    };
-    // The authority's key, issued anew by somebody.
-    let somebody = key(1024, 900)?;
-    let root = Certificate::authority("Somebody", "Somebody", key_info(&somebody)).issue(Some(&somebody))?;
-    let reissued = Certificate::authority("Contoso Authority", "Somebody", key_info(&authority_key))
-        .issue(Some(&somebody))?;
-    let under_somebody = stage.signer_with(|all| {
-        all.truncate(1);
-        all.extend([reissued, root]);
-    });
-    let by_publisher = Asked {
-        publisher: Some("Contoso Ltd".to_owned()),
-        ..by_tbs(stage.authority())
-    };
     let tampered = stage.signer_with(|all| {
         if let Some(last) = all[1].last_mut() {
             *last ^= 1;
@@ -476,6 +451,46 @@ fn forms_and_chains(stage: &Stage) -> Result<Vec<Case>> {
             ],
         ),
         case(
+            allows(&oem),
+            vec![("publisher info", publisher_info.clone(), ALLOWED)],
+        ),
+        case(
+            denies(&oem),
+            vec![("denied, publisher info", publisher_info, DENIED)],
+        ),
+    ])
+}
+
+/// Usages that look alike, and an authority that is not the one.
+fn usages_and_authorities(stage: &Stage) -> Result<Vec<Case>> {
+    // A usage, and what numbers with dots would make the same: with a zero in front, and with a last number that is not ended.
+    let usage = [0x2b, 0x06, 0x01, 0x04, 0x01, 0xce, 0x0f, 0x05];
+    let of_usage = |usage: &[u8]| -> Result<Vec<u8>> {
+        let leaf = stage.leaf(["200101000000Z", "490101000000Z"], usage)?;
+        stage.signed_by(&stage.signer_with(|all| all[0] = leaf), &[])
+    };
+    let used = of_usage(&usage)?;
+    let zero_in_front = of_usage(&[&[0x80][..], &usage].concat())?;
+    let not_ended = of_usage(&[&usage[..], &[0x81]].concat())?;
+    let by_usage = Asked {
+        usage: Some(usage.to_vec()),
+        ..by_tbs(stage.authority())
+    };
+    // The authority's key, issued anew by somebody.
+    let somebody = key(1024, 900)?;
+    let root = Certificate::authority("Somebody", "Somebody", key_info(&somebody)).issue(Some(&somebody))?;
+    let reissued = Certificate::authority("Contoso Authority", "Somebody", key_info(&key(1024, 101)?))
+        .issue(Some(&somebody))?;
+    let under_somebody = stage.signer_with(|all| {
+        all.truncate(1);
+        all.extend([reissued, root]);
+    });
+    let by_publisher = Asked {
+        publisher: Some("Contoso Ltd".to_owned()),
+        ..by_tbs(stage.authority())
+    };
+    Ok(vec![
+        case(
             allows(&by_usage),
             vec![
                 ("of a usage", used.clone(), ALLOWED),
@@ -498,14 +513,6 @@ fn forms_and_chains(stage: &Stage) -> Result<Vec<Case>> {
                 stage.signed_by(&under_somebody, &[])?,
                 DENIED,
             )],
-        ),
-        case(
-            allows(&oem),
-            vec![("publisher info", publisher_info.clone(), ALLOWED)],
-        ),
-        case(
-            denies(&oem),
-            vec![("denied, publisher info", publisher_info, DENIED)],
         ),
     ])
 }
@@ -588,6 +595,7 @@ fn cases() -> Result<Vec<Case>> {
         beside_a_denied_signature(&stage)?,
         other_bytes_under_one_digest(&stage)?,
         forms_and_chains(&stage)?,
+        usages_and_authorities(&stage)?,
         against_published_drivers()?,
     ]
     .into_iter()

@@ -126,7 +126,10 @@ impl FileAttributes {
 
     /// Whether it goes by something that only user-mode files have.
     pub fn is_user_mode_only(&self) -> bool {
-        self.file_path.is_some() || self.package_family_name.is_some() || self.app_ids.is_some()
+        self.file_path.is_some()
+            || self.package_family_name.is_some()
+            || self.package_version.is_some()
+            || self.app_ids.is_some()
     }
 }
 

@@ -113,6 +113,7 @@ pub(super) fn drop_allowances_of_everything(document: &mut Document, notes: &mut
         if means_everybody(
             signer,
             files.filter_map(|file| by_id.get(file.id.as_str()).copied()),
+            &document.ekus,
         ) {
             broad.insert(signer.id.clone(), signer.name.clone());
         }
